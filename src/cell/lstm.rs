@@ -1,0 +1,83 @@
+//! Long short-term memory (Hochreiter & Schmidhuber 1997), with the forget gate of Gers 2000.
+//!
+//! ```text
+//! i_t = sigmoid(a_i)      input gate           c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t
+//! f_t = sigmoid(a_f)      forget gate          h_t = o_t ⊙ tanh(c_t)
+//! g_t = tanh(a_g)         candidate
+//! o_t = sigmoid(a_o)      output gate          a = x_t W_x + b_x + h_{t-1} W_h + b_h
+//! ```
+//!
+//! # The derivative
+//!
+//! `c_t` reaches the loss through `h_t` and through `c_{t+1}`. The first way adds to what came along
+//! the second:
+//!
+//! ```text
+//! ∂L/∂c_t (all) = ∂L/∂c_t + ∂L/∂h_t ⊙ o_t ⊙ (1 − tanh²(c_t))
+//! ```
+//!
+//! and from there, each gate by the product rule and the slope of its own activation:
+//!
+//! ```text
+//! ∂L/∂a_i = ∂L/∂c_t ⊙ g_t     ⊙ i_t (1 − i_t)        ∂L/∂a_g = ∂L/∂c_t ⊙ i_t       ⊙ (1 − g_t²)
+//! ∂L/∂a_f = ∂L/∂c_t ⊙ c_{t-1} ⊙ f_t (1 − f_t)        ∂L/∂a_o = ∂L/∂h_t ⊙ tanh(c_t) ⊙ o_t (1 − o_t)
+//! ∂L/∂c_{t-1} = ∂L/∂c_t ⊙ f_t
+//! ```
+//!
+//! The last line is why the LSTM was invented: along the cell the gradient is multiplied by `f_t` at
+//! each step, which may stay near 1, and by no weight matrix.
+
+use super::{Cell, Number, StepGradient};
+
+/// The LSTM cell: gates in PyTorch's order, input, forget, candidate, output; states hidden and
+/// cell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lstm;
+
+impl Cell for Lstm {
+    type Gates<V> = [V; 4];
+    type Apart<V> = [V; 0];
+    type State<V> = [V; 2];
+    type Parameters<V> = [V; 0];
+    type Kept<V> = [V; 4];
+
+    fn name(&self) -> String {
+        "lstm".into()
+    }
+
+    fn step<V: Number>(
+        &self,
+        [a_i, a_f, a_g, a_o]: [V; 4],
+        []: [V; 0],
+        [_h, c]: [V; 2],
+        []: [V; 0],
+    ) -> ([V; 2], [V; 4]) {
+        let (i, f, g, o) = (a_i.sigmoid(), a_f.sigmoid(), a_g.tanh(), a_o.sigmoid());
+        let c = f.clone() * c + i.clone() * g.clone();
+        let h = o.clone() * c.clone().tanh();
+        ([h, c], [i, f, g, o])
+    }
+
+    fn derivative<V: Number>(
+        &self,
+        [dh, dc]: [V; 2],
+        [_h, c_before]: [V; 2],
+        [_, c]: [V; 2],
+        [i, f, g, o]: [V; 4],
+        []: [V; 0],
+    ) -> StepGradient<Self, V> {
+        let t = c.tanh();
+        let dc = dc + dh.clone() * o.clone() * t.clone().tanh_slope();
+        StepGradient {
+            gates: [
+                dc.clone() * g.clone() * i.clone().sigmoid_slope(),
+                dc.clone() * c_before * f.clone().sigmoid_slope(),
+                dc.clone() * i * g.tanh_slope(),
+                dh * t * o.sigmoid_slope(),
+            ],
+            apart: [],
+            state: [None, Some(dc * f)],
+            parameters: [],
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The command line: one file a subcommand. It turns arguments into library calls, and results into
+//! text and pictures.
+
+mod count;
+mod gradcheck;
+mod options;
+mod output;
+mod series;
+
+use clap::{Parser, Subcommand, error::ErrorKind};
+use std::process::ExitCode;
+
+/// Recurrent networks whose backward pass is written by hand.
+#[derive(Parser)]
+#[command(version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train a network on a generated task or on a file
+    #[command(subcommand)]
+    Train(Train),
+    /// Hold the hand-written gradient against autodiff and central differences
+    Gradcheck(gradcheck::Arguments),
+}
+
+#[derive(Subcommand)]
+enum Train {
+    /// A linear network of one unit learns to count the ones of a binary sequence
+    Count(count::Arguments),
+    /// A network learns to predict the next value of a series in a CSV file
+    Series(series::Arguments),
+}
+
+/// What went wrong, as the one line that the user reads.
+pub struct Failure(String);
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// The arguments of this process.
+pub fn parse() -> Result<Cli, Failure> {
+    Cli::try_parse().map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
+        // The first paragraph says what is wrong; the rest repeats the usage.
+        _ => {
+            let text = error.render().to_string();
+            let paragraph = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
+            let line = paragraph.collect::<Vec<_>>().join(" ");
+            Failure(format!("{}; --help shows what there is", line.trim_start_matches("error: ")))
+        }
+    })
+}
+
+/// Runs the command.
+pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    match cli.command {
+        Command::Train(Train::Count(arguments)) => count::run(&arguments),
+        Command::Train(Train::Series(arguments)) => series::run(&arguments),
+        Command::Gradcheck(arguments) => gradcheck::run(&arguments),
+    }
+}
+
+/// Prints the line and returns the exit code of bad input.
+pub fn report(Failure(line): Failure) -> ExitCode {
+    eprintln!("error: {}", line.replace('\n', " "));
+    ExitCode::from(2)
+}

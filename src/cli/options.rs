@@ -1,0 +1,94 @@
+//! Options that several subcommands share.
+
+use super::Failure;
+use bptt::backend::Backend;
+use bptt::nn::Gradient;
+use burn::tensor::{DType, Device};
+use clap::{Args, ValueEnum};
+
+/// Where and how to compute.
+#[derive(Args, Clone, Debug)]
+pub struct Compute {
+    /// CPU backend: ndarray or flex
+    #[arg(long, value_name = "NAME", default_value = "ndarray")]
+    pub backend: Backend,
+    /// Data type
+    #[arg(long, value_name = "TYPE", value_enum, default_value_t = DataType::F32)]
+    pub dtype: DataType,
+    /// Seed of everything that is drawn
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+impl Compute {
+    /// The backend's device.
+    pub fn device(&self) -> Result<Device, Failure> {
+        Ok(self.backend.device()?)
+    }
+}
+
+/// Data types of the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DataType {
+    /// Single precision
+    F32,
+    /// Double precision
+    F64,
+}
+
+impl From<DataType> for DType {
+    fn from(dtype: DataType) -> Self {
+        match dtype {
+            DataType::F32 => Self::F32,
+            DataType::F64 => Self::F64,
+        }
+    }
+}
+
+/// Who writes the derivative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Path {
+    /// The hand-written backward walk
+    Manual,
+    /// Burn's autodiff through the unrolled recurrence
+    Autodiff,
+}
+
+impl From<Path> for Gradient {
+    fn from(path: Path) -> Self {
+        match path {
+            Path::Manual => Self::Manual,
+            Path::Autodiff => Self::Autodiff,
+        }
+    }
+}
+
+/// A whole number from 1 to the largest size that makes sense on one machine.
+pub fn size(text: &str) -> Result<usize, String> {
+    const LARGEST: usize = 1_000_000;
+    match text.parse::<usize>() {
+        Ok(size) if (1..=LARGEST).contains(&size) => Ok(size),
+        _ => Err(format!("give a whole number from 1 to {LARGEST}")),
+    }
+}
+
+/// A finite number.
+pub fn number(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() => Ok(value),
+        _ => Err("give a finite number".into()),
+    }
+}
+
+/// A finite number above zero.
+pub fn positive(text: &str) -> Result<f64, String> {
+    number(text).ok().filter(|value| *value > 0.0).ok_or_else(|| "give a number above 0".into())
+}
+
+/// A share of a whole, between 0 and 1 and neither of them.
+pub fn share(text: &str) -> Result<f64, String> {
+    positive(text)
+        .ok()
+        .filter(|value| *value < 1.0)
+        .ok_or_else(|| "give a number between 0 and 1".into())
+}

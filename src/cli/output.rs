@@ -1,0 +1,81 @@
+//! Where results go: standard output, and the folder of a run.
+
+use super::Failure;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::{Path, PathBuf};
+
+/// What to print and where to write.
+#[derive(Args, Clone, Debug)]
+pub struct Output {
+    /// Folder for what the run writes [default: runs/<task>]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// Print no progress
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+impl Output {
+    /// Makes the folder of the run and sees that it can be written, before any work is done.
+    pub fn folder(&self, task: &str) -> Result<PathBuf, Failure> {
+        let folder = self.out.clone().unwrap_or_else(|| Path::new("runs").join(task));
+        let refused = |error: std::io::Error| {
+            Failure(format!(
+                "cannot write to the folder {}: {error}; name another with --out",
+                folder.display()
+            ))
+        };
+        std::fs::create_dir_all(&folder).map_err(refused)?;
+        tempfile::tempfile_in(&folder).map_err(refused)?;
+        Ok(folder)
+    }
+
+    /// A progress bar on standard error, shown on a terminal only.
+    pub fn progress(&self, steps: usize) -> ProgressBar {
+        if self.quiet {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len}  {msg}  {eta} left");
+        ProgressBar::new(steps as u64).with_style(style.expect("a valid template"))
+    }
+
+    /// Prints the JSON object, or the text.
+    pub fn print(&self, json: &impl serde::Serialize, text: &str) {
+        if self.json {
+            println!("{}", serde_json::to_string(json).expect("results are plain data"));
+        } else {
+            print!("{text}");
+        }
+    }
+}
+
+/// The lines of a table: columns as wide as their widest cell, the first aligned left, numbers right.
+pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([header[column].chars().count()]).max().unwrap_or(0)
+    };
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded = cells.enumerate().map(|(column, cell)| {
+            let width = width(column);
+            if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+        });
+        format!("{}\n", padded.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    let mut text = line(&mut header.iter().copied());
+    for row in rows {
+        text += &line(&mut row.iter().map(String::as_str));
+    }
+    text
+}
+
+/// A line for each file written.
+pub fn wrote(text: &mut String, files: &[PathBuf]) {
+    for file in files {
+        text.push_str(&format!("wrote {}\n", file.display()));
+    }
+}

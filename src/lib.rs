@@ -1,0 +1,43 @@
+//! Recurrent networks for the Burn framework whose backward pass is written by hand.
+//!
+//! Time is a loop, a cell is a step, and the backward pass is the same loop walked the other way
+//! with the step's derivative. Everything else is around that. In the order of the lecture:
+//!
+//! - [`cell`]: one step of a recurrence and its derivative, side by side, as a formula.
+//! - [`recurrence`]: the recursion over time, once for every cell: forward over `t = 1…T`, backward
+//!   over `t = T…1`, where the gradient of the output and the gradient of the next step meet.
+//! - [`nn`]: Burn modules. [`nn::Gradient`] chooses who writes the derivative: this crate, or Burn's
+//!   autodiff.
+//! - [`model`]: what the commands train, a recurrence with a readout.
+//! - [`data`]: series from a file, generated tasks.
+//! - [`train`]: the loops, and optimizers that Burn lacks.
+//! - [`gradcheck`]: three gradients side by side, by hand, by autodiff, by central differences.
+//! - [`plot`] draws pictures, [`files`] writes whole files or none, [`backend`] turns a name into a
+//!   Burn device.
+//!
+//! ```
+//! use bptt::nn::RnnConfig;
+//! use burn::tensor::{Device, Distribution, Tensor};
+//!
+//! # #[cfg(feature = "flex")] {
+//! let device = Device::flex().autodiff();
+//! let rnn = RnnConfig::new(3, 5, true).init(&device);
+//! let x = Tensor::<3>::random([2, 7, 3], Distribution::Default, &device);
+//! let (output, _last) = rnn.forward(x, None);
+//! let gradients = output.mean().backward(); // by hand, through all 7 steps
+//! let w_h = rnn.layers[0].directions[0].w_h.as_ref().unwrap().val();
+//! assert_eq!(w_h.grad(&gradients).unwrap().dims(), [5, 5]);
+//! # }
+//! ```
+#![warn(missing_docs)]
+
+pub mod backend;
+pub mod cell;
+pub mod data;
+pub mod files;
+pub mod gradcheck;
+pub mod model;
+pub mod nn;
+pub mod plot;
+pub mod recurrence;
+pub mod train;

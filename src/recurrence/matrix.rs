@@ -1,0 +1,140 @@
+//! The numbers that the walk over time works on: matrices, of any backend.
+
+use crate::cell::Number;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, TensorMetadata};
+use burn::tensor::{BoolDType, FloatDType, Shape};
+use std::ops::{Add, Mul, Range, Sub};
+
+/// A matrix of numbers. The elementwise operations of [`Number`] broadcast a matrix of one row
+/// over the rows of the other. Clones share the data.
+pub trait Matrix: Number {
+    /// Rows and columns.
+    fn shape(&self) -> [usize; 2];
+    /// The matrix product `self · other`.
+    fn product(&self, other: &Self) -> Self;
+    /// The transpose.
+    fn transposed(&self) -> Self;
+    /// Some of the rows.
+    fn rows(&self, range: Range<usize>) -> Self;
+    /// Some of the columns.
+    fn columns(&self, range: Range<usize>) -> Self;
+    /// Matrices below each other.
+    fn stack_rows(parts: Vec<Self>) -> Self;
+    /// Matrices beside each other.
+    fn stack_columns(parts: Vec<Self>) -> Self;
+    /// The sum over the rows, `[1, columns]`.
+    fn sum_rows(&self) -> Self;
+    /// A matrix of zeros, of the same kind and on the same device.
+    fn zeros(&self, rows: usize, columns: usize) -> Self;
+}
+
+/// A float tensor of rank 2 of the backend `B`.
+///
+/// With `B` a plain backend it is what the hand-written path computes with where no kernel
+/// serves; with `B` the dispatch backend of a [`burn::Tensor`](burn::tensor::Tensor) on an
+/// autodiff device, each operation is recorded, and Burn differentiates the walk.
+pub struct BackendMatrix<B: Backend>(pub FloatTensor<B>);
+
+impl<B: Backend> BackendMatrix<B> {
+    fn slice(&self, rows: Range<usize>, columns: Range<usize>) -> Self {
+        Self(B::float_slice(self.0.clone(), &[rows.into(), columns.into()]))
+    }
+}
+
+impl<B: Backend> Clone for BackendMatrix<B> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<B: Backend> std::fmt::Debug for BackendMatrix<B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "BackendMatrix{:?}", self.shape())
+    }
+}
+
+impl<B: Backend> Add for BackendMatrix<B> {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(B::float_add(self.0, other.0))
+    }
+}
+
+impl<B: Backend> Sub for BackendMatrix<B> {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self(B::float_sub(self.0, other.0))
+    }
+}
+
+impl<B: Backend> Mul for BackendMatrix<B> {
+    type Output = Self;
+    fn mul(self, other: Self) -> Self {
+        Self(B::float_mul(self.0, other.0))
+    }
+}
+
+impl<B: Backend> Number for BackendMatrix<B> {
+    fn plus(self, constant: f64) -> Self {
+        Self(B::float_add_scalar(self.0, constant.into()))
+    }
+    fn times(self, constant: f64) -> Self {
+        Self(B::float_mul_scalar(self.0, constant.into()))
+    }
+    fn sigmoid(self) -> Self {
+        // Burn's default sigmoid goes through f32 whatever the data type; this form does not, and it
+        // has no exponential that could overflow in its derivative.
+        self.times(0.5).tanh().times(0.5).plus(0.5)
+    }
+    fn tanh(self) -> Self {
+        Self(B::float_tanh(self.0))
+    }
+    fn relu(self) -> Self {
+        Self(B::relu(self.0))
+    }
+    fn positive(self) -> Self {
+        let dtype: FloatDType = self.0.dtype().into();
+        let above = B::float_greater_elem(self.0, 0.0.into(), BoolDType::Native);
+        Self(B::bool_into_float(above, dtype))
+    }
+}
+
+impl<B: Backend> Matrix for BackendMatrix<B> {
+    fn shape(&self) -> [usize; 2] {
+        self.0.shape().dims()
+    }
+    fn product(&self, other: &Self) -> Self {
+        Self(B::float_matmul(self.0.clone(), other.0.clone()))
+    }
+    fn transposed(&self) -> Self {
+        Self(B::float_transpose(self.0.clone()))
+    }
+    fn rows(&self, range: Range<usize>) -> Self {
+        let [rows, columns] = self.shape();
+        if range == (0..rows) { self.clone() } else { self.slice(range, 0..columns) }
+    }
+    fn columns(&self, range: Range<usize>) -> Self {
+        let [rows, columns] = self.shape();
+        if range == (0..columns) { self.clone() } else { self.slice(0..rows, range) }
+    }
+    fn stack_rows(parts: Vec<Self>) -> Self {
+        stack(parts, 0)
+    }
+    fn stack_columns(parts: Vec<Self>) -> Self {
+        stack(parts, 1)
+    }
+    fn sum_rows(&self) -> Self {
+        Self(B::float_sum_dim(self.0.clone(), 0))
+    }
+    fn zeros(&self, rows: usize, columns: usize) -> Self {
+        Self(B::float_zeros(Shape::new([rows, columns]), &self.0.device(), self.0.dtype().into()))
+    }
+}
+
+fn stack<B: Backend>(mut parts: Vec<BackendMatrix<B>>, dim: usize) -> BackendMatrix<B> {
+    if parts.len() == 1 {
+        return parts.remove(0);
+    }
+    BackendMatrix(B::float_cat(parts.into_iter().map(|part| part.0).collect(), dim))
+}

@@ -1,0 +1,84 @@
+//! Which rows of a batch run at which time step.
+
+use std::ops::Range;
+
+/// How many rows run at each time step. Rows are sorted by falling length, so that the rows
+/// running at a step are always the first ones, and the steps of all rows lie one after the other
+/// without padding: row `r` of step `t` is row `offset(t) + r` of a packed matrix `[steps, …]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeline {
+    active: Vec<usize>,
+    offsets: Vec<usize>,
+}
+
+impl Timeline {
+    /// `batch` rows of `time` steps each.
+    pub fn uniform(time: usize, batch: usize) -> Self {
+        Self::from_active(vec![batch; time])
+    }
+
+    /// Rows of the given lengths, which must not rise from one row to the next.
+    ///
+    /// # Panics
+    /// If a length rises.
+    pub fn from_falling_lengths(lengths: &[usize]) -> Self {
+        assert!(lengths.is_sorted_by(|a, b| a >= b), "lengths must not rise: {lengths:?}");
+        let time = lengths.first().copied().unwrap_or(0);
+        Self::from_active(
+            (0..time).map(|t| lengths.partition_point(|&length| length > t)).collect(),
+        )
+    }
+
+    fn from_active(active: Vec<usize>) -> Self {
+        let offsets = std::iter::once(0)
+            .chain(active.iter().scan(0, |sum, rows| {
+                *sum += rows;
+                Some(*sum)
+            }))
+            .collect();
+        Self { active, offsets }
+    }
+
+    /// The number of time steps of the longest row.
+    pub fn time(&self) -> usize {
+        self.active.len()
+    }
+
+    /// The number of rows at the first step.
+    pub fn batch(&self) -> usize {
+        self.active(0)
+    }
+
+    /// The number of rows that run at step `t`: zero at and past the end.
+    pub fn active(&self, t: usize) -> usize {
+        self.active.get(t).copied().unwrap_or(0)
+    }
+
+    /// The rows of step `t` in a packed matrix.
+    pub fn rows(&self, t: usize) -> Range<usize> {
+        self.offsets[t]..self.offsets[t + 1]
+    }
+
+    /// The number of rows of a packed matrix: the sum of all lengths.
+    pub fn steps(&self) -> usize {
+        self.offsets[self.active.len()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_end_leave_the_later_steps() {
+        let timeline = Timeline::from_falling_lengths(&[4, 2, 2, 1]);
+        assert_eq!((timeline.time(), timeline.batch(), timeline.steps()), (4, 4, 9));
+        assert_eq!([0, 1, 2, 3, 4].map(|t| timeline.active(t)), [4, 3, 1, 1, 0]);
+        assert_eq!((timeline.rows(0), timeline.rows(1), timeline.rows(3)), (0..4, 4..7, 8..9));
+    }
+
+    #[test]
+    fn equal_lengths_are_uniform() {
+        assert_eq!(Timeline::from_falling_lengths(&[3, 3]), Timeline::uniform(3, 2));
+    }
+}

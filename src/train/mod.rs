@@ -1,0 +1,28 @@
+//! Training: optimizers that Burn lacks, and the loops behind the training commands.
+
+pub mod count;
+mod rprop;
+pub mod series;
+
+pub use rprop::{Rprop, RpropConfig, RpropState};
+
+use burn::tensor::Tensor;
+
+/// A loss that is no longer a number.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("the loss became {loss} at {unit} {number}: {advice}")]
+pub struct Diverged {
+    /// What the loss became.
+    pub loss: f64,
+    /// What is counted: iteration, epoch.
+    pub unit: &'static str,
+    /// The one at which it happened, counted from 1.
+    pub number: usize,
+    /// What to try.
+    pub advice: &'static str,
+}
+
+/// The numbers of a float tensor in f64, in row-major order.
+pub fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    tensor.into_data().convert::<f64>().try_to_vec().expect("a float tensor converts to f64")
+}

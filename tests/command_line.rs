@@ -1,0 +1,117 @@
+//! What the commands print and write, and their exit codes.
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn bptt(arguments: &[&str], folder: &Path) -> Output {
+    let binary = env!("CARGO_BIN_EXE_bptt");
+    Command::new(binary).args(arguments).current_dir(folder).output().expect("the binary runs")
+}
+
+fn json(arguments: &[&str], folder: &Path) -> Value {
+    let output = bptt(arguments, folder);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("one JSON object")
+}
+
+/// Pictures are there, are not empty, and nothing else is left behind.
+fn pictures(result: &Value, folder: &Path, out: &str) {
+    let pictures = result["pictures"].as_array().unwrap();
+    for picture in pictures {
+        let bytes = std::fs::read(folder.join(picture.as_str().unwrap())).unwrap();
+        let (png, svg) = (bytes.starts_with(b"\x89PNG"), bytes.starts_with(b"<svg"));
+        assert!(png != svg && bytes.len() > 5_000, "{picture}");
+    }
+    assert_eq!(std::fs::read_dir(folder.join(out)).unwrap().count(), pictures.len());
+}
+
+#[test]
+fn counting_reaches_one_and_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let result = json(&["train", "count", "--json"], folder.path());
+    for weight in ["w_x", "w_rec"] {
+        assert!((result[weight].as_f64().unwrap() - 1.0).abs() <= 0.002, "{weight}: {result}");
+    }
+    assert_eq!(result["iterations"], 500);
+    for row in result["gradient_check"].as_array().unwrap() {
+        assert!(row["manual_vs_autodiff"].as_f64().unwrap() <= 1e-5, "{row}");
+        assert!(row["manual_vs_difference"].as_f64().unwrap() <= 1e-5, "{row}");
+    }
+    for row in result["predictions"].as_array().unwrap() {
+        let apart = row["predicted"].as_f64().unwrap() - row["ones"].as_f64().unwrap();
+        assert!(apart.abs() < 0.02 * row["length"].as_f64().unwrap(), "{row}");
+    }
+    assert_eq!(result["pictures"].as_array().unwrap().len(), 4);
+    pictures(&result, folder.path(), "runs/count");
+}
+
+#[test]
+fn passengers_are_forecast_better_than_by_the_last_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let result = json(&["train", "series", "--json", "--out", "out"], folder.path());
+    let (valid, last) = (&result["valid_loss"], &result["baselines"]["last_value"]);
+    assert!(valid.as_f64().unwrap() < 0.6 * last.as_f64().unwrap(), "{result}");
+    assert_eq!((&result["task"], &result["run"]), (&"series".into(), &"out".into()));
+    pictures(&result, folder.path(), "out");
+}
+
+#[test]
+fn an_awkward_file_is_learnt_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: Vec<String> = (0..150)
+        .map(|t| {
+            let (t, day) = (f64::from(t), t % 28 + 1);
+            let month = t as usize / 28 + 1;
+            let sales = 100.0 + 20.0 * (t * std::f64::consts::TAU / 7.0).sin() + 0.1 * t;
+            format!("{day:02}.{month:02}.2024;\"{sales:.2}\" ; shop {}", t as usize % 3)
+        })
+        .collect();
+    let text = format!(
+        "\u{feff}\r\n\"Day, local\" ; \"Sales (EUR)\";note\r\n\r\n{}\r\n\r\n",
+        rows.join("\r\n")
+    );
+    std::fs::write(folder.path().join("awkward.csv"), text).unwrap();
+    let arguments = [
+        "train",
+        "series",
+        "awkward.csv",
+        "--season",
+        "7",
+        "--window",
+        "14",
+        "--epochs",
+        "60",
+        "--json",
+    ];
+    let result = json(&arguments, folder.path());
+    assert_eq!(result["columns"][0]["column"], "Sales (EUR)");
+    let (valid, last) = (&result["valid_loss"], &result["baselines"]["last_value"]);
+    assert!(valid.as_f64().unwrap() < 0.3 * last.as_f64().unwrap(), "{result}");
+    pictures(&result, folder.path(), "runs/series");
+}
+
+#[test]
+fn gradcheck_passes_on_every_cell() {
+    let folder = tempfile::tempdir().unwrap();
+    for dtype in ["f32", "f64"] {
+        let result = json(
+            &["gradcheck", "--dtype", dtype, "--lengths", "--bidirectional", "--json"],
+            folder.path(),
+        );
+        assert_eq!(result["passed"], true, "{result}");
+        let rows = result["rows"].as_array().unwrap();
+        for name in bptt::cell::NAMES {
+            assert!(
+                rows.iter().any(|row| row["cell"] == name && row["parameter"] == "w_h_l0_reverse")
+            );
+        }
+    }
+}
+
+#[test]
+fn a_repeated_run_prints_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = || bptt(&["train", "count", "--iterations", "50", "--json"], folder.path()).stdout;
+    assert_eq!(run(), run());
+}
