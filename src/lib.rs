@@ -41,3 +41,7 @@ pub mod nn;
 pub mod plot;
 pub mod recurrence;
 pub mod train;
+
+#[doc = include_str!("../README.md")]
+#[cfg(all(doctest, feature = "flex"))]
+pub struct Readme;
