@@ -1,38 +1,47 @@
 //! What does a training step of one layer cost, by hand, by autodiff, and in burn-nn?
 //!
-//! `cargo bench --bench step`: forward and backward of a tanh layer on both backends, f32.
+//! `cargo bench --bench step` prints forward and backward in milliseconds, f32, and how many times the
+//! hand-written path's time the others take.
+
+mod alternating;
 
 use bptt::backend::Backend;
-use bptt::nn::{Gradient, RnnConfig};
+use bptt::nn::{Gradient, LstmConfig};
 use burn::tensor::{Distribution, Tensor};
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
 /// Time, batch, input, hidden.
 const SIZES: [[usize; 4]; 3] = [[10, 100, 1, 16], [100, 32, 32, 64], [50, 32, 128, 128]];
 
-fn step(criterion: &mut Criterion) {
+fn main() {
+    println!("LSTM, forward and backward, ms (medians of alternating runs)\n");
+    println!(
+        "{:8} {:>16} {:>9} {:>16} {:>16}",
+        "backend", "T,B,I,H", "by hand", "autodiff", "burn-nn"
+    );
     for [time, batch, input, hidden] in SIZES {
-        let mut group = criterion.benchmark_group(format!("T{time} B{batch} I{input} H{hidden}"));
-        group.sample_size(10);
         for backend in Backend::available() {
             let device = backend.device().expect("available").autodiff();
-            let x = Tensor::<3>::random([batch, time, input], Distribution::Default, &device)
-                .require_grad();
-            for gradient in [Gradient::Manual, Gradient::Autodiff] {
-                let rnn = RnnConfig::new(input, hidden, true).with_gradient(gradient).init(&device);
-                let id = BenchmarkId::new(format!("{gradient:?}"), backend);
-                group.bench_function(id, |bencher| {
-                    bencher.iter(|| rnn.forward(x.clone(), None).0.sum().backward());
-                });
-            }
-            let rnn = burn::nn::RnnConfig::new(input, hidden, true).init(&device);
-            group.bench_function(BenchmarkId::new("burn-nn", backend), |bencher| {
-                bencher.iter(|| rnn.forward(x.clone(), None).0.sum().backward());
-            });
+            let x = Tensor::<3>::random([batch, time, input], Distribution::Default, &device);
+            let x = x.require_grad();
+            let config = LstmConfig::new(input, hidden, true);
+            let manual = config.init(&device);
+            let autodiff = config.with_gradient(Gradient::Autodiff).init(&device);
+            let burn_nn = burn::nn::LstmConfig::new(input, hidden, true).init(&device);
+            let [by_hand, by_autodiff, by_burn_nn] = alternating::medians(
+                7,
+                [
+                    &mut || drop(manual.forward(x.clone(), None).0.sum().backward()),
+                    &mut || drop(autodiff.forward(x.clone(), None).0.sum().backward()),
+                    &mut || drop(burn_nn.forward(x.clone(), None).0.sum().backward()),
+                ],
+            );
+            println!(
+                "{:8} {:>16} {by_hand:>9.2} {by_autodiff:>9.2} {:>5.1}x {by_burn_nn:>9.2} {:>5.1}x",
+                backend.to_string(),
+                format!("{time},{batch},{input},{hidden}"),
+                by_autodiff / by_hand,
+                by_burn_nn / by_hand,
+            );
         }
-        group.finish();
     }
 }
-
-criterion_group!(benches, step);
-criterion_main!(benches);

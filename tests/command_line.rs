@@ -103,10 +103,47 @@ fn gradcheck_passes_on_every_cell() {
         let rows = result["rows"].as_array().unwrap();
         for name in bptt::cell::NAMES {
             assert!(
-                rows.iter().any(|row| row["cell"] == name && row["parameter"] == "w_h_l0_reverse")
+                rows.iter().any(|row| row["cell"] == name && row["parameter"] == "w_x_l0_reverse")
             );
         }
     }
+}
+
+#[test]
+fn gradcheck_takes_every_option() {
+    let folder = tempfile::tempdir().unwrap();
+    let sizes = [
+        "--time", "3", "--batch", "2", "--hidden", "4", "--layers", "2", "--dtype", "f64", "--json",
+    ];
+    for options in [
+        &["--projection", "--regularised", "--lengths"][..],
+        &["--layer-norm", "--reverse", "--no-bias", "--backend", "flex"],
+    ] {
+        let result =
+            json(&[&["gradcheck", "--cell", "lstm"], &sizes[..], options].concat(), folder.path());
+        assert_eq!(result["passed"], true, "{result}");
+        let has = |name: &str| {
+            result["rows"].as_array().unwrap().iter().any(|row| row["parameter"] == name)
+        };
+        assert_eq!(has("w_p_l1"), options.contains(&"--projection"));
+        assert_eq!(has("gain_h_l1"), options.contains(&"--layer-norm"));
+        assert_eq!(has("b_h_l0"), !options.contains(&"--no-bias"));
+    }
+}
+
+#[test]
+fn every_cell_forecasts_and_none_looks_ahead() {
+    let folder = tempfile::tempdir().unwrap();
+    for cell in ["gru", "lstm"] {
+        let arguments =
+            ["train", "series", "--cell", cell, "--layers", "2", "--dropout", "0.1", "--json"];
+        let result = json(&arguments, folder.path());
+        let (valid, last) = (&result["valid_loss"], &result["baselines"]["last_value"]);
+        assert!(valid.as_f64().unwrap() < last.as_f64().unwrap(), "{cell}: {result}");
+    }
+    let output = bptt(&["train", "series", "--bidirectional"], folder.path());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("look ahead"));
 }
 
 #[test]

@@ -42,14 +42,13 @@ fn the_bare_backward_walk_equals_autodiff() {
             let d_state = drawn([4, batch, hidden], &tracked, &mut random);
 
             let rnn = network(activation, Gradient::Autodiff, &tracked);
-            let (output, mut last) = rnn.forward(x.clone(), Some(vec![h_0.clone()]));
-            let loss = (output.clone() * d_output.clone()).sum()
-                + (last.remove(0) * d_state.clone()).sum();
+            let (output, [last]) = rnn.forward(x.clone(), Some([h_0.clone()]));
+            let loss = (output.clone() * d_output.clone()).sum() + (last * d_state.clone()).sum();
             let expected = loss.backward();
 
-            let trace = rnn.trace(x.clone(), Some(vec![h_0.clone()]));
+            let trace = rnn.trace(x.clone(), Some([h_0.clone()]));
             assert!(relative_error(&host(trace.output()), &host(output)) < 1e-15);
-            let gradients = trace.backward(d_output, Some(vec![d_state]));
+            let gradients = trace.backward(d_output, Some([d_state]));
 
             let near = |name: &str, ours: Vec<f64>, theirs: Vec<f64>| {
                 let error = relative_error(&ours, &theirs);
@@ -105,7 +104,7 @@ fn the_gradient_of_every_hidden_state_is_that_of_the_rest_of_the_sequence() {
                 let rest = |m: &Tensor<3>| {
                     Tensor::<3>::from_data(at(m, t + 1..time).into_data(), (&tracked, DType::F64))
                 };
-                let (output, _) = rnn.forward(rest(&x), Some(vec![h_t.clone()]));
+                let (output, _) = rnn.forward(rest(&x), Some([h_t.clone()]));
                 let gradients = (output * rest(&d_output)).sum().backward();
                 let from_ahead = host(h_t.grad(&gradients).unwrap());
                 expected.iter_mut().zip(from_ahead).for_each(|(own, ahead)| *own += ahead);

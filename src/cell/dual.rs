@@ -66,6 +66,12 @@ impl Number for Dual {
     fn positive(self) -> Self {
         self.through(self.value.positive(), 0.0)
     }
+    fn clip(self, bound: f64) -> Self {
+        self.through(self.value.clip(bound), self.value.within(bound))
+    }
+    fn within(self, bound: f64) -> Self {
+        self.through(self.value.within(bound), 0.0)
+    }
 }
 
 /// The largest difference between [`Cell::derivative`] and the derivative that dual numbers

@@ -18,7 +18,7 @@
 //!
 //! With identity, one unit and no bias it is the linear network `S_k = S_{k-1} w_rec + x_k w_x`.
 
-use super::{Cell, Number, StepGradient};
+use super::{Cell, Number, StepGradient, clipped, clipped_back};
 
 /// The activation σ of an Elman cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -39,7 +39,7 @@ impl Activation {
     pub const ALL: [Self; 4] = [Self::Identity, Self::Tanh, Self::Relu, Self::Sigmoid];
 
     /// `σ(a)`.
-    fn of<V: Number>(self, a: V) -> V {
+    pub(super) fn of<V: Number>(self, a: V) -> V {
         match self {
             Self::Identity => a,
             Self::Tanh => a.tanh(),
@@ -49,7 +49,7 @@ impl Activation {
     }
 
     /// `dh ⊙ σ'(a)` by the output `h = σ(a)`.
-    fn back<V: Number>(self, dh: V, h: V) -> V {
+    pub(super) fn back<V: Number>(self, dh: V, h: V) -> V {
         match self {
             Self::Identity => dh,
             Self::Tanh => dh * h.tanh_slope(),
@@ -60,10 +60,12 @@ impl Activation {
 }
 
 /// `h_t = σ(a_t)`: the Elman cell (Elman 1990, "Finding structure in time").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Elman {
     /// The activation σ.
     pub activation: Activation,
+    /// Keeps the hidden state between `−clip` and `clip`, where no gradient passes.
+    pub clip: Option<f64>,
 }
 
 impl Cell for Elman {
@@ -90,7 +92,8 @@ impl Cell for Elman {
         [_h]: [V; 1],
         []: [V; 0],
     ) -> ([V; 1], [V; 0]) {
-        ([self.activation.of(a)], [])
+        let h = self.activation.of(a);
+        ([clipped(h, self.clip)], [])
     }
 
     fn derivative<V: Number>(
@@ -102,7 +105,7 @@ impl Cell for Elman {
         []: [V; 0],
     ) -> StepGradient<Self, V> {
         StepGradient {
-            gates: [self.activation.back(dh, h)],
+            gates: [self.activation.back(clipped_back(dh, h.clone(), self.clip), h)],
             apart: [],
             state: [None],
             parameters: [],
@@ -118,8 +121,10 @@ mod tests {
     #[test]
     fn the_derivative_is_that_of_the_step() {
         for activation in Activation::ALL {
-            let error = derivative_error(&Elman { activation }, 500, 1);
-            assert!(error < 1e-14, "{activation:?}: {error:e}");
+            for clip in [None, Some(0.4)] {
+                let error = derivative_error(&Elman { activation, clip }, 500, 1);
+                assert!(error < 1e-14, "{activation:?} {clip:?}: {error:e}");
+            }
         }
     }
 }

@@ -22,11 +22,14 @@
 //!
 //! Where the update gate stays near 1 the gradient passes from step to step unchanged.
 
-use super::{Cell, Number, StepGradient};
+use super::{Cell, Number, StepGradient, clipped, clipped_back};
 
 /// The GRU cell: gates in PyTorch's order, reset, update, new.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Gru;
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Gru {
+    /// Keeps the hidden state between `−clip` and `clip`, where no gradient passes.
+    pub clip: Option<f64>,
+}
 
 impl Cell for Gru {
     type Gates<V> = [V; 3];
@@ -49,17 +52,18 @@ impl Cell for Gru {
         let (r, z) = (a_r.sigmoid(), a_z.sigmoid());
         let n = (a_n + r.clone() * u_n.clone()).tanh();
         let h = n.clone() + z.clone() * (h - n.clone());
-        ([h], [r, z, n, u_n])
+        ([clipped(h, self.clip)], [r, z, n, u_n])
     }
 
     fn derivative<V: Number>(
         &self,
         [dh]: [V; 1],
         [h_before]: [V; 1],
-        [_h]: [V; 1],
+        [h]: [V; 1],
         [r, z, n, u_n]: [V; 4],
         []: [V; 0],
     ) -> StepGradient<Self, V> {
+        let dh = clipped_back(dh, h, self.clip);
         let dn = dh.clone() * z.clone().times(-1.0).plus(1.0);
         let dz = dh.clone() * (h_before - n.clone());
         let da_n = dn * n.tanh_slope();
@@ -69,6 +73,20 @@ impl Cell for Gru {
             apart: [da_n * r],
             state: [Some(dh * z)],
             parameters: [],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cell::dual::derivative_error;
+
+    #[test]
+    fn the_derivative_is_that_of_the_step() {
+        for clip in [None, Some(0.4)] {
+            let error = derivative_error(&Gru { clip }, 500, 1);
+            assert!(error < 1e-14, "{clip:?}: {error:e}");
         }
     }
 }

@@ -27,12 +27,15 @@
 //! The last line is why the LSTM was invented: along the cell the gradient is multiplied by `f_t` at
 //! each step, which may stay near 1, and by no weight matrix.
 
-use super::{Cell, Number, StepGradient};
+use super::{Cell, Number, StepGradient, clipped, clipped_back};
 
 /// The LSTM cell: gates in PyTorch's order, input, forget, candidate, output; states hidden and
 /// cell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lstm;
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Lstm {
+    /// Keeps the cell state between `−clip` and `clip`, where no gradient passes.
+    pub clip: Option<f64>,
+}
 
 impl Cell for Lstm {
     type Gates<V> = [V; 4];
@@ -53,7 +56,7 @@ impl Cell for Lstm {
         []: [V; 0],
     ) -> ([V; 2], [V; 4]) {
         let (i, f, g, o) = (a_i.sigmoid(), a_f.sigmoid(), a_g.tanh(), a_o.sigmoid());
-        let c = f.clone() * c + i.clone() * g.clone();
+        let c = clipped(f.clone() * c + i.clone() * g.clone(), self.clip);
         let h = o.clone() * c.clone().tanh();
         ([h, c], [i, f, g, o])
     }
@@ -66,8 +69,9 @@ impl Cell for Lstm {
         [i, f, g, o]: [V; 4],
         []: [V; 0],
     ) -> StepGradient<Self, V> {
-        let t = c.tanh();
+        let t = c.clone().tanh();
         let dc = dc + dh.clone() * o.clone() * t.clone().tanh_slope();
+        let dc = clipped_back(dc, c, self.clip);
         StepGradient {
             gates: [
                 dc.clone() * g.clone() * i.clone().sigmoid_slope(),
@@ -78,6 +82,20 @@ impl Cell for Lstm {
             apart: [],
             state: [None, Some(dc * f)],
             parameters: [],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cell::dual::derivative_error;
+
+    #[test]
+    fn the_derivative_is_that_of_the_step() {
+        for clip in [None, Some(0.4)] {
+            let error = derivative_error(&Lstm { clip }, 500, 1);
+            assert!(error < 1e-14, "{clip:?}: {error:e}");
         }
     }
 }

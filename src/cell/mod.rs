@@ -49,10 +49,18 @@
 //! assert!(dual::derivative_error(&Leaky, 100, 7) < 1e-14);
 //! ```
 
+mod coupled_lstm;
 pub mod dual;
 mod elman;
+mod gru;
+mod ind_rnn;
+mod lstm;
 
+pub use coupled_lstm::CoupledLstm;
 pub use elman::{Activation, Elman};
+pub use gru::Gru;
+pub use ind_rnn::IndRnn;
+pub use lstm::Lstm;
 
 use std::fmt::Debug;
 use std::ops::{Add, Mul, Sub};
@@ -72,6 +80,10 @@ pub trait Number: Clone + Add<Output = Self> + Sub<Output = Self> + Mul<Output =
     fn relu(self) -> Self;
     /// 1 where `self > 0`, else 0: the slope of [`Number::relu`] by its output.
     fn positive(self) -> Self;
+    /// `self` kept between `−bound` and `bound`.
+    fn clip(self, bound: f64) -> Self;
+    /// 1 where `|self| < bound`, else 0: the slope of [`Number::clip`] by its output.
+    fn within(self, bound: f64) -> Self;
 
     /// The slope of the sigmoid by its output: for `s = sigmoid(a)`, `ds/da = s (1 − s)`.
     fn sigmoid_slope(self) -> Self {
@@ -102,6 +114,28 @@ impl Number for f64 {
     }
     fn positive(self) -> Self {
         f64::from(self > 0.0)
+    }
+    fn clip(self, bound: f64) -> Self {
+        self.clamp(-bound, bound)
+    }
+    fn within(self, bound: f64) -> Self {
+        f64::from(self.abs() < bound)
+    }
+}
+
+/// A state kept between `−bound` and `bound`, if there is a bound.
+fn clipped<V: Number>(state: V, bound: Option<f64>) -> V {
+    match bound {
+        Some(bound) => state.clip(bound),
+        None => state,
+    }
+}
+
+/// The gradient that passes [`clipped`], by its output.
+fn clipped_back<V: Number>(gradient: V, state: V, bound: Option<f64>) -> V {
+    match bound {
+        Some(bound) => gradient * state.within(bound),
+        None => gradient,
     }
 }
 
@@ -224,8 +258,21 @@ pub const fn parameters<C: Cell>() -> usize {
     <C::Parameters<()> as Row<()>>::LEN
 }
 
+/// Whether the step looks at its own hidden state unit by unit, beside the recurrent product.
+pub fn looks_at_hidden<C: Cell>(cell: &C) -> bool {
+    let step = cell.derivative(
+        C::State::from_fn(|_| 0.0),
+        C::State::from_fn(|_| 0.0),
+        C::State::from_fn(|_| 0.0),
+        C::Kept::from_fn(|_| 0.0),
+        C::Parameters::from_fn(|_| 0.0),
+    );
+    step.state.as_ref()[0].is_some()
+}
+
 /// The cells of this crate, by the names that the command line knows.
-pub const NAMES: [&str; 4] = ["linear", "elman", "elman-relu", "elman-sigmoid"];
+pub const NAMES: [&str; 8] =
+    ["linear", "elman", "elman-relu", "elman-sigmoid", "gru", "lstm", "lstm-coupled", "ind-rnn"];
 
 /// Something to do with a cell whose type is known only at run time.
 pub trait Visitor {
@@ -238,12 +285,16 @@ pub trait Visitor {
 
 /// Hands the cell of that name to the visitor; `None` if no cell has the name.
 pub fn visit<V: Visitor>(name: &str, visitor: V) -> Option<V::Output> {
-    let elman = |activation| Elman { activation };
+    let elman = |activation| Elman { activation, clip: None };
     Some(match name {
         "linear" => visitor.visit(elman(Activation::Identity)),
         "elman" => visitor.visit(elman(Activation::Tanh)),
         "elman-relu" => visitor.visit(elman(Activation::Relu)),
         "elman-sigmoid" => visitor.visit(elman(Activation::Sigmoid)),
+        "gru" => visitor.visit(Gru::default()),
+        "lstm" => visitor.visit(Lstm::default()),
+        "lstm-coupled" => visitor.visit(CoupledLstm::default()),
+        "ind-rnn" => visitor.visit(IndRnn::default()),
         _ => return None,
     })
 }

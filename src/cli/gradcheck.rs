@@ -37,6 +37,21 @@ pub struct Arguments {
     /// Walk in both directions of time
     #[arg(long)]
     bidirectional: bool,
+    /// Leave the biases out
+    #[arg(long)]
+    no_bias: bool,
+    /// Walk from the last step to the first
+    #[arg(long, conflicts_with = "bidirectional")]
+    reverse: bool,
+    /// Project the hidden state, for cells that allow it
+    #[arg(long)]
+    projection: bool,
+    /// Normalise the products
+    #[arg(long)]
+    layer_norm: bool,
+    /// Dropout, recurrent dropout and zoneout
+    #[arg(long)]
+    regularised: bool,
     /// Rows of drawn lengths
     #[arg(long)]
     lengths: bool,
@@ -55,6 +70,7 @@ struct Checked {
 
 struct Check<'a> {
     problem: &'a Problem,
+    projection: bool,
     device: &'a Device,
 }
 
@@ -62,7 +78,8 @@ impl cell::Visitor for Check<'_> {
     type Output = Vec<Row>;
 
     fn visit<C: Cell>(self, cell: C) -> Vec<Row> {
-        check(&cell, self.problem, self.device)
+        let projection = self.projection && !cell::looks_at_hidden(&cell);
+        check(&cell, &Problem { projection, ..self.problem.clone() }, self.device)
     }
 }
 
@@ -84,7 +101,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         hidden: arguments.hidden,
         layers: arguments.layers,
         bidirectional: arguments.bidirectional,
-        bias: true,
+        reverse: arguments.reverse,
+        projection: false,
+        layer_norm: arguments.layer_norm,
+        regularised: arguments.regularised,
+        bias: !arguments.no_bias,
         time: arguments.time,
         batch: arguments.batch,
         lengths: arguments.lengths,
@@ -97,8 +118,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         None => cell::NAMES.to_vec(),
     };
     let check = |name| {
-        cell::visit(name, Check { problem: &problem, device: &device })
-            .expect("clap knows the names")
+        cell::visit(
+            name,
+            Check { problem: &problem, projection: arguments.projection, device: &device },
+        )
+        .expect("clap knows the names")
     };
     let rows: Vec<Row> = names.into_iter().flat_map(check).collect();
     let passed = rows.iter().all(|row| row.passes(dtype));

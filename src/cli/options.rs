@@ -92,3 +92,9 @@ pub fn share(text: &str) -> Result<f64, String> {
         .filter(|value| *value < 1.0)
         .ok_or_else(|| "give a number between 0 and 1".into())
 }
+
+/// A share that may be none: at least 0 and below 1.
+pub fn rate(text: &str) -> Result<f64, String> {
+    let rate = number(text).ok().filter(|value| (0.0..1.0).contains(value));
+    rate.ok_or_else(|| "give a number from 0 up to, not including, 1".into())
+}

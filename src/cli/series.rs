@@ -1,6 +1,6 @@
 //! `bptt train series`: a forecast one step ahead.
 
-use super::options::{Compute, Path, positive, share, size};
+use super::options::{Compute, Path, positive, rate, share, size};
 use super::output::{Output, table};
 use super::{Failure, output};
 use bptt::cell::{self, Cell};
@@ -53,6 +53,12 @@ pub struct Arguments {
     /// Layers
     #[arg(long, value_name = "N", default_value = "1", value_parser = size)]
     layers: usize,
+    /// Share of the outputs between layers that training drops
+    #[arg(long, value_name = "X", default_value = "0", value_parser = rate)]
+    dropout: f64,
+    /// Refused: a forecast cannot look ahead
+    #[arg(long, hide = true)]
+    bidirectional: bool,
     /// Passes over the training windows
     #[arg(long, value_name = "N", default_value = "200", value_parser = size)]
     epochs: usize,
@@ -113,6 +119,9 @@ struct Run<'a> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    if arguments.bidirectional {
+        return Err(Failure("--bidirectional: a forecast cannot look ahead, and the second direction walks from the end of the window to each step; leave it out".into()));
+    }
     let device = arguments.compute.device()?;
     let dtype: DType = arguments.compute.dtype.into();
     let options = SeriesOptions {
@@ -139,6 +148,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         window: arguments.window,
         hidden: arguments.hidden,
         layers: arguments.layers,
+        dropout: arguments.dropout,
         epochs: arguments.epochs,
         batch: arguments.batch,
         learning_rate: arguments.lr,

@@ -1,7 +1,7 @@
 //! A recurrent stack with the readout `O = H W_2 + b_2`.
 
 use crate::cell::Cell;
-use crate::nn::{Random, Readout, Recurrent, Sizes};
+use crate::nn::{Random, Readout, Recurrent, RecurrentConfig};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorCreationOptions};
 
@@ -18,15 +18,15 @@ impl<C: Cell> Network<Recurrent<C>> {
     /// A network with drawn weights.
     pub fn new(
         cell: C,
-        sizes: &Sizes,
+        config: &RecurrentConfig,
         outputs: usize,
         options: impl Into<TensorCreationOptions>,
         random: &mut Random,
     ) -> Self {
         let options = options.into();
-        let recurrent = Recurrent::new(cell, sizes, options.clone(), random);
-        let directions = if sizes.bidirectional { 2 } else { 1 };
-        let readout = Readout::new(directions * sizes.hidden, outputs, options, random);
+        let recurrent = config.init_with(cell, options.clone(), random);
+        let width = recurrent.directions() * recurrent.d_output;
+        let readout = Readout::new(width, outputs, options, random);
         Self { recurrent, readout }
     }
 

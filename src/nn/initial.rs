@@ -1,6 +1,7 @@
 //! Weights before training, drawn on the host, so that every backend starts from the same
 //! numbers.
 
+use burn::config::Config;
 use burn::module::Initializer;
 use burn::tensor::{Device, Distribution, Tensor};
 use rand::{RngExt, SeedableRng};
@@ -8,6 +9,34 @@ use rand_distr::{Distribution as _, StandardNormal};
 
 /// The random numbers that weights are drawn from: the same on every machine and backend.
 pub type Random = rand_chacha::ChaCha8Rng;
+
+/// Where recurrent weights start.
+#[derive(Config, Debug, PartialEq)]
+pub enum RecurrentInitializer {
+    /// The identity times the gain (Le 2015, with relu: IRNN). Where the matrix is not square, ones
+    /// stand on its main diagonal.
+    Identity {
+        /// The factor.
+        gain: f64,
+    },
+    /// Drawn as the initializer says, each gate's block by itself.
+    Drawn {
+        /// How.
+        initializer: Initializer,
+    },
+}
+
+impl RecurrentInitializer {
+    /// One gate's block `[rows, columns]` in row-major order.
+    pub(super) fn draw(&self, rows: usize, columns: usize, random: &mut Random) -> Vec<f64> {
+        match self {
+            Self::Identity { gain } => (0..rows * columns)
+                .map(|i| if i / columns == i % columns { *gain } else { 0.0 })
+                .collect(),
+            Self::Drawn { initializer } => draw(initializer, rows, columns, random),
+        }
+    }
+}
 
 /// Random numbers seeded by the device's own, which [`Device::seed`] makes repeatable.
 pub(super) fn from_device(device: &Device) -> Random {

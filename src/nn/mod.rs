@@ -1,21 +1,43 @@
-//! Burn modules for a user's model.
+//! Burn modules for a user's model: [`Rnn`], [`Gru`], [`Lstm`], [`IndRnn`], and [`Recurrent`] for a cell of
+//! your own.
 //!
-//! [`Rnn`] is the recurrent layer of the lecture. It takes the path of its gradient from
-//! [`Gradient`]: the weights, the configuration and the model around it stay the same, and only
-//! the author of the derivative changes.
+//! They take the path of their gradient from [`Gradient`]: the weights, the configuration and the
+//! model around stay the same, and only the author of the derivative changes.
+//!
+//! # From burn-nn
+//!
+//! `use bptt::nn::{LstmConfig, GruConfig, RnnConfig}` in place of `burn::nn::{…}`:
+//! `LstmConfig::new(d_input, d_hidden, bias).init(&device)` and `forward(input, None)` stay as they are.
+//! Different are the states, which have a row for every layer and direction and come as an array:
+//! `let (output, [hidden, cell]) = lstm.forward(x, None)`, and a GRU returns its last state too.
+//! Of burn-nn's options, `reverse`, `clip` and the coupled forget gate ([`CoupledLstmConfig`]) are here;
+//! the activations of an LSTM's or a GRU's gates are not options, because they are the formula:
+//! another activation is another [cell](crate::cell), a page of code. A GRU that resets before its
+//! product is left out: it needs a second product in each step, one after the other.
+//!
+//! # Training and inference
+//!
+//! Dropout, recurrent dropout and zoneout are at work where the input is on an autodiff device, as
+//! everywhere in Burn; otherwise dropout does nothing and zoneout takes its expectation. Masks are
+//! drawn from the device's random numbers: [`Device::seed`](burn::tensor::Device::seed) repeats them.
 
+mod config;
 mod initial;
 mod packing;
 mod readout;
 mod recurrent;
-mod rnn;
+mod regularisation;
 mod trace;
+pub mod weights;
 
-pub use initial::{Random, draw};
-pub use packing::Packing;
+pub use config::{
+    CoupledLstm, CoupledLstmConfig, Gru, GruConfig, IndRnn, IndRnnConfig, Lstm, LstmConfig,
+    RecurrentConfig, Rnn, RnnConfig,
+};
+pub use initial::{Random, RecurrentInitializer, draw};
+pub use packing::{LengthsError, Packing};
 pub use readout::{Readout, ReadoutGradients};
-pub use recurrent::{DirectionWeights, Layer, Recurrent, Sizes};
-pub use rnn::{Rnn, RnnConfig};
+pub use recurrent::{DirectionWeights, Layer, Recurrent};
 pub use trace::{DirectionGradients, Trace, TraceGradients};
 
 /// Who writes the derivative of a recurrence.

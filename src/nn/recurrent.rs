@@ -1,42 +1,22 @@
 //! A recurrent layer, or a stack of them, for any cell.
 
-use super::initial::{Random, draw};
+use super::initial::{Random, RecurrentInitializer, draw};
 use super::packing::{LengthsError, Packing};
-use super::{Gradient, Trace};
-use crate::cell::{self, Cell, InputShare, RecurrentShare};
+use super::regularisation::{Masks, Regularisation};
+use super::{Gradient, RecurrentConfig, Trace};
+use crate::cell::{self, Cell, InputShare, RecurrentShare, Row};
 use crate::recurrence::walk::Walk;
 use crate::recurrence::{Operands, op};
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Tensor, TensorCreationOptions, TensorData};
 
-/// Sizes and options of a [`Recurrent`] stack.
-#[derive(Clone, Debug)]
-pub struct Sizes {
-    /// Features of the input.
-    pub input: usize,
-    /// Hidden units.
-    pub hidden: usize,
-    /// Layers, each fed with the output of the one below.
-    pub layers: usize,
-    /// Whether a second walk goes from the last step to the first.
-    pub bidirectional: bool,
-    /// Whether there are biases.
-    pub bias: bool,
-    /// `[batch, time, features]` if true, `[time, batch, features]` if false.
-    pub batch_first: bool,
-    /// Where the weights start; `None` is `U(−1/√hidden, 1/√hidden)`, as in PyTorch.
-    pub initializer: Option<Initializer>,
-    /// Who writes the derivative.
-    pub gradient: Gradient,
-}
-
 /// The weights of one walk over time; the letters are those of [`crate::recurrence::walk`].
-/// What a cell does not have is `None`.
+/// What a stack does not have is `None`.
 #[derive(Module, Debug)]
 pub struct DirectionWeights {
     /// `W_x`: `[features, gates × hidden]`.
     pub w_x: Option<Param<Tensor<2>>>,
-    /// `W_h`: `[hidden, gates × hidden]`.
+    /// `W_h`: `[output, gates × hidden]`.
     pub w_h: Option<Param<Tensor<2>>>,
     /// `b_x`: `[gates × hidden]`.
     pub b_x: Option<Param<Tensor<1>>>,
@@ -44,56 +24,86 @@ pub struct DirectionWeights {
     pub b_h: Option<Param<Tensor<1>>>,
     /// The cell's vector parameters below each other: `[parameters, hidden]`.
     pub parameters: Option<Param<Tensor<2>>>,
+    /// `W_p`, the projection: `[hidden, output]`.
+    pub w_p: Option<Param<Tensor<2>>>,
+    /// `g_x`, the gain of the normalised product of the input: `[gates × hidden]`.
+    pub gain_x: Option<Param<Tensor<1>>>,
+    /// `g_h`, the gain of the normalised product of the hidden state: `[gates × hidden]`.
+    pub gain_h: Option<Param<Tensor<1>>>,
 }
 
 impl DirectionWeights {
     /// Draws each gate's block as a matrix of its own.
     fn new<C: Cell>(
         features: usize,
-        sizes: &Sizes,
+        config: &RecurrentConfig,
         options: &TensorCreationOptions,
         random: &mut Random,
     ) -> Self {
-        let (gates, hidden) = (cell::gates::<C>(), sizes.hidden);
+        let (gates, hidden) = (cell::gates::<C>(), config.d_hidden);
+        let output = config.projection.unwrap_or(hidden);
         let bound = 1.0 / (hidden as f64).sqrt();
         let uniform = Initializer::Uniform { min: -bound, max: bound };
-        let start = sizes.initializer.as_ref().unwrap_or(&uniform);
+        let start = config.initializer.as_ref().unwrap_or(&uniform);
         // An orthogonal row says nothing of a bias.
-        let bias_start = match start {
-            Initializer::Orthogonal { .. } => &uniform,
-            start => start,
+        let bias_start = match (&config.bias_initializer, start) {
+            (Some(start), _) => start,
+            (None, Initializer::Orthogonal { .. }) => &uniform,
+            (None, start) => start,
         };
-        let tensor = |values: Vec<f64>, shape: [usize; 2]| {
-            Tensor::<2>::from_data(TensorData::new(values, shape), options.clone())
+        let recurrent_start = config.recurrent_initializer.clone();
+        let recurrent_start =
+            recurrent_start.unwrap_or(RecurrentInitializer::Drawn { initializer: start.clone() });
+        let matrix = |values: Vec<f64>, rows: usize, columns: usize| {
+            Tensor::<2>::from_data(TensorData::new(values, [rows, columns]), options.clone())
         };
-        let mut matrix = |start: &Initializer, rows: usize| {
+        // Gate beside gate, each drawn by itself.
+        let beside = |rows: usize, block: &mut dyn FnMut() -> Vec<f64>| {
             let mut values = vec![0.0; rows * gates * hidden];
             for gate in 0..gates {
-                for (i, value) in draw(start, rows, hidden, random).into_iter().enumerate() {
+                for (i, value) in block().into_iter().enumerate() {
                     values[(i / hidden) * gates * hidden + gate * hidden + i % hidden] = value;
                 }
             }
-            tensor(values, [rows, gates * hidden])
+            matrix(values, rows, gates * hidden)
         };
         let product = C::INPUT == InputShare::Product;
         let recurrent = C::RECURRENT == RecurrentShare::Product;
-        let w_x = product.then(|| Param::from_tensor(matrix(start, features)));
-        let w_h = recurrent.then(|| Param::from_tensor(matrix(start, hidden)));
+        let w_x = product.then(|| beside(features, &mut || draw(start, features, hidden, random)));
+        let w_h =
+            recurrent.then(|| beside(output, &mut || recurrent_start.draw(output, hidden, random)));
         let mut bias = |given: bool| {
-            (given && sizes.bias)
-                .then(|| Param::from_tensor(matrix(bias_start, 1).reshape([gates * hidden])))
+            (given && config.bias).then(|| {
+                beside(1, &mut || draw(bias_start, 1, hidden, random)).reshape([gates * hidden])
+            })
         };
         let (b_x, b_h) = (bias(product), bias(recurrent));
         let count = cell::parameters::<C>();
-        let parameters = (count > 0).then(|| {
-            let values = (0..count).flat_map(|_| draw(&uniform, 1, hidden, random)).collect();
-            Param::from_tensor(tensor(values, [count, hidden]))
-        });
-        Self { w_x, w_h, b_x, b_h, parameters }
+        let mut vectors = || (0..count).flat_map(|_| draw(&uniform, 1, hidden, random)).collect();
+        let parameters = (count > 0).then(|| matrix(vectors(), count, hidden));
+        let w_p = config
+            .projection
+            .map(|output| matrix(draw(&uniform, hidden, output, random), hidden, output));
+        let gain = |given: bool| {
+            (given && config.layer_norm).then(|| {
+                let ones = matrix(vec![1.0; gates * hidden], 1, gates * hidden);
+                Param::from_tensor(ones.reshape([gates * hidden]))
+            })
+        };
+        Self {
+            w_x: w_x.map(Param::from_tensor),
+            w_h: w_h.map(Param::from_tensor),
+            b_x: b_x.map(Param::from_tensor),
+            b_h: b_h.map(Param::from_tensor),
+            parameters: parameters.map(Param::from_tensor),
+            w_p: w_p.map(Param::from_tensor),
+            gain_x: gain(product),
+            gain_h: gain(recurrent),
+        }
     }
 
     /// The operands of one walk. `initial` holds the states beside each other.
-    pub(super) fn operands(
+    fn operands(
         &self,
         input: Tensor<2>,
         initial: Option<Tensor<2>>,
@@ -108,6 +118,11 @@ impl DirectionWeights {
             b_x: row(&self.b_x),
             b_h: row(&self.b_h),
             parameters: matrix(&self.parameters),
+            w_p: matrix(&self.w_p),
+            gain_x: row(&self.gain_x),
+            gain_h: row(&self.gain_h),
+            recurrent_mask: None,
+            zoneout: None,
         }
     }
 }
@@ -120,41 +135,58 @@ pub struct Layer {
 }
 
 /// A stack of recurrent layers of the cell `C`.
+///
+/// A state is an array of tensors, hidden first, `[layers × directions, batch, hidden]` each:
+/// `[hidden]` for most cells, `[hidden, cell]` for the LSTM. With a projection the hidden one has its
+/// width.
 #[derive(Module, Debug)]
 pub struct Recurrent<C: Cell> {
     /// The layers, the one nearest to the input first.
     pub layers: Vec<Layer>,
     /// Hidden units.
     pub d_hidden: usize,
+    /// Width of one direction's output: that of the projection, or the hidden units.
+    pub d_output: usize,
     /// `[batch, time, features]` if true, `[time, batch, features]` if false.
     pub batch_first: bool,
+    /// Whether the walk goes from the last step to the first.
+    pub reverse: bool,
     #[module(skip)]
     cell: C,
     #[module(skip)]
     gradient: Gradient,
+    #[module(skip)]
+    regularisation: Regularisation,
 }
 
 impl<C: Cell> Recurrent<C> {
-    /// A stack with drawn weights: the same for the same random numbers, on every backend.
-    pub fn new(
+    pub(super) fn new(
         cell: C,
-        sizes: &Sizes,
-        options: impl Into<TensorCreationOptions>,
+        config: &RecurrentConfig,
+        options: TensorCreationOptions,
         random: &mut Random,
     ) -> Self {
-        let options = options.into();
-        let directions = if sizes.bidirectional { 2 } else { 1 };
+        let directions = if config.bidirectional { 2 } else { 1 };
+        let output = config.projection.unwrap_or(config.d_hidden);
         let mut layer = |index: usize| {
-            let features = if index == 0 { sizes.input } else { directions * sizes.hidden };
-            let mut weights = || DirectionWeights::new::<C>(features, sizes, &options, random);
+            let features = if index == 0 { config.d_input } else { directions * output };
+            let mut weights = || DirectionWeights::new::<C>(features, config, &options, random);
             Layer { directions: (0..directions).map(|_| weights()).collect() }
         };
         Self {
-            layers: (0..sizes.layers).map(&mut layer).collect(),
-            d_hidden: sizes.hidden,
-            batch_first: sizes.batch_first,
+            layers: (0..config.layers).map(&mut layer).collect(),
+            d_hidden: config.d_hidden,
+            d_output: output,
+            batch_first: config.batch_first,
+            reverse: config.reverse,
             cell,
-            gradient: sizes.gradient,
+            gradient: config.gradient,
+            regularisation: Regularisation {
+                dropout: config.dropout,
+                recurrent_dropout: config.recurrent_dropout,
+                zoneout_hidden: config.zoneout_hidden,
+                zoneout_cell: config.zoneout_cell,
+            },
         }
     }
 
@@ -163,23 +195,27 @@ impl<C: Cell> Recurrent<C> {
         &self.cell
     }
 
+    /// Directions of each layer: 1 or 2.
+    pub fn directions(&self) -> usize {
+        self.layers[0].directions.len()
+    }
+
     /// The same stack with its derivative by another author.
     pub fn with_gradient(mut self, gradient: Gradient) -> Self {
         self.gradient = gradient;
         self
     }
 
-    /// The hidden states of the top layer, `[batch, time, directions × hidden]` (or time first),
-    /// and the states after each row's last step, hidden first,
-    /// `[layers × directions, batch, hidden]` each. Without a state given it starts from zero.
+    /// The hidden states of the top layer, `[batch, time, directions × output]` (or time first),
+    /// and the states after each row's last step. Without a state given it starts from zero.
     ///
     /// # Panics
-    /// If the input or the state has another shape.
+    /// If the input or the state has another shape, or there is no step.
     pub fn forward(
         &self,
         input: Tensor<3>,
-        state: Option<Vec<Tensor<3>>>,
-    ) -> (Tensor<3>, Vec<Tensor<3>>) {
+        state: Option<C::State<Tensor<3>>>,
+    ) -> (Tensor<3>, C::State<Tensor<3>>) {
         let packing = self.packing(&input);
         self.run(input, &packing, state)
     }
@@ -193,18 +229,56 @@ impl<C: Cell> Recurrent<C> {
         &self,
         input: Tensor<3>,
         lengths: &[usize],
-        state: Option<Vec<Tensor<3>>>,
-    ) -> Result<(Tensor<3>, Vec<Tensor<3>>), LengthsError> {
-        let [time, batch] = self.time_and_batch(&input);
-        let packing =
-            Packing::with_lengths(lengths, time, batch, self.batch_first, &input.device())?;
+        state: Option<C::State<Tensor<3>>>,
+    ) -> Result<(Tensor<3>, C::State<Tensor<3>>), LengthsError> {
+        let packing = self.packing_lengths(&input, lengths)?;
         Ok(self.run(input, &packing, state))
     }
 
+    /// One step: the input `[batch, features]` and the state to the output `[batch, output]` and the
+    /// next state. A sequence fed step by step gives what [`Recurrent::forward`] gives at once, up to
+    /// rounding: the product of one row may be summed in another order than that of many. Nothing
+    /// grows with time.
+    ///
+    /// # Panics
+    /// If the stack is bidirectional or reversed: it would need the end of the sequence first.
+    pub fn step(
+        &self,
+        input: Tensor<2>,
+        state: Option<C::State<Tensor<3>>>,
+    ) -> (Tensor<2>, C::State<Tensor<3>>) {
+        assert!(
+            self.directions() == 1 && !self.reverse,
+            "a stack that walks backward in time cannot go step by step"
+        );
+        let [batch, features] = input.dims();
+        let input = input.reshape(if self.batch_first {
+            [batch, 1, features]
+        } else {
+            [1, batch, features]
+        });
+        let (output, state) = self.forward(input, state);
+        (output.reshape([batch, self.d_output]), state)
+    }
+
     /// The forward walk without autodiff, with all that it remembers: see [`Trace`].
-    pub fn trace(&self, input: Tensor<3>, state: Option<Vec<Tensor<3>>>) -> Trace<C> {
+    pub fn trace(&self, input: Tensor<3>, state: Option<C::State<Tensor<3>>>) -> Trace<C> {
         let packing = self.packing(&input);
         Trace::new(self, input, packing, state)
+    }
+
+    /// As [`Recurrent::trace`], for rows of the given lengths.
+    ///
+    /// # Errors
+    /// As [`Recurrent::forward_lengths`].
+    pub fn trace_lengths(
+        &self,
+        input: Tensor<3>,
+        lengths: &[usize],
+        state: Option<C::State<Tensor<3>>>,
+    ) -> Result<Trace<C>, LengthsError> {
+        let packing = self.packing_lengths(&input, lengths)?;
+        Ok(Trace::new(self, input, packing, state))
     }
 
     fn time_and_batch(&self, input: &Tensor<3>) -> [usize; 2] {
@@ -217,18 +291,27 @@ impl<C: Cell> Recurrent<C> {
         Packing::uniform(time, batch, self.batch_first)
     }
 
+    fn packing_lengths(
+        &self,
+        input: &Tensor<3>,
+        lengths: &[usize],
+    ) -> Result<Packing, LengthsError> {
+        let [time, batch] = self.time_and_batch(input);
+        Packing::with_lengths(lengths, time, batch, self.batch_first, &input.device())
+    }
+
     fn run(
         &self,
         input: Tensor<3>,
         packing: &Packing,
-        state: Option<Vec<Tensor<3>>>,
-    ) -> (Tensor<3>, Vec<Tensor<3>>) {
+        state: Option<C::State<Tensor<3>>>,
+    ) -> (Tensor<3>, C::State<Tensor<3>>) {
         let walk = self.walk(packing);
         let path = |operands| match self.gradient {
             Gradient::Manual => op::manual(&walk, operands),
             Gradient::Autodiff => op::autodiff(&walk, operands),
         };
-        self.stack(input, packing, state, path)
+        self.stack(input, packing, state, path, |x, mask| x * mask)
     }
 
     /// The walk of each layer and direction.
@@ -240,41 +323,62 @@ impl<C: Cell> Recurrent<C> {
         }
     }
 
-    /// Layer over layer and direction beside direction, with `walk` for each: given its operands it
-    /// returns the hidden states of all steps and the last states.
+    /// Whether the walk of that direction goes from the last step to the first.
+    pub(super) fn mirrored(&self, direction: usize) -> bool {
+        direction == 1 || self.reverse
+    }
+
+    /// Layer over layer and direction beside direction. `walk` is given the operands of each walk and
+    /// returns the hidden states of all steps and the last states; `drop` multiplies the output of a
+    /// layer with its dropout mask.
     pub(super) fn stack(
         &self,
         input: Tensor<3>,
         packing: &Packing,
-        state: Option<Vec<Tensor<3>>>,
+        state: Option<C::State<Tensor<3>>>,
         mut walk: impl FnMut(Operands<Option<Tensor<2>>>) -> (Tensor<2>, Vec<Tensor<2>>),
-    ) -> (Tensor<3>, Vec<Tensor<3>>) {
-        let (batch, hidden) = (packing.timeline().batch(), self.d_hidden);
+        mut drop: impl FnMut(Tensor<2>, Tensor<2>) -> Tensor<2>,
+    ) -> (Tensor<3>, C::State<Tensor<3>>) {
+        let timeline = packing.timeline().clone();
+        assert!(timeline.steps() > 0, "a recurrence needs at least one step of one row");
+        let batch = timeline.batch();
+        let others = (cell::states::<C>() - 1) * self.d_hidden;
+        let mut masks = Masks::new(self.regularisation, &input);
         let mut last: Vec<Vec<Tensor<3>>> = vec![Vec::new(); cell::states::<C>()];
         let mut x = packing.pack(input);
-        let mut number = 0;
-        for layer in &self.layers {
+        for (number, layer) in self.layers.iter().enumerate() {
+            if number > 0
+                && let Some(mask) = masks.between_layers(&x)
+            {
+                x = drop(x, mask);
+            }
             let mut outputs = Vec::with_capacity(layer.directions.len());
             for (direction, weights) in layer.directions.iter().enumerate() {
+                let number = number * layer.directions.len() + direction;
                 let initial = state.as_ref().map(|state| {
                     let of = |s: &Tensor<3>| {
+                        let [_, _, width] = s.dims();
                         s.clone()
-                            .slice([number..number + 1, 0..batch, 0..hidden])
-                            .reshape([batch, hidden])
+                            .slice([number..number + 1, 0..batch, 0..width])
+                            .reshape([batch, width])
                     };
-                    packing.sort(Tensor::cat(state.iter().map(of).collect(), 1))
+                    packing.sort(Tensor::cat(state.as_ref().iter().map(of).collect(), 1))
                 });
-                let mirrored = direction == 1;
-                let x = if mirrored { packing.mirror(x.clone()) } else { x.clone() };
-                let (h, ends) = walk(weights.operands(x, initial));
-                outputs.push(if mirrored { packing.mirror(h) } else { h });
+                let mirror =
+                    |m: Tensor<2>| if self.mirrored(direction) { packing.mirror(m) } else { m };
+                let x = mirror(x.clone());
+                let recurrent_mask = masks.recurrent(batch, self.d_output, &x);
+                let zoneout = masks.zoneout(timeline.steps(), [self.d_output, others], &x);
+                let operands = Operands { recurrent_mask, zoneout, ..weights.operands(x, initial) };
+                let (h, ends) = walk(operands);
+                outputs.push(mirror(h));
                 for (all, end) in last.iter_mut().zip(ends) {
                     all.push(packing.unsort(end).unsqueeze());
                 }
-                number += 1;
             }
             x = if outputs.len() == 1 { outputs.remove(0) } else { Tensor::cat(outputs, 1) };
         }
-        (packing.unpack(x), last.into_iter().map(|states| Tensor::cat(states, 0)).collect())
+        let last = C::State::from_fn(|s| Tensor::cat(std::mem::take(&mut last[s]), 0));
+        (packing.unpack(x), last)
     }
 }

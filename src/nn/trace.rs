@@ -2,8 +2,8 @@
 //! returns every gradient, the one of each hidden state among them.
 
 use super::{Packing, Recurrent};
-use crate::cell::{self, Cell};
-use crate::recurrence::walk::{Tape, Walk};
+use crate::cell::{self, Cell, Row};
+use crate::recurrence::walk::{Tape, Upstream, Walk};
 use crate::recurrence::{BackendMatrix, OPERANDS, Operands};
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
@@ -28,12 +28,15 @@ use burn::tensor::Tensor;
 /// assert_eq!(gradients.weights[0].w_h.as_ref().unwrap().dims(), [5, 5]);
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Trace<C: Cell> {
     walk: Walk<C>,
     packing: Packing,
-    directions: usize,
+    /// Whether each direction walks from the last step to the first.
+    mirrored: Vec<bool>,
     remembered: Vec<Remembered>,
+    /// The dropout masks between the layers, if there are any.
+    dropout: Vec<Tensor<2>>,
     output: Tensor<3>,
     state: Vec<Tensor<3>>,
 }
@@ -59,21 +62,29 @@ pub struct DirectionGradients {
     pub b_h: Option<Tensor<1>>,
     /// `∂L/∂` the cell's vector parameters.
     pub parameters: Option<Tensor<2>>,
+    /// `∂L/∂W_p`.
+    pub w_p: Option<Tensor<2>>,
+    /// `∂L/∂g_x`.
+    pub gain_x: Option<Tensor<1>>,
+    /// `∂L/∂g_h`.
+    pub gain_h: Option<Tensor<1>>,
 }
 
-/// The gradients that [`Trace::backward`] returns.
+/// The gradients that [`Trace::backward`] returns. Lists are by `layer × directions + direction`.
 #[derive(Clone, Debug)]
 pub struct TraceGradients {
     /// `∂L/∂X`, in the shape of the input.
     pub input: Tensor<3>,
-    /// `∂L/∂` the initial states, hidden first, `[layers × directions, batch, hidden]` each.
+    /// `∂L/∂` the initial states, hidden first, `[layers × directions, batch, …]` each.
     pub state: Vec<Tensor<3>>,
-    /// The weights' gradients, by `layer × directions + direction`.
+    /// The weights' gradients.
     pub weights: Vec<DirectionGradients>,
-    /// `∂L/∂h_t` for every `t`, both sources together, in the shape of one direction's output, by
-    /// `layer × directions + direction`. In the direction from the last step to the first,
-    /// the entry at `t` is the one of the state that saw input `t` last.
+    /// `∂L/∂h_t` for every `t`, both sources together, in the shape of one direction's output. In a
+    /// direction from the last step to the first, the entry at `t` is that of the state which has just
+    /// seen input `t`.
     pub hidden: Vec<Tensor<3>>,
+    /// The same for the states beside the hidden one, the LSTM's `∂L/∂c_t`.
+    pub others: Vec<Vec<Tensor<3>>>,
 }
 
 impl<C: Cell> Trace<C> {
@@ -81,30 +92,33 @@ impl<C: Cell> Trace<C> {
         stack: &Recurrent<C>,
         input: Tensor<3>,
         packing: Packing,
-        state: Option<Vec<Tensor<3>>>,
+        state: Option<C::State<Tensor<3>>>,
     ) -> Self {
         let walk = stack.walk(&packing);
-        let directions = stack.layers[0].directions.len();
-        let state_shape =
-            [stack.layers.len() * directions, packing.timeline().batch(), walk.hidden];
+        let batch = packing.timeline().batch();
+        let walks = stack.layers.len() * stack.directions();
         let state = state.unwrap_or_else(|| {
-            let zeros = Tensor::zeros(state_shape, (&input.device(), input.dtype()));
-            vec![zeros; cell::states::<C>()]
+            let zeros =
+                |width| Tensor::zeros([walks, batch, width], (&input.device(), input.dtype()));
+            C::State::from_fn(|s| zeros(if s == 0 { stack.d_output } else { stack.d_hidden }))
         });
-        let mut remembered = Vec::new();
-        let (output, state) = stack.stack(input, &packing, Some(state), |operands| {
-            let operands = operands.map(|operand| {
-                operand.map(|tensor| BackendMatrix(tensor.detach().into_dispatch()))
-            });
+        let (mut remembered, mut dropout) = (Vec::new(), Vec::new());
+        let walk_one = |operands: Operands<Option<Tensor<2>>>| {
+            let operands = operands.map(|operand| operand.map(matrix));
             let tape = walk.forward(&operands);
-            let ends = (
-                tensor(tape.hidden()),
-                tape.last(&walk.timeline).into_iter().map(tensor).collect(),
-            );
+            let last = tape.last(&walk.timeline).into_iter().map(tensor).collect();
+            let hidden = tensor(tape.hidden());
             remembered.push(Remembered { operands, tape });
-            ends
-        });
-        Self { walk, packing, directions, remembered, output, state }
+            (hidden, last)
+        };
+        let drop = |x: Tensor<2>, mask: Tensor<2>| {
+            dropout.push(mask.clone());
+            x * mask
+        };
+        let (output, state) = stack.stack(input, &packing, Some(state), walk_one, drop);
+        let mirrored = (0..stack.directions()).map(|direction| stack.mirrored(direction)).collect();
+        let state = state.into_iter().collect();
+        Self { walk, packing, mirrored, remembered, dropout, output, state }
     }
 
     /// The hidden states of the top layer, as [`Recurrent::forward`] returns them.
@@ -112,7 +126,7 @@ impl<C: Cell> Trace<C> {
         self.output.clone()
     }
 
-    /// The states after each row's last step, as [`Recurrent::forward`] returns them.
+    /// The states after each row's last step, hidden first, as [`Recurrent::forward`] returns them.
     pub fn state(&self) -> Vec<Tensor<3>> {
         self.state.clone()
     }
@@ -121,71 +135,95 @@ impl<C: Cell> Trace<C> {
     ///
     /// `d_output` is `∂L/∂output`, and `d_state` the gradient of the last states where the loss
     /// looks at them.
-    pub fn backward(&self, d_output: Tensor<3>, d_state: Option<Vec<Tensor<3>>>) -> TraceGradients {
-        let (timeline, hidden) = (&self.walk.timeline, self.walk.hidden);
+    pub fn backward(
+        &self,
+        d_output: Tensor<3>,
+        d_state: Option<C::State<Tensor<3>>>,
+    ) -> TraceGradients {
+        let (timeline, directions) = (&self.walk.timeline, self.mirrored.len());
         let batch = timeline.batch();
         let all = Operands::from_array([true; OPERANDS]);
-        let mut d_x = self.packing.pack(d_output);
-        let (mut states, mut weights, mut hidden_gradients) = (Vec::new(), Vec::new(), Vec::new());
-        for layer in (0..self.remembered.len() / self.directions).rev() {
+        let mut d_x = self.packing.pack(d_output.detach());
+        let layers = self.remembered.len() / directions;
+        let (mut states, mut weights, mut by_time) = (Vec::new(), Vec::new(), Vec::new());
+        for layer in (0..layers).rev() {
             let mut below: Option<Tensor<2>> = None;
-            for direction in (0..self.directions).rev() {
-                let number = layer * self.directions + direction;
-                let mirror = |m: Tensor<2>| if direction == 1 { self.packing.mirror(m) } else { m };
-                let steps = timeline.steps();
-                let columns = direction * hidden..(direction + 1) * hidden;
-                let d_h = mirror(d_x.clone().slice([0..steps, columns]));
-                let d_last: Vec<_> = (0..cell::states::<C>())
-                    .map(|s| {
-                        let d = d_state.as_ref()?[s].clone();
-                        let d = d.slice([number..number + 1, 0..batch, 0..hidden]);
-                        Some(BackendMatrix(
-                            self.packing.sort(d.reshape([batch, hidden])).into_dispatch(),
-                        ))
-                    })
-                    .collect();
+            for direction in (0..directions).rev() {
+                let number = layer * directions + direction;
+                let mirror = |m: Tensor<2>| {
+                    if self.mirrored[direction] { self.packing.mirror(m) } else { m }
+                };
                 let Remembered { operands, tape } = &self.remembered[number];
-                let d_h = BackendMatrix(d_h.into_dispatch());
-                let walked = self.walk.backward(operands, tape, Some(&d_h), &d_last, &all);
-                let Operands { input, initial, w_x, w_h, b_x, b_h, parameters } =
-                    walked.gradients.map(|gradient| gradient.map(tensor));
-                let vector = |m: Tensor<2>| m.flatten::<1>(0, 1);
+                let width = self.walk.output(operands);
+                let columns = direction * width..(direction + 1) * width;
+                let d_h = mirror(d_x.clone().slice([0..timeline.steps(), columns]));
+                let last = |s: usize| {
+                    let d = d_state.as_ref()?.as_ref()[s].clone();
+                    let [_, _, width] = d.dims();
+                    let d = d.slice([number..number + 1, 0..batch, 0..width]);
+                    Some(matrix(self.packing.sort(d.reshape([batch, width]))))
+                };
+                let upstream = Upstream {
+                    output: Some(matrix(d_h)),
+                    last: (0..cell::states::<C>()).map(last).collect(),
+                };
+                let walked = self.walk.backward(operands, tape, &upstream, &all);
+                let gradients = walked.gradients.map(|gradient| gradient.map(tensor));
+                let vector = |m: Option<Tensor<2>>| m.map(|m| m.flatten::<1>(0, 1));
                 weights.push(DirectionGradients {
-                    w_x,
-                    w_h,
-                    b_x: b_x.map(vector),
-                    b_h: b_h.map(vector),
-                    parameters,
+                    w_x: gradients.w_x,
+                    w_h: gradients.w_h,
+                    b_x: vector(gradients.b_x),
+                    b_h: vector(gradients.b_h),
+                    parameters: gradients.parameters,
+                    w_p: gradients.w_p,
+                    gain_x: vector(gradients.gain_x),
+                    gain_h: vector(gradients.gain_h),
                 });
-                states.push(self.packing.unsort(initial.expect("a trace starts from a state")));
-                let each_step =
-                    walked.states.into_iter().map(|mut state| tensor(state.swap_remove(0)));
-                hidden_gradients
-                    .push(self.packing.unpack(mirror(Tensor::cat(each_step.collect(), 0))));
-                let d_input = mirror(input.expect("the gradient of the input was asked for"));
+                let initial = gradients.initial.expect("a trace starts from a state");
+                states.push(self.packing.unsort(initial));
+                let each_step = |s: usize| {
+                    let steps = walked.states.iter().map(|state| tensor(state[s].clone()));
+                    self.packing.unpack(mirror(Tensor::cat(steps.collect(), 0)))
+                };
+                by_time.push((0..cell::states::<C>()).map(each_step).collect::<Vec<_>>());
+                let d_input = mirror(gradients.input.expect("it was asked for"));
                 below = Some(match below {
                     Some(other) => other + d_input,
                     None => d_input,
                 });
             }
             d_x = below.expect("a layer has a direction");
+            if layer > 0
+                && let Some(mask) = self.dropout.get(layer - 1)
+            {
+                d_x = d_x * mask.clone();
+            }
         }
-        hidden_gradients.reverse();
         weights.reverse();
         states.reverse();
-        let of = |s: usize| {
-            let state = |all: &Tensor<2>| {
-                all.clone().slice([0..batch, s * hidden..(s + 1) * hidden]).unsqueeze::<3>()
-            };
-            Tensor::cat(states.iter().map(state).collect(), 0)
+        by_time.reverse();
+        let mut from = 0;
+        let state = |s: usize| {
+            let [_, _, width] = self.state[s].dims();
+            let columns = from..from + width;
+            from += width;
+            let of =
+                |all: &Tensor<2>| all.clone().slice([0..batch, columns.clone()]).unsqueeze::<3>();
+            Tensor::cat(states.iter().map(of).collect(), 0)
         };
         TraceGradients {
-            state: (0..cell::states::<C>()).map(of).collect(),
             input: self.packing.unpack(d_x),
+            state: (0..cell::states::<C>()).map(state).collect(),
             weights,
-            hidden: hidden_gradients,
+            hidden: by_time.iter_mut().map(|states| states.remove(0)).collect(),
+            others: by_time,
         }
     }
+}
+
+fn matrix(tensor: Tensor<2>) -> BackendMatrix<Dispatch> {
+    BackendMatrix(tensor.detach().into_dispatch())
 }
 
 fn tensor(matrix: BackendMatrix<Dispatch>) -> Tensor<2> {

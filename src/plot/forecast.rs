@@ -1,21 +1,25 @@
 //! A series and what was forecast of it.
 
-use super::{Area, Drawing, Drawn, Error, GREY, GRID, INK, PALETTE, range, save, text, titled};
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, VPos};
+use super::axes::{
+    Entry, Frame, NAME, Tick, drawable, legend, range, round_ticks, title, widened, widest,
+};
+use super::canvas::{Align, Canvas, Font, GREY, INK, Marker, Point, Stroke, curve_style};
+use super::{Drawing, Error, save};
+use plotters::prelude::{DrawingBackend, RGBColor};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// A series with forecasts one step ahead.
+/// A series with forecasts one step ahead: all rows, and below them the validation rows enlarged.
 #[derive(Clone, Debug)]
 pub struct Forecast {
-    /// What to write below the rows, dates for example.
+    /// What to write below the rows, one a row: dates, year first, give ticks at years, months or
+    /// days. Without them rows are counted from 1.
     pub labels: Option<Vec<String>>,
-    /// The values, by row.
+    /// The values, by row. What is not finite is left out, and the line is interrupted there.
     pub actual: Vec<f64>,
     /// The forecasts, the most important first.
     pub curves: Vec<ForecastCurve>,
-    /// The first validation row.
+    /// The first validation row, counted from 0.
     pub split: usize,
     /// The name of the values.
     pub name: String,
@@ -28,17 +32,20 @@ pub struct Forecast {
 pub struct ForecastCurve {
     /// The model's name.
     pub label: String,
-    /// The row of its first forecast.
+    /// The row of its first forecast, counted from 0.
     pub start: usize,
     /// Its forecasts, by row.
     pub values: Vec<f64>,
 }
 
+/// Behind the validation rows.
+const SHADE: RGBColor = RGBColor(240, 242, 245);
+
 impl Forecast {
-    /// Draws all rows and, below, the validation rows alone, as `stem.png` and `stem.svg`.
+    /// Draws the series as `<stem>.png` and `<stem>.svg` and returns the two paths.
     ///
     /// # Errors
-    /// If there is nothing to draw, or a file cannot be written.
+    /// If the series has no finite value, or a file cannot be written.
     pub fn save(&self, stem: &Path) -> Result<[PathBuf; 2], Error> {
         if range(self.actual.iter().copied()).is_none() {
             return Err(Error::Nothing("the series has no finite value"));
@@ -46,171 +53,285 @@ impl Forecast {
         save(self, stem)
     }
 
-    fn panel<B: DrawingBackend>(
+    /// The first validation row, if there is one.
+    fn validation(&self) -> Option<usize> {
+        (self.split < self.actual.len()).then_some(self.split)
+    }
+
+    /// The frame, the shade, the axes and the lines of some rows.
+    fn draw_rows<B: DrawingBackend>(
         &self,
-        area: &Area<B>,
+        canvas: &Canvas<B>,
         rows: Range<usize>,
-        zoomed: bool,
-    ) -> Drawn<B> {
-        let seen = |start: usize, values: &[f64]| -> Vec<(f64, f64)> {
-            let numbered = values.iter().enumerate().map(|(i, value)| (start + i, *value));
-            numbered
-                .filter(|(row, value)| rows.contains(row) && value.is_finite())
-                .map(|(row, value)| (row as f64, value))
-                .collect()
+        (top, bottom): (f64, f64),
+        left: f64,
+        heading: &str,
+    ) -> Result<(), Error> {
+        let frame = Frame {
+            left,
+            top,
+            right: RIGHT,
+            bottom,
+            x: widened((rows.start as f64, rows.end.max(rows.start + 2) as f64 - 1.0), 0.012),
+            y: self.height(&rows),
         };
-        let curves: Vec<&ForecastCurve> = if zoomed {
-            self.curves.iter().collect()
-        } else {
-            self.curves.iter().take(1).collect()
-        };
-        let actual = seen(0, &self.actual);
-        let all = curves.iter().flat_map(|curve| seen(curve.start, &curve.values));
-        let values = actual.iter().copied().chain(all).map(|(_, value)| value);
-        let (low, high) = range(values).unwrap_or((0.0, 1.0));
-        let margin = 0.06 * (high - low).max(f64::MIN_POSITIVE).max(1e-12 * high.abs());
-        let (low, high) = (low - margin, high + margin);
-        let (first, last) = (rows.start as f64, rows.end.max(rows.start + 2) as f64 - 1.0);
-        let mut chart = ChartBuilder::on(area)
-            .x_label_area_size(50)
-            .y_label_area_size(120)
-            .margin_right(20)
-            .build_cartesian_2d(
-                first - 0.01 * (last - first)..last + 0.01 * (last - first),
-                low..high,
-            )?;
-        if !zoomed {
-            let shade = [(self.split as f64 - 0.5, low), (last + 0.01 * (last - first), high)];
-            chart.draw_series([Rectangle::new(shade, RGBColor(243, 243, 238).filled())])?;
+        let y_ticks = round_ticks(frame.y, 6);
+        if let Some(split) = self.validation() {
+            let (x, _) = frame.at((split as f64 - 0.5, 0.0));
+            canvas.rectangle((x.max(frame.left), top), (frame.right, bottom), SHADE)?;
         }
-        let ticks = self.ticks(&rows);
-        for (row, _) in &ticks {
-            chart.draw_series(LineSeries::new(
-                [(*row as f64, low), (*row as f64, high)],
-                GRID.stroke_width(1),
-            ))?;
-        }
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(GRID)
-            .y_desc(&self.name)
-            .axis_desc_style(text(26.0, INK, HPos::Center, VPos::Top))
-            .label_style(text(24.0, INK, HPos::Center, VPos::Top))
-            .x_labels(0)
-            .y_labels(6)
-            .y_label_formatter(&|value| {
-                if value.abs() >= 1e6 || (*value != 0.0 && value.abs() < 1e-3) {
-                    format!("{value:.1e}").replace('-', "−")
-                } else {
-                    let digits = if high - low > 10.0 { 0 } else { 2 };
-                    super::plain(*value, digits)
-                }
-            })
-            .draw()?;
-        let (base_x, base_y) = area.get_base_pixel();
-        let root = area.strip_coord_spec();
-        for (row, label) in ticks {
-            let (x, y) = chart.backend_coord(&(row as f64, low));
-            let style = text(24.0, INK, HPos::Center, VPos::Top);
-            root.draw(&Text::new(label, (x - base_x, y - base_y + 12), style))?;
+        frame.draw(canvas, &self.row_ticks(canvas, &rows, &frame)?, &y_ticks)?;
+
+        let font = Font::new(NAME, GREY);
+        let (split, _) = frame.at((self.split.max(rows.start) as f64 - 0.5, 0.0));
+        let name = canvas.shortened(&self.name, Font::new(NAME, INK), 480.0)?;
+        canvas.text(&name, (40.0, top - 16.0), Align::Left, Font::new(NAME, INK))?;
+        if self.validation().is_some() {
+            // Above the rows it names, and clear of the name of the values.
+            let name_end = 40.0 + canvas.text_width(&name, font)? + 40.0;
+            let width = canvas.text_width(heading, font)?;
+            let x = split.max(name_end).min(frame.right - width).max(frame.left);
+            canvas.text(heading, (x, top - 16.0), Align::Left, font)?;
         }
 
-        for (number, curve) in curves.iter().enumerate().rev() {
-            let color = PALETTE[number % PALETTE.len()];
-            let points = seen(curve.start, &curve.values);
-            if number == 0 {
-                chart.draw_series(LineSeries::new(points, color.stroke_width(4)))?;
-            } else {
-                chart.draw_series(DashedLineSeries::new(
-                    points,
-                    4 + 8 * (number as u32 - 1),
-                    6,
-                    color.stroke_width(3),
-                ))?;
+        // As wide apart as the rows are, lines and points are large or small.
+        let apart = (frame.right - frame.left) / rows.len().max(1) as f64;
+        let (width, radius) = if apart > 16.0 { (4.0, 7.0) } else { (3.0, 4.0) };
+        let curves = self.curves.iter().enumerate();
+        for (number, curve) in curves.rev() {
+            let stroke = Stroke { width, ..forecast_stroke(number) };
+            for line in lines(curve.start, &curve.values, &rows) {
+                let line: Vec<Point> = line.into_iter().map(|point| frame.at(point)).collect();
+                canvas.line(&line, stroke)?;
+                if let [alone] = line[..] {
+                    canvas.disc(alone, width, stroke.color)?;
+                }
             }
         }
-        let width = if zoomed { 3 } else { 2 };
-        chart.draw_series(LineSeries::new(actual.clone(), INK.stroke_width(width)))?;
-        let radius = if zoomed && actual.len() <= 120 { 6 } else { 3 };
-        chart.draw_series(
-            actual.into_iter().map(|point| Circle::new(point, radius, INK.filled())),
-        )?;
-        if !zoomed {
-            let (x, y) = chart.backend_coord(&(self.split as f64 - 0.5, high));
-            let style = text(24.0, GREY, HPos::Left, VPos::Top);
-            root.draw(&Text::new("validation", (x - base_x + 10, y - base_y + 8), style))?;
+        for line in lines(0, &self.actual, &rows) {
+            let line: Vec<Point> = line.into_iter().map(|point| frame.at(point)).collect();
+            canvas.line(&line, Stroke::new(width - 1.5, INK))?;
+            if apart > 4.0 || line.len() == 1 {
+                line.iter().try_for_each(|&at| canvas.disc(at, radius, INK))?;
+            }
         }
         Ok(())
     }
 
-    /// At most a dozen rows with a label: the first row of a year where the labels start with years.
-    fn ticks(&self, rows: &Range<usize>) -> Vec<(usize, String)> {
-        let year = |row: usize| -> Option<&str> {
-            let label = self.labels.as_ref()?.get(row)?;
-            let year = label.get(..4)?;
-            let next = label.chars().nth(4);
-            (year.bytes().all(|b| b.is_ascii_digit()) && !next.is_some_and(|c| c.is_ascii_digit()))
-                .then_some(year)
-        };
-        let mut ticks: Vec<(usize, String)> = rows
-            .clone()
-            .filter(|&row| year(row).is_some() && (row == 0 || year(row) != year(row - 1)))
-            .map(|row| (row, year(row).unwrap_or_default().to_string()))
-            .collect();
-        if ticks.len() < 2 {
-            ticks = rows
-                .clone()
-                .map(|row| {
-                    let label = self.labels.as_ref().and_then(|labels| labels.get(row));
-                    (row, label.cloned().unwrap_or_else(|| (row + 1).to_string()))
-                })
-                .collect();
-        }
-        let most = if ticks.iter().any(|(_, label)| label.len() > 6) { 8 } else { 13 };
-        let every = ticks.len().div_ceil(most).max(1);
-        ticks.into_iter().step_by(every).collect()
+    /// The values of the rows, with some room.
+    fn height(&self, rows: &Range<usize>) -> (f64, f64) {
+        let forecasts =
+            self.curves.iter().flat_map(|curve| lines(curve.start, &curve.values, rows)).flatten();
+        let actual = lines(0, &self.actual, rows).into_iter().flatten();
+        let values = actual.chain(forecasts).map(|(_, value)| value);
+        widened(range(values).unwrap_or((0.0, 1.0)), 0.06)
     }
+
+    /// Ticks at years, months, days, labels or numbers, as there is room.
+    fn row_ticks<B: DrawingBackend>(
+        &self,
+        canvas: &Canvas<B>,
+        rows: &Range<usize>,
+        frame: &Frame,
+    ) -> Result<Vec<Tick>, Error> {
+        let Some(labels) = &self.labels else {
+            let mut ticks = round_ticks((rows.start as f64 + 1.0, rows.end as f64), 10);
+            ticks.retain(|(row, _)| row.fract() == 0.0);
+            return Ok(ticks.into_iter().map(|(row, label)| (row - 1.0, label)).collect());
+        };
+        let dates = rows.clone().all(|row| labels.get(row).is_some_and(|label| is_date(label)));
+        let periods = if dates { date_ticks(labels, rows) } else { None };
+        let candidates: Vec<Tick> = match periods {
+            Some(ticks) => ticks,
+            None => rows
+                .clone()
+                .filter_map(|row| Some((row as f64, labels.get(row)?.trim().to_string())))
+                .collect(),
+        };
+        let font = Font::new(super::axes::TICK, INK);
+        let mut ticks = Vec::with_capacity(candidates.len().min(16));
+        // At least every so many rows, so that few of a long series are measured.
+        let every = candidates.len().div_ceil(16).max(1);
+        for (row, label) in candidates.into_iter().step_by(every) {
+            ticks.push((row, canvas.shortened(&label, font, 240.0)?));
+        }
+        let room = widest(canvas, &ticks)? + 24.0;
+        let apart = |step: usize, ticks: &[Tick]| {
+            let places: Vec<f64> =
+                ticks.iter().step_by(step).map(|&(row, _)| frame.at((row, 0.0)).0).collect();
+            places.windows(2).all(|pair| pair[1] - pair[0] >= room)
+        };
+        let step = (1..=ticks.len()).find(|&step| apart(step, &ticks)).unwrap_or(1);
+        let half = room / 2.0 - 8.0;
+        let ticks = ticks.into_iter().step_by(step);
+        Ok(ticks.filter(|&(row, _)| frame.at((row, 0.0)).0 + half < WIDTH).collect())
+    }
+}
+
+const WIDTH: f64 = 1600.0;
+const RIGHT: f64 = 1550.0;
+
+/// The look of a forecast: dashed but for the first.
+fn forecast_stroke(number: usize) -> Stroke {
+    let (stroke, _) = curve_style(number);
+    let dash = match number % 4 {
+        0 => None,
+        1 => Some((5.0, 6.0)),
+        2 => Some((16.0, 7.0)),
+        _ => Some((28.0, 7.0)),
+    };
+    Stroke { dash, ..stroke }
+}
+
+/// Row and value within the rows, as lines between values that cannot be drawn.
+fn lines(start: usize, values: &[f64], rows: &Range<usize>) -> Vec<Vec<Point>> {
+    let from = rows.start.saturating_sub(start).min(values.len());
+    let to = rows.end.saturating_sub(start).min(values.len());
+    let seen = &values[from..to.max(from)];
+    let first = start.saturating_add(from);
+    let numbered: Vec<Point> =
+        seen.iter().enumerate().map(|(i, &value)| ((first + i) as f64, value)).collect();
+    let parts = numbered.split(|&(_, value)| !drawable(value));
+    parts.filter(|part| !part.is_empty()).map(<[Point]>::to_vec).collect()
+}
+
+/// Whether a label begins with a year and goes on as a date, `1949`, `1949-01` or `1949/01/31`.
+fn is_date(label: &str) -> bool {
+    let mut parts = label.trim().splitn(3, ['-', '/', '.']);
+    let digits =
+        |part: &str, least: usize| part.len() >= least && part.bytes().all(|b| b.is_ascii_digit());
+    let year = parts.next().is_some_and(|year| year.len() == 4 && digits(year, 4));
+    let month = parts.next().is_none_or(|month| month.len() <= 2 && digits(month, 1));
+    let day = parts.next().is_none_or(|day| day.starts_with(|c: char| c.is_ascii_digit()));
+    year && month && day
+}
+
+/// The first rows of years if there are four or more, otherwise of months, every so many that twelve
+/// fit; `None` if there are fewer than four of either.
+fn date_ticks(labels: &[String], rows: &Range<usize>) -> Option<Vec<Tick>> {
+    // A period's first row, its number, and its name.
+    let starts = |period: fn(&str) -> Option<(i32, &str)>| -> Vec<(usize, i32, String)> {
+        rows.clone()
+            .filter_map(|row| {
+                let (number, name) = period(labels[row].trim())?;
+                let before = row.checked_sub(1).and_then(|before| period(labels[before].trim()));
+                // A series that begins within a period has no tick there.
+                let begins = before.map_or(number % 12 == 0 || row == 0, |(b, _)| b != number);
+                begins.then(|| (row, number, name.to_string()))
+            })
+            .collect()
+    };
+    let thinned = |starts: Vec<(usize, i32, String)>, steps: &[i32]| -> Option<Vec<Tick>> {
+        let fits = |step: &&i32| starts.iter().filter(|(_, n, _)| n % **step == 0).count() <= 12;
+        let step = steps.iter().find(fits)?;
+        let kept = starts.iter().filter(|(_, number, _)| number % step == 0);
+        let ticks: Vec<Tick> = kept.map(|(row, _, name)| (*row as f64, name.clone())).collect();
+        (ticks.len() >= 4).then_some(ticks)
+    };
+    thinned(starts(year), &[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000])
+        .or_else(|| thinned(starts(month), &[1, 3, 6]))
+}
+
+/// The year of a date as a number and as text.
+fn year(label: &str) -> Option<(i32, &str)> {
+    let year = label.get(..4)?;
+    Some((year.parse().ok()?, year))
+}
+
+/// The month of a date counted from year 0, and year and month as text.
+fn month(label: &str) -> Option<(i32, &str)> {
+    let rest = label.get(5..)?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let month: i32 = rest[..digits].parse().ok()?;
+    (1..=12).contains(&month).then_some(())?;
+    Some((year(label)?.0 * 12 + month - 1, &label[..5 + digits]))
 }
 
 impl Drawing for Forecast {
     const SIZE: (u32, u32) = (1600, 1200);
 
-    fn draw<B: DrawingBackend>(&self, area: &Area<B>) -> Drawn<B> {
-        let subtitle =
-            "All rows, and below the validation rows, each forecast from the rows before it";
-        let area = titled(area, &self.title, subtitle)?;
-        let (legend, panels) = area.split_vertically(50);
-        let mut x = 130;
-        let named = std::iter::once(("actual", INK, None)).chain(
-            self.curves.iter().enumerate().map(|(number, curve)| {
-                (curve.label.as_str(), PALETTE[number % PALETTE.len()], Some(number))
-            }),
-        );
-        for (label, color, number) in named {
-            match number {
-                Some(number) if number > 0 => {
-                    let dash = 4 + 8 * (number as i32 - 1);
-                    for from in (x..x + 60).step_by(dash as usize + 6) {
-                        let line = [(from, 20), ((from + dash).min(x + 60), 20)];
-                        legend.draw(&PathElement::new(line, color.stroke_width(3)))?;
-                    }
-                }
-                _ => legend
-                    .draw(&PathElement::new([(x, 20), (x + 60, 20)], color.stroke_width(4)))?,
-            }
-            if number.is_none() {
-                legend.draw(&Circle::new((x + 30, 20), 6, color.filled()))?;
-            }
-            let style = text(26.0, INK, HPos::Left, VPos::Center);
-            let (width, _) = legend.estimate_text_size(label, &style)?;
-            legend.draw(&Text::new(label.to_string(), (x + 74, 20), style))?;
-            x += 74 + width as i32 + 50;
+    fn draw<B: DrawingBackend>(&self, canvas: &Canvas<B>) -> Result<(), Error> {
+        title(canvas, 1520.0, &self.title, "", false)?;
+        let actual =
+            Entry { label: "actual", stroke: Stroke::new(2.5, INK), marker: Some(Marker::Disc) };
+        let forecasts = self.curves.iter().enumerate().map(|(number, curve)| Entry {
+            label: &curve.label,
+            stroke: forecast_stroke(number),
+            marker: None,
+        });
+        let entries: Vec<Entry> = std::iter::once(actual).chain(forecasts).collect();
+        // A chart is drawn even where the names of very many forecasts leave no room for it.
+        let legend_end = legend(canvas, &entries, (40.0, 1560.0), 84.0, false)?.min(500.0);
+
+        let all = 0..self.actual.len();
+        let panels = self.validation().map_or(vec![(all.clone(), "")], |split| {
+            vec![(all.clone(), "validation"), (split..all.end, "validation, enlarged")]
+        });
+        let mut left = 0.0_f64;
+        for (rows, _) in &panels {
+            left = left.max(widest(canvas, &round_ticks(self.height(rows), 6))?);
         }
-        let (_, height) = panels.dim_in_pixel();
-        let (upper, lower) = panels.split_vertically(height as i32 / 2);
-        self.panel(&upper, 0..self.actual.len(), false)?;
-        self.panel(&lower, self.split.min(self.actual.len() - 1)..self.actual.len(), true)
+        let left = (left + 56.0).max(110.0);
+        // The heading of a panel above it, its dates below.
+        let (above, below) = (62.0, 62.0);
+        let each = (1190.0 - legend_end) / panels.len() as f64;
+        for (i, (rows, heading)) in panels.into_iter().enumerate() {
+            let top = legend_end + each * i as f64 + above;
+            let bottom = legend_end + each * (i + 1) as f64 - below;
+            self.draw_rows(canvas, rows, (top, bottom), left, heading)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn monthly(count: usize) -> Vec<String> {
+        (0..count).map(|i| format!("{}-{:02}", 1949 + i / 12, i % 12 + 1)).collect()
+    }
+
+    fn names(ticks: Option<Vec<Tick>>) -> Vec<String> {
+        ticks.unwrap_or_default().into_iter().map(|(_, name)| name).collect()
+    }
+
+    #[test]
+    fn years_or_months_are_ticks() {
+        let labels = monthly(144);
+        assert_eq!(names(date_ticks(&labels, &(0..60))), ["1949", "1950", "1951", "1952", "1953"]);
+        let months = ["1958-01", "1958-07", "1959-01", "1959-07", "1960-01", "1960-07"];
+        let quarters = names(date_ticks(&labels, &(108..144)));
+        assert!(
+            months.iter().all(|month| quarters.contains(&(*month).to_string())),
+            "{quarters:?}"
+        );
+        assert!(
+            is_date("1949-01-31T00:00") && is_date("1949") && !is_date("19490") && !is_date("a")
+        );
+    }
+
+    #[test]
+    fn nothing_is_refused_and_what_is_not_finite_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let stem = folder.path().join("a");
+        let mut forecast = Forecast {
+            labels: Some(monthly(3)),
+            actual: vec![f64::NAN; 8],
+            curves: vec![],
+            split: 5,
+            name: "a".into(),
+            title: "T".into(),
+        };
+        assert!(matches!(forecast.save(&stem), Err(Error::Nothing(_))));
+        forecast.actual = vec![1.0, f64::INFINITY, 2.0, f64::MAX, -1e299, 3.0, f64::NAN, 1.0];
+        for (start, split) in [(0, 0), (7, 5), (usize::MAX, usize::MAX), (3, 7)] {
+            let values = vec![f64::NAN, 1.0, f64::NEG_INFINITY, 2.0];
+            forecast.curves.push(ForecastCurve { label: "é".repeat(900), start, values });
+            forecast.split = split;
+            forecast.save(&stem).unwrap();
+        }
+        forecast.actual = vec![0.0];
+        forecast.save(&stem).unwrap();
     }
 }

@@ -1,102 +1,157 @@
 //! The loss by epoch.
 
-use super::{Area, Drawing, Drawn, Error, GRID, INK, PALETTE, range, save, text, titled};
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, VPos};
+use super::axes::{Frame, NAME, drawable, log_ticks, range, round_ticks, spread, title, widened};
+use super::canvas::{Align, Canvas, Font, GREY, INK, Marker, PALETTE, Point, Stroke};
+use super::{Drawing, Error, save};
+use plotters::prelude::DrawingBackend;
 use std::path::{Path, PathBuf};
 
-/// Training and validation loss by epoch.
+/// Training and validation loss by epoch on a log axis, with the best epoch marked: that of the
+/// smallest validation loss, or of the smallest training loss where there is no validation.
 #[derive(Clone, Debug)]
 pub struct LearningCurve {
-    /// The loss on what is learnt from.
+    /// The loss on what is learnt from, by epoch from 1. What is not finite and above zero is left out.
     pub train: Vec<f64>,
-    /// The loss on what is not.
+    /// The loss on what is not, likewise; may be empty.
     pub valid: Vec<f64>,
     /// Title.
     pub title: String,
 }
 
+/// Epoch, counted from 1, and the exponent of ten.
+fn points(losses: &[f64]) -> Vec<Point> {
+    let logs = losses.iter().map(|loss| loss.log10()).enumerate();
+    logs.filter(|(_, log)| drawable(*log)).map(|(epoch, log)| (epoch as f64 + 1.0, log)).collect()
+}
+
 impl LearningCurve {
-    /// Draws both on a log axis, as `stem.png` and `stem.svg`.
+    /// Draws both as `<stem>.png` and `<stem>.svg` and returns the two paths.
     ///
     /// # Errors
-    /// If there is nothing to draw, or a file cannot be written.
+    /// If no loss is finite and above zero, or a file cannot be written.
     pub fn save(&self, stem: &Path) -> Result<[PathBuf; 2], Error> {
-        if range(self.train.iter().chain(&self.valid).map(|loss| loss.log10())).is_none() {
-            return Err(Error::Nothing("the learning curve has no loss above zero"));
+        if points(&self.train).is_empty() && points(&self.valid).is_empty() {
+            return Err(Error::Nothing("the learning curve has no finite loss above zero"));
         }
         save(self, stem)
     }
 }
 
 impl Drawing for LearningCurve {
-    const SIZE: (u32, u32) = (1600, 900);
+    const SIZE: (u32, u32) = (1600, 1000);
 
-    fn draw<B: DrawingBackend>(&self, area: &Area<B>) -> Drawn<B> {
-        let area = titled(area, &self.title, "")?;
-        let logs = self.train.iter().chain(&self.valid).map(|loss| loss.log10());
-        let (low, high) = range(logs).expect("checked on saving");
-        let (low, high) = (low - 0.05, high.max(low + 0.1) + 0.05);
+    fn draw<B: DrawingBackend>(&self, canvas: &Canvas<B>) -> Result<(), Error> {
+        let (train, valid) = (points(&self.train), points(&self.valid));
+        let logs = train.iter().chain(&valid).map(|(_, log)| *log);
+        let Some(logs) = range(logs) else { return Ok(()) };
+        title(canvas, 1520.0, &self.title, "", false)?;
+        let font = Font::new(NAME, INK);
         let last = self.train.len().max(self.valid.len()).max(2) as f64;
-        let mut chart = ChartBuilder::on(&area)
-            .x_label_area_size(80)
-            .y_label_area_size(110)
-            .margin_right(190)
-            .build_cartesian_2d(1.0..last, low..high)?;
-        chart
-            .configure_mesh()
-            .disable_y_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(GRID)
-            .x_desc("epoch")
-            .axis_desc_style(text(28.0, INK, HPos::Center, VPos::Top))
-            .label_style(text(24.0, INK, HPos::Center, VPos::Top))
-            .x_labels(10)
-            .y_labels(0)
-            .x_label_formatter(&|epoch| format!("{epoch:.0}"))
-            .draw()?;
-        let (base_x, base_y) = area.get_base_pixel();
-        let root = area.strip_coord_spec();
-        for tick in ticks(low, high) {
-            let line = [(1.0, tick.log10()), (last, tick.log10())];
-            chart.draw_series(LineSeries::new(line, GRID.stroke_width(1)))?;
-            let (x, y) = chart.backend_coord(&line[0]);
-            let style = text(24.0, INK, HPos::Right, VPos::Center);
-            root.draw(&Text::new(format!("{tick}"), (x - base_x - 12, y - base_y), style))?;
+        // Room for the widest name, "validation", at the right.
+        let right = 1560.0 - canvas.text_width("validation", font)? - 24.0;
+        let frame = Frame {
+            left: 150.0,
+            top: 170.0,
+            right,
+            bottom: 870.0,
+            x: (1.0, last),
+            y: widened((logs.0, logs.1.max(logs.0 + 0.02)), 0.06),
+        };
+        let mut x_ticks = round_ticks((1.0, last), 10);
+        x_ticks.retain(|(epoch, _)| epoch.fract() == 0.0);
+        if x_ticks.first().is_some_and(|(epoch, _)| *epoch > 0.06 * last) {
+            x_ticks.insert(0, (1.0, "1".into()));
         }
-        for (number, (name, losses)) in
-            [("training", &self.train), ("validation", &self.valid)].into_iter().enumerate()
-        {
-            let color = PALETTE[number];
-            let points: Vec<(f64, f64)> = losses
-                .iter()
-                .enumerate()
-                .map(|(epoch, loss)| (epoch as f64 + 1.0, loss.log10()))
-                .filter(|(_, log)| log.is_finite())
-                .collect();
-            let Some(&end) = points.last() else { continue };
-            if number == 0 {
-                chart.draw_series(LineSeries::new(points, color.stroke_width(4)))?;
-            } else {
-                chart.draw_series(DashedLineSeries::new(points, 12, 6, color.stroke_width(4)))?;
+        frame.draw(canvas, &x_ticks, &log_ticks(frame.y, 10))?;
+        canvas.text("epoch", ((frame.left + frame.right) / 2.0, 960.0), Align::Center, font)?;
+        canvas.text("loss", (40.0, frame.top - 22.0), Align::Left, font)?;
+
+        let measured = if valid.is_empty() { &train } else { &valid };
+        let best = measured.iter().min_by(|a, b| a.1.total_cmp(&b.1)).copied();
+        if let Some(best) = best {
+            let (x, _) = frame.at(best);
+            let dash = Some((8.0, 8.0));
+            canvas.line(
+                &[(x, frame.top), (x, frame.bottom)],
+                Stroke { dash, ..Stroke::new(2.0, GREY) },
+            )?;
+            let name = if valid.is_empty() { "training" } else { "validation" };
+            let losses = if valid.is_empty() { &self.train } else { &self.valid };
+            let loss = losses[best.0 as usize - 1];
+            let text = format!("lowest {name} loss: {}, epoch {}", significant(loss), best.0);
+            let half = canvas.text_width(&text, font)? / 2.0;
+            let x = x.clamp(frame.left + 60.0 + half, 1560.0 - half);
+            canvas.text(&text, (x, frame.top - 22.0), Align::Center, font)?;
+        }
+        let curves = [
+            ("training", &train, Stroke::new(4.0, PALETTE[0])),
+            (
+                "validation",
+                &valid,
+                Stroke { dash: Some((16.0, 7.0)), ..Stroke::new(4.0, PALETTE[1]) },
+            ),
+        ];
+        let mut ends = Vec::new();
+        for (name, points, stroke) in curves {
+            let points: Vec<Point> = points.iter().map(|&point| frame.at(point)).collect();
+            canvas.line(&points, stroke)?;
+            if points.len() <= 40 {
+                points
+                    .iter()
+                    .try_for_each(|&at| canvas.marker(Marker::Disc, at, 6.0, stroke.color))?;
             }
-            let (x, y) = chart.backend_coord(&end);
-            let style = text(26.0, color, HPos::Left, VPos::Center);
-            root.draw(&Text::new(name, (x - base_x + 14, y - base_y), style))?;
+            ends.extend(points.last().map(|&end| (end, name, stroke)));
+        }
+        if let Some(best) = best {
+            let color = if valid.is_empty() { PALETTE[0] } else { PALETTE[1] };
+            canvas.marker(Marker::Ring, frame.at(best), 12.0, color)?;
+        }
+        ends.sort_by(|(a, ..), (b, ..)| a.1.total_cmp(&b.1));
+        let heights: Vec<f64> = ends.iter().map(|(end, ..)| end.1).collect();
+        let heights = spread(&heights, 1.3 * NAME, (frame.top, frame.bottom));
+        for ((_, name, stroke), y) in ends.into_iter().zip(heights) {
+            let font = Font::new(NAME, stroke.color);
+            canvas.text(name, (right + 18.0, y + font.half_digit()), Align::Left, font)?;
         }
         Ok(())
     }
 }
 
-/// 1, 2 and 5 in every decade between two powers of ten, or 1 alone if that is enough.
-fn ticks(low: f64, high: f64) -> Vec<f64> {
-    let decades = low.floor() as i32..=high.ceil() as i32;
-    let digits: &[u32] = if high - low > 3.0 { &[1] } else { &[1, 2, 5] };
-    decades
-        .flat_map(|decade| {
-            digits.iter().map(move |digit| format!("{digit}e{decade}").parse::<f64>())
-        })
-        .map(|tick| tick.expect("a digit and an exponent make a number"))
-        .filter(|tick| (low..=high).contains(&tick.log10()))
-        .collect()
+/// A loss to three significant digits.
+fn significant(loss: f64) -> String {
+    let exponent = loss.log10().floor();
+    if (-4.0..6.0).contains(&exponent) {
+        format!("{loss:.*}", (2.0 - exponent).max(0.0) as usize)
+    } else {
+        let text = format!("{loss:.2e}");
+        let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        format!("{mantissa}×{}", super::axes::power_of_ten(exponent.parse().unwrap_or(0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_has_three_digits() {
+        assert_eq!(
+            [0.2345, 12.34, 1234.0, 1.5e-7].map(significant),
+            ["0.234", "12.3", "1234", "1.50×10⁻⁷"]
+        );
+    }
+
+    #[test]
+    fn nothing_is_refused_and_what_is_not_finite_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let stem = folder.path().join("a");
+        let save = |train: &[f64], valid: &[f64]| {
+            LearningCurve { train: train.into(), valid: valid.into(), title: "T".into() }
+                .save(&stem)
+        };
+        assert!(matches!(save(&[], &[]), Err(Error::Nothing(_))));
+        assert!(matches!(save(&[f64::NAN, 0.0], &[-1.0]), Err(Error::Nothing(_))));
+        save(&[1.0], &[]).unwrap();
+        save(&[f64::INFINITY, 1e-300, f64::MAX], &[f64::NAN, 0.0, 5e-324, 2.0]).unwrap();
+    }
 }

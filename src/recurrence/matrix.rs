@@ -7,7 +7,7 @@ use burn::tensor::{BoolDType, FloatDType, Shape};
 use std::ops::{Add, Mul, Range, Sub};
 
 /// A matrix of numbers. The elementwise operations of [`Number`] broadcast a matrix of one row
-/// over the rows of the other. Clones share the data.
+/// over the rows of the other, and one of one column over its columns. Clones share the data.
 pub trait Matrix: Number {
     /// Rows and columns.
     fn shape(&self) -> [usize; 2];
@@ -25,6 +25,10 @@ pub trait Matrix: Number {
     fn stack_columns(parts: Vec<Self>) -> Self;
     /// The sum over the rows, `[1, columns]`.
     fn sum_rows(&self) -> Self;
+    /// The mean over the columns, `[rows, 1]`, which broadcasts over them.
+    fn mean_columns(&self) -> Self;
+    /// `1 / √self`.
+    fn inverse_root(self) -> Self;
     /// A matrix of zeros, of the same kind and on the same device.
     fn zeros(&self, rows: usize, columns: usize) -> Self;
 }
@@ -98,6 +102,14 @@ impl<B: Backend> Number for BackendMatrix<B> {
         let above = B::float_greater_elem(self.0, 0.0.into(), BoolDType::Native);
         Self(B::bool_into_float(above, dtype))
     }
+    fn clip(self, bound: f64) -> Self {
+        Self(B::float_clamp(self.0, (-bound).into(), bound.into()))
+    }
+    fn within(self, bound: f64) -> Self {
+        let dtype: FloatDType = self.0.dtype().into();
+        let inside = B::float_lower_elem(B::float_abs(self.0), bound.into(), BoolDType::Native);
+        Self(B::bool_into_float(inside, dtype))
+    }
 }
 
 impl<B: Backend> Matrix for BackendMatrix<B> {
@@ -126,6 +138,12 @@ impl<B: Backend> Matrix for BackendMatrix<B> {
     }
     fn sum_rows(&self) -> Self {
         Self(B::float_sum_dim(self.0.clone(), 0))
+    }
+    fn mean_columns(&self) -> Self {
+        Self(B::float_mean_dim(self.0.clone(), 1))
+    }
+    fn inverse_root(self) -> Self {
+        Self(B::float_recip(B::float_sqrt(self.0)))
     }
     fn zeros(&self, rows: usize, columns: usize) -> Self {
         Self(B::float_zeros(Shape::new([rows, columns]), &self.0.device(), self.0.dtype().into()))

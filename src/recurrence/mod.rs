@@ -3,6 +3,7 @@
 //! [`op`] makes one Burn operation of it, with the hand-written walk as its backward pass.
 
 mod matrix;
+mod normalisation;
 pub mod op;
 mod timeline;
 pub mod walk;
@@ -15,7 +16,7 @@ pub use timeline::Timeline;
 pub struct Operands<T> {
     /// `X`, packed: `[steps, features]`.
     pub input: T,
-    /// The states before the first step beside each other, hidden first: `[batch, states × hidden]`.
+    /// The states before the first step beside each other, hidden first: `[batch, output + …]`.
     pub initial: T,
     /// `W_x`: `[features, gates × hidden]`.
     pub w_x: T,
@@ -27,24 +28,73 @@ pub struct Operands<T> {
     pub b_h: T,
     /// The vector parameters below each other: `[parameters, hidden]`.
     pub parameters: T,
+    /// `W_p`, the projection of the hidden state: `[hidden, output]`.
+    pub w_p: T,
+    /// `g_x`, the gain of the normalised product of the input: `[1, gates × hidden]`.
+    pub gain_x: T,
+    /// `g_h`, the gain of the normalised product of the hidden state: `[1, gates × hidden]`.
+    pub gain_h: T,
+    /// `m`, the mask of the recurrent dropout: `[batch, output]`. It has no gradient.
+    pub recurrent_mask: T,
+    /// `z`, the share of each old state that stays: `[steps, output + …]`, or one row for all steps.
+    /// It has no gradient.
+    pub zoneout: T,
 }
 
 /// How many operands a recurrence has.
-pub const OPERANDS: usize = 7;
-
-/// The names of the operands, in the order of [`Operands::into_array`].
-pub const OPERAND_NAMES: [&str; OPERANDS] =
-    ["x", "initial", "w_x", "w_h", "b_x", "b_h", "parameters"];
+pub const OPERANDS: usize = 12;
 
 impl<T> Operands<T> {
     /// The operands in a row.
     pub fn into_array(self) -> [T; OPERANDS] {
-        [self.input, self.initial, self.w_x, self.w_h, self.b_x, self.b_h, self.parameters]
+        let Self { input, initial, w_x, w_h, b_x, b_h, parameters, .. } = self;
+        let Self { w_p, gain_x, gain_h, recurrent_mask, zoneout, .. } = self;
+        [
+            input,
+            initial,
+            w_x,
+            w_h,
+            b_x,
+            b_h,
+            parameters,
+            w_p,
+            gain_x,
+            gain_h,
+            recurrent_mask,
+            zoneout,
+        ]
     }
 
     /// The reverse of [`Operands::into_array`].
-    pub fn from_array([input, initial, w_x, w_h, b_x, b_h, parameters]: [T; OPERANDS]) -> Self {
-        Self { input, initial, w_x, w_h, b_x, b_h, parameters }
+    pub fn from_array(array: [T; OPERANDS]) -> Self {
+        let [
+            input,
+            initial,
+            w_x,
+            w_h,
+            b_x,
+            b_h,
+            parameters,
+            w_p,
+            gain_x,
+            gain_h,
+            recurrent_mask,
+            zoneout,
+        ] = array;
+        Self {
+            input,
+            initial,
+            w_x,
+            w_h,
+            b_x,
+            b_h,
+            parameters,
+            w_p,
+            gain_x,
+            gain_h,
+            recurrent_mask,
+            zoneout,
+        }
     }
 
     /// Each operand through a function.

@@ -6,7 +6,7 @@
 // burn-ndarray is deprecated in favour of burn-flex; it is served here as long as Burn has it.
 #![allow(deprecated)]
 
-use super::walk::{Tape, Walk};
+use super::walk::{Tape, Upstream, Walk};
 use super::{BackendMatrix, Matrix, OPERANDS, Operands, Timeline};
 use crate::cell::{self, Cell};
 #[cfg(feature = "flex")]
@@ -21,6 +21,7 @@ use burn::backend::autodiff::{
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, ExtensionType, backend_extension};
 use burn::tensor::Tensor;
+use std::sync::{Arc, Mutex};
 
 /// An operand that may be absent.
 #[derive(Clone, Debug, ExtensionType)]
@@ -31,43 +32,39 @@ pub enum Operand<B: Backend> {
     Absent,
 }
 
-/// The [`Operands`] of a recurrence as primitives of the backend `B`.
+/// The [`Operands`] of a recurrence as primitives of the backend `B`, in the same order.
 #[derive(Clone, Debug, ExtensionType)]
-pub struct BackendOperands<B: Backend> {
-    #[extension_type]
-    input: Operand<B>,
-    #[extension_type]
-    initial: Operand<B>,
-    #[extension_type]
-    w_x: Operand<B>,
-    #[extension_type]
-    w_h: Operand<B>,
-    #[extension_type]
-    b_x: Operand<B>,
-    #[extension_type]
-    b_h: Operand<B>,
-    #[extension_type]
-    parameters: Operand<B>,
-}
+pub struct BackendOperands<B: Backend>(
+    #[extension_type] Operand<B>,
+    #[extension_type] Operand<B>,
+    #[extension_type] Operand<B>,
+    #[extension_type] Operand<B>,
+    #[extension_type] Operand<B>,
+    #[extension_type] Operand<B>,
+    #[extension_type] Operand<B>,
+    #[extension_type] Operand<B>,
+    #[extension_type] Operand<B>,
+    #[extension_type] Operand<B>,
+    #[extension_type] Operand<B>,
+    #[extension_type] Operand<B>,
+);
 
 impl<B: Backend> From<Operands<Option<FloatTensor<B>>>> for BackendOperands<B> {
     fn from(operands: Operands<Option<FloatTensor<B>>>) -> Self {
-        let Operands { input, initial, w_x, w_h, b_x, b_h, parameters } =
-            operands.map(|operand| match operand {
-                Some(tensor) => Operand::Given(tensor),
-                None => Operand::Absent,
-            });
-        Self { input, initial, w_x, w_h, b_x, b_h, parameters }
+        let operand =
+            |tensor: Option<FloatTensor<B>>| tensor.map_or(Operand::Absent, Operand::Given);
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = operands.into_array().map(operand);
+        Self(a, b, c, d, e, f, g, h, i, j, k, l)
     }
 }
 
 impl<B: Backend> From<BackendOperands<B>> for Operands<Option<FloatTensor<B>>> {
     fn from(operands: BackendOperands<B>) -> Self {
-        let BackendOperands { input, initial, w_x, w_h, b_x, b_h, parameters } = operands;
-        Operands { input, initial, w_x, w_h, b_x, b_h, parameters }.map(|operand| match operand {
+        let BackendOperands(a, b, c, d, e, f, g, h, i, j, k, l) = operands;
+        Operands::from_array([a, b, c, d, e, f, g, h, i, j, k, l].map(|operand| match operand {
             Operand::Given(tensor) => Some(tensor),
             Operand::Absent => None,
-        })
+        }))
     }
 }
 
@@ -77,17 +74,26 @@ fn matrices<B: Backend>(
     operands.map(|operand| operand.map(BackendMatrix))
 }
 
+/// What a recurrence returns: all hidden states, packed `[steps, output]`, and the other states after
+/// each row's last step beside each other, `[batch, …]`, if the cell has others.
+#[derive(Clone, Debug, ExtensionType)]
+pub struct Outputs<B: Backend> {
+    hidden: FloatTensor<B>,
+    #[extension_type]
+    others: Operand<B>,
+}
+
 /// A backend with the recurrence among its operations.
 #[backend_extension(NdArray: cfg(feature = "ndarray"), Flex: cfg(feature = "flex"), Autodiff)]
 pub trait RecurrenceBackend: Backend {
-    /// All hidden states, packed `[steps, hidden]`, then the other states after each row's last
-    /// step below them, `[batch, hidden]` each: an autodiff operation has one output.
+    /// The recurrence over all steps.
     fn recurrence<C: Cell>(
         walk: Walk<C>,
         #[extension_type] operands: BackendOperands<Self>,
-    ) -> FloatTensor<Self> {
+    ) -> Outputs<Self> {
         let tape = walk.forward(&matrices::<Self>(operands.into()));
-        output(&tape, &walk.timeline)
+        let (hidden, others) = outputs(&tape, &walk.timeline);
+        Outputs { hidden, others: others.map_or(Operand::Absent, Operand::Given) }
     }
 }
 
@@ -96,9 +102,33 @@ impl RecurrenceBackend for NdArray {}
 #[cfg(feature = "flex")]
 impl RecurrenceBackend for Flex {}
 
-fn output<B: Backend>(tape: &Tape<BackendMatrix<B>>, timeline: &Timeline) -> FloatTensor<B> {
-    let others = tape.last(timeline).into_iter().skip(1);
-    BackendMatrix::stack_rows(std::iter::once(tape.hidden()).chain(others).collect()).0
+fn outputs<B: Backend>(
+    tape: &Tape<BackendMatrix<B>>,
+    timeline: &Timeline,
+) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
+    let others: Vec<_> = tape.last(timeline).into_iter().skip(1).collect();
+    let others = (!others.is_empty()).then(|| BackendMatrix::stack_columns(others).0);
+    (tape.hidden().0, others)
+}
+
+/// An autodiff operation has one output, and a recurrence has two. The hidden states are the
+/// operation's own output; the other states are a second operation behind it, whose backward pass
+/// leaves its gradient here and hands a single zero on, so that the first one's comes after it.
+type GradientOfOthers<B> = Arc<Mutex<Option<FloatTensor<B>>>>;
+
+#[derive(Debug)]
+struct OthersBackward;
+
+impl<B: Backend> Backward<B, 1> for OthersBackward {
+    type State = GradientOfOthers<B>;
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = BackendMatrix::<B>(gradients.consume::<B>(&ops.node));
+        if let [Some(hidden)] = ops.parents {
+            gradients.register::<B>(hidden.id, gradient.zeros(1, 1).0);
+        }
+        *ops.state.lock().expect("no other holder panicked") = Some(gradient.0);
+    }
 }
 
 #[derive(Debug)]
@@ -110,6 +140,7 @@ struct RecurrenceBackward<C> {
 struct Remembered<B: Backend> {
     operands: Operands<Option<BackendMatrix<B>>>,
     tape: Tape<BackendMatrix<B>>,
+    others: GradientOfOthers<B>,
 }
 
 impl<B: Backend, C: Cell> Backward<B, OPERANDS> for RecurrenceBackward<C> {
@@ -122,19 +153,22 @@ impl<B: Backend, C: Cell> Backward<B, OPERANDS> for RecurrenceBackward<C> {
         _: &mut Checkpointer,
     ) {
         let Self { walk } = self;
-        let timeline = &walk.timeline;
-        let gradient = BackendMatrix::<B>(gradients.consume::<B>(&ops.node));
-        let steps = timeline.steps();
-        let d_output = gradient.rows(0..steps);
-        let last_of = |s: usize| {
-            let from = steps + (s - 1) * timeline.batch();
-            gradient.rows(from..from + timeline.batch())
+        let Remembered { operands, tape, others } = ops.state;
+        let d_output = BackendMatrix::<B>(gradients.consume::<B>(&ops.node));
+        // A single zero: the loss looks at the other states alone.
+        let [steps, width] = d_output.shape();
+        let whole = steps == walk.timeline.steps() && width == walk.output(&operands);
+        let others = others.lock().expect("no other holder panicked").take().map(BackendMatrix);
+        let others = (1..cell::states::<C>()).map(|s| {
+            let columns = (s - 1) * walk.hidden..s * walk.hidden;
+            others.as_ref().map(|d: &BackendMatrix<B>| d.columns(columns))
+        });
+        let upstream = Upstream {
+            output: whole.then_some(d_output),
+            last: std::iter::once(None).chain(others).collect(),
         };
-        let d_last: Vec<_> =
-            (0..cell::states::<C>()).map(|s| (s > 0).then(|| last_of(s))).collect();
         let wanted = Operands::from_array(ops.parents.each_ref().map(Option::is_some));
-        let Remembered { operands, tape } = &ops.state;
-        let walked = walk.backward(operands, tape, Some(&d_output), &d_last, &wanted);
+        let walked = walk.backward(&operands, &tape, &upstream, &wanted);
         for (parent, gradient) in ops.parents.into_iter().zip(walked.gradients.into_array()) {
             if let (Some(parent), Some(gradient)) = (parent, gradient) {
                 gradients.register::<B>(parent.id, gradient.0);
@@ -144,7 +178,7 @@ impl<B: Backend, C: Cell> Backward<B, OPERANDS> for RecurrenceBackward<C> {
 }
 
 impl<B: RecurrenceBackend, K: CheckpointStrategy> RecurrenceBackend for Autodiff<B, K> {
-    fn recurrence<C: Cell>(walk: Walk<C>, operands: BackendOperands<Self>) -> FloatTensor<Self> {
+    fn recurrence<C: Cell>(walk: Walk<C>, operands: BackendOperands<Self>) -> Outputs<Self> {
         let operands: Operands<Option<FloatTensor<Self>>> = operands.into();
         let like = operands.input.as_ref().expect("a recurrence has an input").primitive().clone();
         let (mut primitives, mut nodes) = (Vec::new(), Vec::new());
@@ -167,43 +201,60 @@ impl<B: RecurrenceBackend, K: CheckpointStrategy> RecurrenceBackend for Autodiff
             OpsKind::Tracked(prepared) => {
                 let operands = matrices::<B>(operands);
                 let tape = walk.forward(&operands);
-                let output = output(&tape, &walk.timeline);
-                prepared.finish(Remembered { operands, tape }, output)
+                let (hidden, others) = outputs(&tape, &walk.timeline);
+                let gradient = GradientOfOthers::<B>::default();
+                let remembered = Remembered { operands, tape, others: gradient.clone() };
+                let hidden = prepared.finish(remembered, hidden);
+                let others = others.map(|others| {
+                    match OthersBackward.prepare::<K>([hidden.node()]).compute_bound().stateful() {
+                        OpsKind::Tracked(prepared) => prepared.finish(gradient, others),
+                        OpsKind::UnTracked(prepared) => prepared.finish(others),
+                    }
+                });
+                Outputs { hidden, others: others.map_or(Operand::Absent, Operand::Given) }
             }
-            OpsKind::UnTracked(prepared) => prepared.finish(B::recurrence(walk, operands.into())),
+            OpsKind::UnTracked(prepared) => {
+                let Outputs { hidden, others } = B::recurrence(walk, operands.into());
+                let others = match others {
+                    Operand::Given(others) => Operand::Given(<FloatTensor<Self>>::new(others)),
+                    Operand::Absent => Operand::Absent,
+                };
+                Outputs { hidden: prepared.finish(hidden), others }
+            }
         }
     }
 }
 
 /// The recurrence on Burn's tensors with the hand-written backward pass, of which autodiff sees
-/// one operation. Returns the hidden states `[steps, hidden]` and the states after each row's
-/// last step, hidden first, `[batch, hidden]` each.
+/// one operation. Returns the hidden states `[steps, output]` and the states after each row's
+/// last step, hidden first, `[batch, …]` each.
 pub fn manual<C: Cell>(
     walk: &Walk<C>,
     operands: Operands<Option<Tensor<2>>>,
 ) -> (Tensor<2>, Vec<Tensor<2>>) {
     let operands = operands.map(|operand| operand.map(Tensor::into_dispatch));
-    let all = Tensor::<2>::from_dispatch(<Dispatch as RecurrenceBackend>::recurrence(
-        walk.clone(),
-        BackendOperands::from(operands),
-    ));
-    let (steps, batch, hidden) = (walk.timeline.steps(), walk.timeline.batch(), walk.hidden);
-    let output = all.clone().slice([0..steps, 0..hidden]);
-    let mut last = vec![last_rows(&output, &walk.timeline)];
-    last.extend((1..cell::states::<C>()).map(|s| {
-        let from = steps + (s - 1) * batch;
-        all.clone().slice([from..from + batch, 0..hidden])
-    }));
-    (output, last)
+    let outputs =
+        <Dispatch as RecurrenceBackend>::recurrence(walk.clone(), BackendOperands::from(operands));
+    let hidden = Tensor::<2>::from_dispatch(outputs.hidden);
+    let mut last = vec![last_rows(&hidden, &walk.timeline)];
+    if let Operand::Given(others) = outputs.others {
+        let others = Tensor::<2>::from_dispatch(others);
+        let [batch, _] = others.dims();
+        last.extend(
+            (1..cell::states::<C>())
+                .map(|s| others.clone().slice([0..batch, (s - 1) * walk.hidden..s * walk.hidden])),
+        );
+    }
+    (hidden, last)
 }
 
 /// The row of each sequence's last step.
-fn last_rows(output: &Tensor<2>, timeline: &Timeline) -> Tensor<2> {
-    let [_, hidden] = output.dims();
+fn last_rows(hidden: &Tensor<2>, timeline: &Timeline) -> Tensor<2> {
+    let [_, width] = hidden.dims();
     let ends = (0..timeline.time()).rev().filter_map(|t| {
         let (rows, going_on) = (timeline.rows(t), timeline.active(t + 1));
-        (rows.len() > going_on)
-            .then(|| output.clone().slice([rows.start + going_on..rows.end, 0..hidden]))
+        let ending = rows.start + going_on..rows.end;
+        (!ending.is_empty()).then(|| hidden.clone().slice([ending, 0..width]))
     });
     Tensor::cat(ends.collect(), 0)
 }

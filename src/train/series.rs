@@ -10,7 +10,7 @@ use crate::data::windows::{
     Standardisation, WindowError, Windows, training_windows, validation_windows,
 };
 use crate::model::Network;
-use crate::nn::{Gradient, Random, Recurrent, Sizes};
+use crate::nn::{Gradient, Random, Recurrent, RecurrentConfig};
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams};
@@ -27,6 +27,8 @@ pub struct Settings {
     pub hidden: usize,
     /// Layers.
     pub layers: usize,
+    /// Share of the outputs between layers that training drops.
+    pub dropout: f64,
     /// Passes over the training windows.
     pub epochs: usize,
     /// Windows of a batch.
@@ -100,18 +102,12 @@ pub fn train<C: Cell>(
 
     let device = settings.device.clone().autodiff();
     let mut random = Random::seed_from_u64(settings.seed);
-    let sizes = Sizes {
-        input: columns.len(),
-        hidden: settings.hidden,
-        layers: settings.layers,
-        bidirectional: false,
-        bias: true,
-        batch_first: true,
-        initializer: None,
-        gradient: settings.gradient,
-    };
+    let config = RecurrentConfig::new(columns.len(), settings.hidden, true)
+        .with_layers(settings.layers)
+        .with_dropout(settings.dropout)
+        .with_gradient(settings.gradient);
     let mut network =
-        Network::new(cell, &sizes, columns.len(), (&device, settings.dtype), &mut random);
+        Network::new(cell, &config, columns.len(), (&device, settings.dtype), &mut random);
     let clip = GradientClippingConfig::Norm(settings.clip as f32);
     let mut optimizer = AdamConfig::new().with_grad_clipping(Some(clip)).init();
 

@@ -1,0 +1,81 @@
+//! The masks of dropout, recurrent dropout and zoneout.
+
+use super::Random;
+use super::initial::from_device;
+use burn::tensor::{Tensor, TensorData};
+use rand::RngExt;
+
+/// The rates.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Regularisation {
+    pub dropout: f64,
+    pub recurrent_dropout: f64,
+    pub zoneout_hidden: f64,
+    pub zoneout_cell: f64,
+}
+
+/// Draws the masks of one forward pass.
+pub(super) struct Masks {
+    rates: Regularisation,
+    /// `None` in inference.
+    random: Option<Random>,
+}
+
+impl Masks {
+    /// In training, that is on an autodiff device, random numbers are drawn from the device if any
+    /// rate needs them.
+    pub fn new(rates: Regularisation, input: &Tensor<3>) -> Self {
+        let Regularisation { dropout, recurrent_dropout, zoneout_hidden, zoneout_cell } = rates;
+        let any = [dropout, recurrent_dropout, zoneout_hidden, zoneout_cell]
+            .iter()
+            .any(|rate| *rate > 0.0);
+        let random = (any && input.is_autodiff()).then(|| from_device(&input.device()));
+        Self { rates, random }
+    }
+
+    /// What the output of a layer is multiplied with before the next one, if anything.
+    pub fn between_layers(&mut self, output: &Tensor<2>) -> Option<Tensor<2>> {
+        self.dropped(self.rates.dropout, output.dims(), output)
+    }
+
+    /// What the hidden state is multiplied with before its product, if anything.
+    pub fn recurrent(&mut self, batch: usize, width: usize, like: &Tensor<2>) -> Option<Tensor<2>> {
+        self.dropped(self.rates.recurrent_dropout, [batch, width], like)
+    }
+
+    /// The shares of the old states that stay at each step, `hidden` columns for the hidden state and
+    /// `others` for the others: drawn in training, their expectation in inference.
+    pub fn zoneout(
+        &mut self,
+        steps: usize,
+        [hidden, others]: [usize; 2],
+        like: &Tensor<2>,
+    ) -> Option<Tensor<2>> {
+        let Regularisation { zoneout_hidden, zoneout_cell, .. } = self.rates;
+        if zoneout_hidden == 0.0 && zoneout_cell == 0.0 {
+            return None;
+        }
+        let rate = |column: usize| if column < hidden { zoneout_hidden } else { zoneout_cell };
+        let width = hidden + others;
+        let (rows, shares): (usize, Vec<f64>) = match &mut self.random {
+            Some(random) => {
+                let draw = |i: usize| f64::from(random.random::<f64>() < rate(i % width));
+                (steps, (0..steps * width).map(draw).collect())
+            }
+            None => (1, (0..width).map(rate).collect()),
+        };
+        Some(constant(shares, [rows, width], like))
+    }
+
+    /// Zero with the probability `rate`, else `1 / (1 − rate)`.
+    fn dropped(&mut self, rate: f64, shape: [usize; 2], like: &Tensor<2>) -> Option<Tensor<2>> {
+        let random = self.random.as_mut().filter(|_| rate > 0.0)?;
+        let keep = 1.0 / (1.0 - rate);
+        let mut factor = || if random.random::<f64>() < rate { 0.0 } else { keep };
+        Some(constant((0..shape[0] * shape[1]).map(|_| factor()).collect(), shape, like))
+    }
+}
+
+fn constant(values: Vec<f64>, shape: [usize; 2], like: &Tensor<2>) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(values, shape), (&like.device(), like.dtype()))
+}

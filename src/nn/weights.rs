@@ -1,0 +1,400 @@
+//! Weights in and out: safetensors with PyTorch's names, and burn-nn's modules.
+//!
+//! A checkpoint of `torch.nn.LSTM(5, 7, num_layers=2, bidirectional=True)`, or of a model that has one
+//! under `encoder.lstm`, loads as it is:
+//!
+//! ```no_run
+//! # fn main() -> Result<(), bptt::nn::weights::WeightsError> {
+//! # #[cfg(feature = "flex")] {
+//! use bptt::nn::LstmConfig;
+//! use burn::tensor::Device;
+//!
+//! let lstm = LstmConfig::new(5, 7, true).with_layers(2).with_bidirectional(true);
+//! let lstm = lstm.init(&Device::flex()).load_safetensors("model.safetensors", "encoder.lstm.")?;
+//! lstm.save_safetensors("copy.safetensors", "encoder.lstm.")?;
+//! # }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! PyTorch stores each matrix transposed, `[gates × hidden, features]`; names end in the layer, and in
+//! `_reverse` for the second direction. What PyTorch does not have goes by names in the same manner:
+//! `parameters_l0` (the cell's vector parameters), `gain_ih_l0` and `gain_hh_l0` (normalisation).
+//!
+//! A burn-nn module is converted by `TryFrom`, one from a record file after loading it:
+//!
+//! ```no_run
+//! # #[cfg(feature = "flex")] {
+//! use bptt::nn::Lstm;
+//! use burn::module::Module;
+//! use burn::nn::LstmConfig;
+//! use burn::tensor::Device;
+//!
+//! let theirs = LstmConfig::new(5, 7, true).init(&Device::flex()).load_file("record");
+//! let ours = Lstm::try_from(&theirs).unwrap();
+//! # }
+//! ```
+
+use super::{DirectionWeights, Gru, GruConfig, Lstm, LstmConfig, Recurrent, Rnn, RnnConfig};
+use crate::cell::{Activation, Cell};
+use crate::files;
+use burn::module::Param;
+use burn::nn::activation::Activation as BurnActivation;
+use burn::nn::{GateController, Linear};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Why weights could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum WeightsError {
+    /// The file could not be read or written.
+    #[error("{0}")]
+    File(#[from] std::io::Error),
+    /// The file is not safetensors.
+    #[error("{file} is not a safetensors file: {reason}")]
+    Format {
+        /// The file.
+        file: String,
+        /// What the format says.
+        reason: String,
+    },
+    /// A tensor that the module has is not in the file.
+    #[error("{file} has no tensor '{name}'{there}")]
+    Missing {
+        /// The file.
+        file: String,
+        /// The tensor.
+        name: String,
+        /// What there is instead.
+        there: String,
+    },
+    /// The file has a tensor that the module does not have.
+    #[error(
+        "{file} has a tensor '{name}' that the module does not have: other layers, directions, biases or projection?"
+    )]
+    Surplus {
+        /// The file.
+        file: String,
+        /// The tensor.
+        name: String,
+    },
+    /// The shapes differ.
+    #[error("the tensor '{name}' of {file} has the shape {found:?}, and the module {expected:?}")]
+    Shape {
+        /// The file.
+        file: String,
+        /// The tensor.
+        name: String,
+        /// The module's shape.
+        expected: Vec<usize>,
+        /// The file's shape.
+        found: Vec<usize>,
+    },
+    /// Not a float type.
+    #[error("the tensor '{name}' of {file} holds {dtype}, and weights are F64, F32, F16 or BF16")]
+    Type {
+        /// The file.
+        file: String,
+        /// The tensor.
+        name: String,
+        /// Its type.
+        dtype: String,
+    },
+}
+
+/// A burn-nn module that computes something else than ours.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("burn-nn's {module} with {option} has no counterpart here")]
+pub struct NoCounterpart {
+    module: &'static str,
+    option: &'static str,
+}
+
+/// A weight by PyTorch's name, as PyTorch lays it out.
+trait Named {
+    fn shape(&self) -> Vec<usize>;
+    fn data(&self) -> TensorData;
+    fn set(&mut self, data: TensorData);
+}
+
+impl Named for Param<Tensor<2>> {
+    fn shape(&self) -> Vec<usize> {
+        let [rows, columns] = self.dims();
+        vec![columns, rows]
+    }
+    fn data(&self) -> TensorData {
+        self.val().transpose().into_data()
+    }
+    fn set(&mut self, data: TensorData) {
+        let like = self.val();
+        let options = (&like.device(), like.dtype());
+        // Through the host, so that the rows lie in memory as those of a drawn matrix.
+        let transposed = Tensor::<2>::from_data(data, options).transpose().into_data();
+        *self = Param::from_tensor(Tensor::from_data(transposed, options));
+    }
+}
+
+impl Named for Param<Tensor<1>> {
+    fn shape(&self) -> Vec<usize> {
+        self.dims().to_vec()
+    }
+    fn data(&self) -> TensorData {
+        self.val().into_data()
+    }
+    fn set(&mut self, data: TensorData) {
+        let like = self.val();
+        *self = Param::from_tensor(Tensor::from_data(data, (&like.device(), like.dtype())));
+    }
+}
+
+impl DirectionWeights {
+    /// The weights there are, by PyTorch's names without layer and direction.
+    fn named(&mut self) -> Vec<(&'static str, &mut dyn Named)> {
+        fn given<'a, W: Named>(
+            name: &'static str,
+            weight: &'a mut Option<W>,
+        ) -> Option<(&'static str, &'a mut dyn Named)> {
+            weight.as_mut().map(|weight| (name, weight as &mut dyn Named))
+        }
+        let Self { w_x, w_h, b_x, b_h, parameters, w_p, gain_x, gain_h } = self;
+        [
+            given("weight_ih", w_x),
+            given("weight_hh", w_h),
+            given("bias_ih", b_x),
+            given("bias_hh", b_h),
+            given("weight_hr", w_p),
+            given("parameters", parameters),
+            given("gain_ih", gain_x),
+            given("gain_hh", gain_h),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+impl<C: Cell> Recurrent<C> {
+    /// Calls `each` with every weight and its name.
+    fn for_each_named<E>(
+        &mut self,
+        prefix: &str,
+        mut each: impl FnMut(String, &mut dyn Named) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for (l, layer) in self.layers.iter_mut().enumerate() {
+            for (d, direction) in layer.directions.iter_mut().enumerate() {
+                let reverse = if d == 1 { "_reverse" } else { "" };
+                for (name, weight) in direction.named() {
+                    each(format!("{prefix}{name}_l{l}{reverse}"), weight)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the weights whose names start with `prefix` from a safetensors file, in the module's
+    /// data type and on its device. Other tensors of the file are of no matter.
+    ///
+    /// # Errors
+    /// If the file cannot be read, a tensor is missing, has another shape or does not hold floats, or
+    /// there is one with the prefix that the module does not have; the error names it.
+    pub fn load_safetensors(
+        self,
+        path: impl AsRef<Path>,
+        prefix: &str,
+    ) -> Result<Self, WeightsError> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|error| {
+            std::io::Error::new(error.kind(), format!("cannot read {}: {error}", path.display()))
+        })?;
+        self.read_safetensors(&bytes, &path.display().to_string(), prefix)
+    }
+
+    /// As [`Recurrent::load_safetensors`], from the bytes of a file called `file` in errors.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_safetensors(
+        mut self,
+        bytes: &[u8],
+        file: &str,
+        prefix: &str,
+    ) -> Result<Self, WeightsError> {
+        let tensors = SafeTensors::deserialize(bytes).map_err(|error| WeightsError::Format {
+            file: file.into(),
+            reason: error.to_string(),
+        })?;
+        let names = || tensors.names().into_iter().filter(|name| name.starts_with(prefix));
+        let mut surplus: BTreeSet<&str> = names().collect();
+        self.for_each_named(prefix, |name, weight| {
+            let file = || file.to_string();
+            let Ok(view) = tensors.tensor(&name) else {
+                let there: Vec<&str> = names().take(4).collect();
+                let there = match there.as_slice() {
+                    [] => format!(": none of its {} tensors starts with '{prefix}'", tensors.len()),
+                    some => format!("; there are {} …", some.join(", ")),
+                };
+                return Err(WeightsError::Missing { file: file(), name, there });
+            };
+            surplus.remove(name.as_str());
+            let dtype = match view.dtype() {
+                Dtype::F64 => DType::F64,
+                Dtype::F32 => DType::F32,
+                Dtype::F16 => DType::F16,
+                Dtype::BF16 => DType::BF16,
+                other => {
+                    let dtype = format!("{other:?}");
+                    return Err(WeightsError::Type { file: file(), name, dtype });
+                }
+            };
+            if view.shape() != weight.shape() {
+                let (expected, found) = (weight.shape(), view.shape().to_vec());
+                return Err(WeightsError::Shape { file: file(), name, expected, found });
+            }
+            weight.set(TensorData::from_bytes_vec(view.data().to_vec(), weight.shape(), dtype));
+            Ok(())
+        })?;
+        match surplus.first() {
+            Some(name) => Err(WeightsError::Surplus { file: file.into(), name: (*name).into() }),
+            None => Ok(self),
+        }
+    }
+
+    /// Writes the weights as a safetensors file with PyTorch's names after `prefix`, in the module's
+    /// data type. The file is replaced whole or not at all.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save_safetensors(
+        &self,
+        path: impl AsRef<Path>,
+        prefix: &str,
+    ) -> Result<(), WeightsError> {
+        let path = path.as_ref();
+        let mut tensors: BTreeMap<String, TensorData> = BTreeMap::new();
+        let gathered: Result<(), WeightsError> =
+            self.clone().for_each_named(prefix, |name, weight| {
+                tensors.insert(name, weight.data());
+                Ok(())
+            });
+        gathered?;
+        let format = |error: safetensors::SafeTensorError| WeightsError::Format {
+            file: path.display().to_string(),
+            reason: error.to_string(),
+        };
+        let view = |(name, data): (&String, &TensorData)| {
+            let dtype = if data.dtype() == DType::F64 { Dtype::F64 } else { Dtype::F32 };
+            let shape: Vec<usize> = data.shape().iter().copied().collect();
+            // Views borrow the bytes of the map.
+            Ok((name.clone(), (dtype, shape)))
+        };
+        let described: Vec<(String, (Dtype, Vec<usize>))> =
+            tensors.iter().map(view).collect::<Result<_, WeightsError>>()?;
+        let mut views = Vec::with_capacity(tensors.len());
+        for (name, (dtype, shape)) in described {
+            let view = TensorView::new(dtype, shape, tensors[&name].as_bytes()).map_err(format)?;
+            views.push((name, view));
+        }
+        let bytes = safetensors::serialize(views, None).map_err(format)?;
+        Ok(files::replace(path, &bytes)?)
+    }
+}
+
+/// The columns of both products and the biases of burn-nn's gates, in our order.
+fn from_gates(gates: &[&GateController]) -> DirectionWeights {
+    let beside = |linear: fn(&GateController) -> &Linear| {
+        let weights = gates.iter().map(|gate| linear(gate).weight.val()).collect();
+        let biases: Option<Vec<Tensor<1>>> =
+            gates.iter().map(|gate| linear(gate).bias.as_ref().map(Param::val)).collect();
+        let weight = Param::from_tensor(Tensor::cat(weights, 1).detach());
+        (Some(weight), biases.map(|biases| Param::from_tensor(Tensor::cat(biases, 0).detach())))
+    };
+    let (w_x, b_x) = beside(|gate| &gate.input_transform);
+    let (w_h, b_h) = beside(|gate| &gate.hidden_transform);
+    DirectionWeights { w_x, w_h, b_x, b_h, parameters: None, w_p: None, gain_x: None, gain_h: None }
+}
+
+/// Features, bias and device of a burn-nn module by one of its gates.
+fn described(gate: &GateController) -> (usize, bool, Device) {
+    let [features, _] = gate.input_transform.weight.dims();
+    let bias = gate.input_transform.bias.is_some();
+    (features, bias, gate.input_transform.weight.val().device())
+}
+
+fn is_sigmoid(activation: &BurnActivation) -> bool {
+    matches!(activation, BurnActivation::Sigmoid(_))
+}
+
+fn is_tanh(activation: &BurnActivation) -> bool {
+    matches!(activation, BurnActivation::Tanh(_))
+}
+
+impl TryFrom<&burn::nn::Rnn> for Rnn {
+    type Error = NoCounterpart;
+
+    fn try_from(theirs: &burn::nn::Rnn) -> Result<Self, NoCounterpart> {
+        let activation = match theirs.hidden_activation {
+            BurnActivation::Identity(_) => Activation::Identity,
+            BurnActivation::Tanh(_) => Activation::Tanh,
+            BurnActivation::Relu(_) => Activation::Relu,
+            BurnActivation::Sigmoid(_) => Activation::Sigmoid,
+            _ => return Err(NoCounterpart { module: "Rnn", option: "that activation" }),
+        };
+        let (features, bias, device) = described(&theirs.gate);
+        let mut ours = RnnConfig::new(features, theirs.d_hidden, bias)
+            .with_activation(activation)
+            .with_clip(theirs.clip)
+            .with_batch_first(theirs.batch_first)
+            .with_reverse(theirs.reverse)
+            .init(&device);
+        ours.layers[0].directions[0] = from_gates(&[&theirs.gate]);
+        Ok(ours)
+    }
+}
+
+impl TryFrom<&burn::nn::Lstm> for Lstm {
+    type Error = NoCounterpart;
+
+    fn try_from(theirs: &burn::nn::Lstm) -> Result<Self, NoCounterpart> {
+        let refused = |option| Err(NoCounterpart { module: "Lstm", option });
+        let usual = is_sigmoid(&theirs.gate_activation)
+            && is_tanh(&theirs.cell_activation)
+            && is_tanh(&theirs.hidden_activation);
+        if !usual {
+            return refused("other activations");
+        }
+        let Some(forget_gate) = &theirs.forget_gate else {
+            return refused("a coupled forget gate (see CoupledLstm)");
+        };
+        let (features, bias, device) = described(&theirs.input_gate);
+        let mut ours = LstmConfig::new(features, theirs.d_hidden, bias)
+            .with_clip(theirs.clip)
+            .with_batch_first(theirs.batch_first)
+            .with_reverse(theirs.reverse)
+            .init(&device);
+        let gates = [&theirs.input_gate, forget_gate, &theirs.cell_gate, &theirs.output_gate];
+        ours.layers[0].directions[0] = from_gates(&gates);
+        Ok(ours)
+    }
+}
+
+impl TryFrom<&burn::nn::Gru> for Gru {
+    type Error = NoCounterpart;
+
+    fn try_from(theirs: &burn::nn::Gru) -> Result<Self, NoCounterpart> {
+        let refused = |option| Err(NoCounterpart { module: "Gru", option });
+        if !theirs.reset_after {
+            return refused("the reset before the product");
+        }
+        if !is_sigmoid(&theirs.gate_activation) || !is_tanh(&theirs.hidden_activation) {
+            return refused("other activations");
+        }
+        let (features, bias, device) = described(&theirs.reset_gate);
+        let config = GruConfig::new(features, theirs.d_hidden, bias).with_clip(theirs.clip);
+        let mut ours = config.init(&device);
+        let gates = [&theirs.reset_gate, &theirs.update_gate, &theirs.new_gate];
+        ours.layers[0].directions[0] = from_gates(&gates);
+        Ok(ours)
+    }
+}

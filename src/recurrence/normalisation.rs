@@ -1,0 +1,56 @@
+//! Layer normalisation of a product (Ba, Kiros & Hinton 2016, "Layer normalization", equation 4), a
+//! stage of the recurrence: it looks at all gates of a row at once.
+//!
+//! ```text
+//! n = (m − mean(m)) r,   r = 1 / √(var(m) + ε)     over the columns of each row
+//! y = gain ⊙ n
+//! ```
+//!
+//! # The derivative
+//!
+//! The mean and the deviation take part in the gradient: what all columns have in common, and what
+//! they have in proportion to n, does not change y and so has no gradient.
+//!
+//! ```text
+//! dn = dy ⊙ gain,   dgain = Σ_rows dy ⊙ n
+//! dm = r ⊙ (dn − mean(dn) − n ⊙ mean(dn ⊙ n))
+//! ```
+
+use super::Matrix;
+
+/// ε, as in PyTorch.
+const EPSILON: f64 = 1e-5;
+
+/// What the derivative of a normalised product needs.
+#[derive(Clone, Debug)]
+pub(super) struct Normalised<M> {
+    n: M,
+    r: M,
+}
+
+impl<M: Matrix> Normalised<M> {
+    /// Normalises each row of `m`.
+    pub fn of(m: M) -> Self {
+        let centred = m.clone() - m.mean_columns();
+        let r = (centred.clone() * centred.clone()).mean_columns().plus(EPSILON).inverse_root();
+        Self { n: centred * r.clone(), r }
+    }
+
+    /// `y = gain ⊙ n`.
+    pub fn scaled(&self, gain: &M) -> M {
+        self.n.clone() * gain.clone()
+    }
+
+    /// `dm` from `dy`.
+    pub fn back(&self, dy: M, gain: &M) -> M {
+        let dn = dy * gain.clone();
+        let along = (dn.clone() * self.n.clone()).mean_columns();
+        let common = dn.mean_columns();
+        self.r.clone() * (dn - common - self.n.clone() * along)
+    }
+
+    /// `dgain` from `dy`: `[1, columns]`.
+    pub fn back_gain(&self, dy: &M) -> M {
+        (dy.clone() * self.n.clone()).sum_rows()
+    }
+}
