@@ -9,18 +9,16 @@
 use super::walk::{Tape, Upstream, Walk};
 use super::{BackendMatrix, Matrix, OPERANDS, Operands, Timeline};
 use crate::cell::{self, Cell};
-#[cfg(feature = "flex")]
-use burn::backend::Flex;
-#[cfg(feature = "ndarray")]
-use burn::backend::NdArray;
-use burn::backend::autodiff::{
-    checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-    grads::Gradients,
-    ops::{Backward, Ops, OpsKind},
-};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, ExtensionType, backend_extension};
 use burn::tensor::Tensor;
+use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn_autodiff::grads::Gradients;
+use burn_autodiff::ops::{Backward, Ops, OpsKind};
+#[cfg(feature = "flex")]
+use burn_flex::Flex;
+#[cfg(feature = "ndarray")]
+use burn_ndarray::NdArray;
 use std::sync::{Arc, Mutex};
 
 /// An operand that may be absent.
