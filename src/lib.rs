@@ -36,6 +36,7 @@ pub mod cell;
 pub mod data;
 pub mod files;
 pub mod gradcheck;
+pub mod kernel;
 pub mod model;
 pub mod nn;
 pub mod plot;

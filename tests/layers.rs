@@ -252,6 +252,7 @@ fn the_path_of_the_gradient_does_not_change_the_forward_pass() {
             let lstm = config.init_with((&device, DType::F64), &mut random());
             host(lstm.forward(x.clone(), None).0)
         };
-        assert_eq!(of(Gradient::Manual), of(Gradient::Autodiff));
+        let apart = relative_error(&of(Gradient::Manual), &of(Gradient::Autodiff));
+        assert!(apart < 1e-15, "{apart:e}");
     }
 }

@@ -37,6 +37,7 @@ impl Cell for CoupledLstm {
         "lstm-coupled".into()
     }
 
+    #[inline(always)]
     fn step<V: Number>(
         &self,
         [a_i, a_g, a_o]: [V; 3],
@@ -50,6 +51,7 @@ impl Cell for CoupledLstm {
         ([h, c], [i, g, o])
     }
 
+    #[inline(always)]
     fn derivative<V: Number>(
         &self,
         [dh, dc]: [V; 2],

@@ -39,6 +39,7 @@ impl Activation {
     pub const ALL: [Self; 4] = [Self::Identity, Self::Tanh, Self::Relu, Self::Sigmoid];
 
     /// `σ(a)`.
+    #[inline(always)]
     pub(super) fn of<V: Number>(self, a: V) -> V {
         match self {
             Self::Identity => a,
@@ -49,6 +50,7 @@ impl Activation {
     }
 
     /// `dh ⊙ σ'(a)` by the output `h = σ(a)`.
+    #[inline(always)]
     pub(super) fn back<V: Number>(self, dh: V, h: V) -> V {
         match self {
             Self::Identity => dh,
@@ -85,6 +87,7 @@ impl Cell for Elman {
         .into()
     }
 
+    #[inline(always)]
     fn step<V: Number>(
         &self,
         [a]: [V; 1],
@@ -96,6 +99,7 @@ impl Cell for Elman {
         ([clipped(h, self.clip)], [])
     }
 
+    #[inline(always)]
     fn derivative<V: Number>(
         &self,
         [dh]: [V; 1],

@@ -42,6 +42,7 @@ impl Cell for Gru {
         "gru".into()
     }
 
+    #[inline(always)]
     fn step<V: Number>(
         &self,
         [a_r, a_z, a_n]: [V; 3],
@@ -55,6 +56,7 @@ impl Cell for Gru {
         ([clipped(h, self.clip)], [r, z, n, u_n])
     }
 
+    #[inline(always)]
     fn derivative<V: Number>(
         &self,
         [dh]: [V; 1],

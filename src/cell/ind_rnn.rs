@@ -41,6 +41,7 @@ impl Cell for IndRnn {
         "ind-rnn".into()
     }
 
+    #[inline(always)]
     fn step<V: Number>(
         &self,
         [a]: [V; 1],
@@ -51,6 +52,7 @@ impl Cell for IndRnn {
         ([self.activation.of(a + u * h)], [])
     }
 
+    #[inline(always)]
     fn derivative<V: Number>(
         &self,
         [dh]: [V; 1],

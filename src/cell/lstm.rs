@@ -48,6 +48,7 @@ impl Cell for Lstm {
         "lstm".into()
     }
 
+    #[inline(always)]
     fn step<V: Number>(
         &self,
         [a_i, a_f, a_g, a_o]: [V; 4],
@@ -61,6 +62,7 @@ impl Cell for Lstm {
         ([h, c], [i, f, g, o])
     }
 
+    #[inline(always)]
     fn derivative<V: Number>(
         &self,
         [dh, dc]: [V; 2],

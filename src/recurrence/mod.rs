@@ -2,9 +2,13 @@
 //!
 //! [`op`] makes one Burn operation of it, with the hand-written walk as its backward pass.
 
+// burn-ndarray is deprecated in favour of burn-flex; it is served here as long as Burn has it.
+#![allow(deprecated)]
+
 mod matrix;
 mod normalisation;
 pub mod op;
+pub mod slices;
 mod timeline;
 pub mod walk;
 
@@ -82,6 +86,26 @@ impl<T> Operands<T> {
             zoneout,
         ] = array;
         Self {
+            input,
+            initial,
+            w_x,
+            w_h,
+            b_x,
+            b_h,
+            parameters,
+            w_p,
+            gain_x,
+            gain_h,
+            recurrent_mask,
+            zoneout,
+        }
+    }
+
+    /// The operands by reference.
+    pub fn each_ref(&self) -> Operands<&T> {
+        let Self { input, initial, w_x, w_h, b_x, b_h, parameters, .. } = self;
+        let Self { w_p, gain_x, gain_h, recurrent_mask, zoneout, .. } = self;
+        Operands {
             input,
             initial,
             w_x,

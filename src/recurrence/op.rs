@@ -3,9 +3,7 @@
 //! Its body is the walk in the backend's own tensor primitives, so it runs on any backend; on
 //! `Autodiff<B>` it registers the hand-written backward walk as its derivative.
 
-// burn-ndarray is deprecated in favour of burn-flex; it is served here as long as Burn has it.
-#![allow(deprecated)]
-
+use super::slices::{self, HostMemory, SliceTape};
 use super::walk::{Tape, Upstream, Walk};
 use super::{BackendMatrix, Matrix, OPERANDS, Operands, Timeline};
 use crate::cell::{self, Cell};
@@ -83,14 +81,17 @@ pub struct Outputs<B: Backend> {
 
 /// A backend with the recurrence among its operations.
 #[backend_extension(NdArray: cfg(feature = "ndarray"), Flex: cfg(feature = "flex"), Autodiff)]
-pub trait RecurrenceBackend: Backend {
+pub trait RecurrenceBackend: Backend + HostMemory {
     /// The recurrence over all steps.
     fn recurrence<C: Cell>(
         walk: Walk<C>,
         #[extension_type] operands: BackendOperands<Self>,
     ) -> Outputs<Self> {
-        let tape = walk.forward(&matrices::<Self>(operands.into()));
-        let (hidden, others) = outputs(&tape, &walk.timeline);
+        let operands = matrices::<Self>(operands.into());
+        let (hidden, others) = match slices::forward(&walk, &operands, false) {
+            Some(walked) => (walked.hidden, walked.others),
+            None => outputs(&walk.forward(&operands), &walk.timeline),
+        };
         Outputs { hidden, others: others.map_or(Operand::Absent, Operand::Given) }
     }
 }
@@ -137,11 +138,19 @@ struct RecurrenceBackward<C> {
 #[derive(Clone, Debug)]
 struct Remembered<B: Backend> {
     operands: Operands<Option<BackendMatrix<B>>>,
-    tape: Tape<BackendMatrix<B>>,
+    tape: AnyTape<B>,
     others: GradientOfOthers<B>,
 }
 
-impl<B: Backend, C: Cell> Backward<B, OPERANDS> for RecurrenceBackward<C> {
+/// What the forward walk left: in the backend's tensors, or in the kernels' memory beside the hidden
+/// states.
+#[derive(Clone, Debug)]
+enum AnyTape<B: Backend> {
+    Walk(Tape<BackendMatrix<B>>),
+    Kernel(FloatTensor<B>, SliceTape),
+}
+
+impl<B: RecurrenceBackend, C: Cell> Backward<B, OPERANDS> for RecurrenceBackward<C> {
     type State = Remembered<B>;
 
     fn backward(
@@ -156,18 +165,27 @@ impl<B: Backend, C: Cell> Backward<B, OPERANDS> for RecurrenceBackward<C> {
         // A single zero: the loss looks at the other states alone.
         let [steps, width] = d_output.shape();
         let whole = steps == walk.timeline.steps() && width == walk.output(&operands);
-        let others = others.lock().expect("no other holder panicked").take().map(BackendMatrix);
-        let others = (1..cell::states::<C>()).map(|s| {
-            let columns = (s - 1) * walk.hidden..s * walk.hidden;
-            others.as_ref().map(|d: &BackendMatrix<B>| d.columns(columns))
-        });
-        let upstream = Upstream {
-            output: whole.then_some(d_output),
-            last: std::iter::once(None).chain(others).collect(),
-        };
+        let d_output = whole.then_some(d_output);
+        let d_others = others.lock().expect("no other holder panicked").take();
         let wanted = Operands::from_array(ops.parents.each_ref().map(Option::is_some));
-        let walked = walk.backward(&operands, &tape, &upstream, &wanted);
-        for (parent, gradient) in ops.parents.into_iter().zip(walked.gradients.into_array()) {
+        let walked = match &tape {
+            AnyTape::Kernel(hidden, tape) => {
+                let d_output = d_output.as_ref().map(|d| &d.0);
+                let tape = (hidden, tape);
+                slices::backward(&walk, &operands, tape, d_output, d_others.as_ref(), &wanted)
+            }
+            AnyTape::Walk(tape) => {
+                let d_others = d_others.map(BackendMatrix::<B>);
+                let others = (1..cell::states::<C>()).map(|s| {
+                    let columns = (s - 1) * walk.hidden..s * walk.hidden;
+                    d_others.as_ref().map(|d| d.columns(columns))
+                });
+                let last = std::iter::once(None).chain(others).collect();
+                let upstream = Upstream { output: d_output, last };
+                walk.backward(&operands, tape, &upstream, &wanted).gradients
+            }
+        };
+        for (parent, gradient) in ops.parents.into_iter().zip(walked.into_array()) {
             if let (Some(parent), Some(gradient)) = (parent, gradient) {
                 gradients.register::<B>(parent.id, gradient.0);
             }
@@ -198,8 +216,16 @@ impl<B: RecurrenceBackend, K: CheckpointStrategy> RecurrenceBackend for Autodiff
         match backward.prepare::<K>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
                 let operands = matrices::<B>(operands);
-                let tape = walk.forward(&operands);
-                let (hidden, others) = outputs(&tape, &walk.timeline);
+                let (hidden, others, tape) = match slices::forward(&walk, &operands, true) {
+                    Some(slices::Forward { hidden, others, tape: Some(tape) }) => {
+                        (hidden.clone(), others, AnyTape::Kernel(hidden, tape))
+                    }
+                    _ => {
+                        let tape = walk.forward(&operands);
+                        let (hidden, others) = outputs(&tape, &walk.timeline);
+                        (hidden, others, AnyTape::Walk(tape))
+                    }
+                };
                 let gradient = GradientOfOthers::<B>::default();
                 let remembered = Remembered { operands, tape, others: gradient.clone() };
                 let hidden = prepared.finish(remembered, hidden);

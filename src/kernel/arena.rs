@@ -1,0 +1,135 @@
+//! Working memory that is used again from call to call, aligned to cache lines.
+
+use super::simd::Element;
+use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A cache line of bytes.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Line(#[allow(dead_code)] [u8; LINE]);
+
+const LINE: usize = 64;
+
+/// The memory that no call is using, oldest first. With what is in use it is never more than what was
+/// in use at once.
+struct Arena {
+    free: Vec<Vec<Line>>,
+    in_use: usize,
+    most_in_use: usize,
+}
+
+static ARENA: Mutex<Arena> = Mutex::new(Arena { free: Vec::new(), in_use: 0, most_in_use: 0 });
+
+fn arena() -> MutexGuard<'static, Arena> {
+    ARENA.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Arena {
+    fn take(&mut self, lines: usize) -> Option<Vec<Line>> {
+        let fits = |free: &Vec<Line>| (lines..=2 * lines).contains(&free.len());
+        let best = (0..self.free.len())
+            .filter(|&i| fits(&self.free[i]))
+            .min_by_key(|&i| self.free[i].len());
+        best.map(|i| self.free.remove(i))
+    }
+
+    fn began(&mut self, lines: usize) {
+        self.in_use += lines;
+        self.most_in_use = self.most_in_use.max(self.in_use);
+        self.keep_within();
+    }
+
+    fn ended(&mut self, memory: Vec<Line>) {
+        self.in_use -= memory.len();
+        self.free.push(memory);
+        self.keep_within();
+    }
+
+    fn keep_within(&mut self) {
+        let mut held: usize = self.in_use + self.free.iter().map(Vec::len).sum::<usize>();
+        while held > self.most_in_use {
+            held -= self.free.remove(0).len();
+        }
+    }
+}
+
+/// Numbers in memory that starts at a cache line. When dropped, the memory is kept for the next
+/// buffer of about the same size.
+#[derive(Debug)]
+pub struct Buffer<E: Element> {
+    lines: Vec<Line>,
+    len: usize,
+    element: PhantomData<E>,
+}
+
+impl<E: Element> Buffer<E> {
+    /// `len` numbers left by whoever used the memory before.
+    pub fn stale(len: usize) -> Self {
+        let lines = (len * size_of::<E>()).div_ceil(LINE).max(1);
+        let free = arena().take(lines);
+        let lines = free.unwrap_or_else(|| zeroed(lines));
+        arena().began(lines.len());
+        Self { lines, len, element: PhantomData }
+    }
+
+    /// `len` zeros.
+    pub fn zeros(len: usize) -> Self {
+        let mut buffer = Self::stale(len);
+        buffer.fill(E::default());
+        buffer
+    }
+}
+
+/// Fresh memory, which the system hands out as zeros without writing them.
+fn zeroed(lines: usize) -> Vec<Line> {
+    let layout = Layout::array::<Line>(lines).expect("a buffer that fits into the address space");
+    // SAFETY: the layout has a size, for there is at least one line; zeros are lines.
+    unsafe {
+        let memory = alloc_zeroed(layout).cast::<Line>();
+        if memory.is_null() {
+            handle_alloc_error(layout);
+        }
+        Vec::from_raw_parts(memory, lines, lines)
+    }
+}
+
+impl<E: Element> Drop for Buffer<E> {
+    fn drop(&mut self) {
+        arena().ended(std::mem::take(&mut self.lines));
+    }
+}
+
+impl<E: Element> Deref for Buffer<E> {
+    type Target = [E];
+    fn deref(&self) -> &[E] {
+        // SAFETY: the lines hold at least `len` numbers, and any bits are a number.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+    }
+}
+
+impl<E: Element> DerefMut for Buffer<E> {
+    fn deref_mut(&mut self) -> &mut [E] {
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_used_again() {
+        let mut first = Buffer::<f64>::stale(123_457);
+        first.fill(7.0);
+        let place = first.as_ptr();
+        drop(first);
+        let second = Buffer::<f64>::stale(123_456);
+        assert_eq!((second.as_ptr(), second.len()), (place, 123_456));
+        assert_eq!(place as usize % LINE, 0);
+        assert!(Buffer::<f32>::zeros(100).iter().all(|&x| x == 0.0));
+    }
+}

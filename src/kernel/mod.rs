@@ -1,0 +1,227 @@
+//! What makes the walk fast on a CPU: the walk of [`crate::recurrence::walk`] over plain slices, for every
+//! cell.
+
+mod arena;
+mod backward;
+mod forward;
+mod gradients;
+mod lanes;
+mod peak;
+mod portable;
+mod product;
+mod simd;
+mod threads;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub use arena::Buffer;
+pub use forward::Walked;
+pub use gradients::{Gradients, Wanted};
+pub use lanes::Lanes;
+pub use peak::peak;
+pub use simd::{Element, InstructionSet, Simd, VARIABLE, Work};
+
+use crate::cell::{self, Cell, InputShare, RecurrentShare};
+use crate::recurrence::Timeline;
+
+/// What a walk computes with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// The instruction set.
+    pub set: InstructionSet,
+    /// The most threads of rayon's pool at work.
+    pub threads: usize,
+}
+
+impl Machine {
+    /// The instruction set of [`InstructionSet::chosen`] and all threads of rayon's pool.
+    ///
+    /// # Panics
+    /// If the environment asks for an instruction set that is not there.
+    pub fn chosen() -> Self {
+        let set = InstructionSet::chosen().unwrap_or_else(|error| panic!("{error}"));
+        Self { set, threads: rayon::current_num_threads() }
+    }
+
+    /// As many threads as are worth waking for that many multiplications.
+    fn threads_for(&self, multiplications: usize) -> usize {
+        (multiplications / WORTH_A_THREAD).clamp(1, self.threads)
+    }
+}
+
+/// Multiplications that take a thread longer than it takes to wake it.
+const WORTH_A_THREAD: usize = 1 << 20;
+
+/// Walks forward over all steps. With `keep` it returns what [`backward`] needs.
+pub fn forward<C: Cell, E: Element>(
+    machine: Machine,
+    cell: &C,
+    recurrence: &Recurrence<E>,
+    keep: bool,
+) -> Walked<E> {
+    recurrence.check::<C>();
+    let threads = machine.threads_for(recurrence.multiplications::<C>());
+    E::run(machine.set, forward::Forward { cell, recurrence, keep, threads })
+}
+
+/// Walks backward over all steps, from the gradient of the outputs, `[steps, hidden]`, and that of the
+/// other states after each row's last step, `[batch, (states − 1) × hidden]`.
+///
+/// `hidden` are the hidden states that [`forward`] returned.
+pub fn backward<C: Cell, E: Element>(
+    machine: Machine,
+    cell: &C,
+    recurrence: &Recurrence<E>,
+    (hidden, tape): (&[E], &Tape<E>),
+    d_output: Option<&[E]>,
+    d_others: Option<&[E]>,
+    wanted: Wanted,
+) -> Gradients<E> {
+    recurrence.check::<C>();
+    let (steps, batch) = (recurrence.timeline.steps(), recurrence.timeline.batch());
+    let others = (cell::states::<C>() - 1) * recurrence.hidden;
+    assert_eq!(hidden.len(), steps * recurrence.hidden);
+    assert!(d_output.is_none_or(|d| d.len() == hidden.len()));
+    assert!(d_others.is_none_or(|d| d.len() == batch * others));
+    let threads = machine.threads_for(2 * recurrence.multiplications::<C>());
+    let walk =
+        backward::Backward { threads, cell, recurrence, tape, hidden, d_output, d_others, wanted };
+    E::run(machine.set, walk)
+}
+
+/// A recurrence as slices; the letters and shapes are those of [`crate::recurrence::Operands`].
+#[derive(Clone, Copy, Debug)]
+pub struct Recurrence<'a, E> {
+    /// Which rows run at which step.
+    pub timeline: &'a Timeline,
+    /// Hidden units.
+    pub hidden: usize,
+    /// Features of the input.
+    pub features: usize,
+    /// `X`: `[steps, features]`.
+    pub input: &'a [E],
+    /// The states before the first step: `[batch, states × hidden]`; zero if not given.
+    pub initial: Option<&'a [E]>,
+    /// `W_x`: `[features, gates × hidden]`.
+    pub w_x: Option<&'a [E]>,
+    /// `W_h`: `[hidden, gates × hidden]`.
+    pub w_h: Option<&'a [E]>,
+    /// `b_x`: `[gates × hidden]`.
+    pub b_x: Option<&'a [E]>,
+    /// `b_h`: `[gates × hidden]`.
+    pub b_h: Option<&'a [E]>,
+    /// The vector parameters: `[parameters, hidden]`.
+    pub parameters: Option<&'a [E]>,
+}
+
+impl<E> Recurrence<'_, E> {
+    /// Holds the lengths of the slices against each other: the walk relies on them.
+    fn check<C: Cell>(&self) {
+        let (steps, batch) = (self.timeline.steps(), self.timeline.batch());
+        let columns = cell::gates::<C>() * self.hidden;
+        let is = |given: Option<&[E]>, len: usize| given.is_none_or(|given| given.len() == len);
+        assert!(steps > 0 && self.hidden > 0, "a recurrence needs a step and a hidden unit");
+        assert_eq!(self.input.len(), steps * self.features, "input");
+        assert!(is(self.initial, batch * cell::states::<C>() * self.hidden), "initial states");
+        match C::INPUT {
+            InputShare::Product => assert!(
+                self.w_x.is_some_and(|w| w.len() == self.features * columns),
+                "input weights"
+            ),
+            InputShare::Elementwise => assert_eq!(self.features, columns, "features"),
+        }
+        if C::RECURRENT == RecurrentShare::Product {
+            assert!(
+                self.w_h.is_some_and(|w| w.len() == self.hidden * columns),
+                "recurrent weights"
+            );
+        }
+        assert!(is(self.b_x, columns) && is(self.b_h, columns), "biases");
+        let parameters = cell::parameters::<C>() * self.hidden;
+        assert!(self.parameters.map_or(0, <[E]>::len) == parameters, "vector parameters");
+    }
+
+    /// Multiplications of the forward walk's products, and as many as its activations are worth.
+    fn multiplications<C: Cell>(&self) -> usize {
+        const ACTIVATION: usize = 16;
+        let inner = self.features + self.hidden + ACTIVATION;
+        self.timeline.steps() * cell::gates::<C>() * self.hidden * inner
+    }
+}
+
+/// What a forward walk keeps for the backward walk, beside the hidden states.
+#[derive(Debug)]
+pub struct Tape<E: Element> {
+    others: Buffer<E>,
+    kept: Buffer<E>,
+}
+
+/// How the numbers of a row lie in the kernels' own memory: each gate, state and kept quantity takes
+/// the hidden units rounded up to whole registers.
+#[derive(Clone, Copy, Debug)]
+struct Layout {
+    hidden: usize,
+    padded: usize,
+    gates: usize,
+    apart: usize,
+    states: usize,
+    parameters: usize,
+    kept: usize,
+    /// Numbers of a cache line. Rows of a power of two would all fall into the same few sets of the
+    /// cache; a line between them avoids it.
+    gap: usize,
+}
+
+impl Layout {
+    fn new<C: Cell, E: Element, I: Simd<E>>(hidden: usize) -> Self {
+        Self {
+            hidden,
+            padded: product::padded::<E, I>(hidden),
+            gates: cell::gates::<C>(),
+            apart: cell::apart::<C>(),
+            states: cell::states::<C>(),
+            parameters: cell::parameters::<C>(),
+            kept: cell::kept::<C>(),
+            gap: 64 / size_of::<E>(),
+        }
+    }
+
+    /// Numbers from one row of pre-activations to the next.
+    fn row(&self) -> usize {
+        self.gates * self.padded + self.gap
+    }
+
+    /// Numbers from one row of recurrent halves that stay apart to the next.
+    fn apart_row(&self) -> usize {
+        if self.apart == 0 { 0 } else { self.apart * self.padded + self.gap }
+    }
+
+    /// Numbers of a row's states beside the hidden one.
+    fn others(&self) -> usize {
+        (self.states - 1) * self.padded
+    }
+
+    /// Numbers that a row keeps of a step.
+    fn kept(&self) -> usize {
+        self.kept * self.padded
+    }
+
+    /// The vector parameters, each in whole registers.
+    fn padded_parameters<E: Element>(&self, recurrence: &Recurrence<E>) -> Buffer<E> {
+        let mut parameters = Buffer::zeros(self.parameters * self.padded);
+        if let Some(given) = recurrence.parameters {
+            for p in 0..self.parameters {
+                parameters[p * self.padded..][..self.hidden]
+                    .copy_from_slice(&given[p * self.hidden..][..self.hidden]);
+            }
+        }
+        parameters
+    }
+
+    /// Where the states of a row beside the hidden one lie after step `t`: those of all steps, or only
+    /// the latest.
+    #[inline(always)]
+    fn others_after(&self, timeline: &Timeline, history: bool, t: usize, row: usize) -> usize {
+        (if history { timeline.rows(t).start + row } else { row }) * self.others()
+    }
+}

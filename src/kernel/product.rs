@@ -1,0 +1,178 @@
+//! Products of matrices: `C += A B`, where B was packed into panels once and is used many times.
+//!
+//! A panel is a strip of B's columns, one or two registers wide, stored row after row. A tile of C is a
+//! few rows of one panel's width: small enough that its sums stay in registers while k runs over the
+//! whole inner dimension. Each number of C is one chain of additions in the order of k, whatever the
+//! tile it lies in, so that the result does not depend on how the rows are split.
+
+use super::simd::{Element, Simd, Work};
+use std::ops::Range;
+
+/// Columns of a full panel: two registers.
+pub(super) const fn panel<E: Element, I: Simd<E>>() -> usize {
+    2 * I::LANES
+}
+
+/// `columns` rounded up to whole registers.
+pub(super) const fn padded<E: Element, I: Simd<E>>(columns: usize) -> usize {
+    columns.next_multiple_of(I::LANES)
+}
+
+/// Rows split into as few tiles as there must be, of sizes as equal as can be.
+pub(super) fn tiles<E: Element, I: Simd<E>>(rows: usize) -> impl Iterator<Item = Range<usize>> {
+    let count = rows.div_ceil(I::TILE_ROWS);
+    (0..count).map(move |i| rows * i / count..rows * (i + 1) / count)
+}
+
+/// Where the numbers of a tile of A lie: row `m` and inner index `k` at `start + m row + k inner`.
+#[derive(Clone, Copy)]
+pub(super) struct Left<E> {
+    pub start: *const E,
+    pub row: usize,
+    pub inner: usize,
+}
+
+/// `C += A B` for one tile: `rows` of C, `registers` (1 or 2) wide, C's rows `c_row` apart. `b` is the
+/// panel, `k` rows of `registers` registers. With `fresh`, C starts from zero.
+///
+/// # Safety
+/// What the arguments say must lie in memory that may be read, and C in memory that may be written;
+/// inside of [`Simd::run`].
+#[allow(clippy::too_many_arguments)]
+pub(super) unsafe fn tile<E: Element, I: Simd<E>>(
+    rows: usize,
+    registers: usize,
+    k: usize,
+    a: Left<E>,
+    b: *const E,
+    c: *mut E,
+    c_row: usize,
+    fresh: bool,
+) {
+    macro_rules! by_rows {
+        ($registers:literal: $($rows:literal)*) => {
+            match rows {
+                $($rows => unsafe { entry::<E, I, $rows, $registers>(k, a, b, c, c_row, fresh) },)*
+                _ => unreachable!("a tile of {rows} rows"),
+            }
+        };
+    }
+    match registers {
+        1 => by_rows!(1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
+        _ => by_rows!(2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
+    }
+}
+
+#[inline(never)]
+unsafe fn entry<E: Element, I: Simd<E>, const ROWS: usize, const REGISTERS: usize>(
+    k: usize,
+    a: Left<E>,
+    b: *const E,
+    c: *mut E,
+    c_row: usize,
+    fresh: bool,
+) {
+    if ROWS <= I::TILE_ROWS {
+        unsafe { I::run(Tile::<E, ROWS, REGISTERS> { k, a, b, c, c_row, fresh }) }
+    }
+}
+
+struct Tile<E, const ROWS: usize, const REGISTERS: usize> {
+    k: usize,
+    a: Left<E>,
+    b: *const E,
+    c: *mut E,
+    c_row: usize,
+    fresh: bool,
+}
+
+impl<E: Element, const ROWS: usize, const REGISTERS: usize> Work<E> for Tile<E, ROWS, REGISTERS> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Simd<E>>(self) {
+        let Self { k, a, mut b, c, c_row, fresh } = self;
+        // SAFETY: `tile` passes its caller's promise on.
+        unsafe {
+            let mut sums = [[I::splat(E::default()); REGISTERS]; ROWS];
+            if !fresh {
+                for m in 0..ROWS {
+                    for n in 0..REGISTERS {
+                        sums[m][n] = I::load(c.add(m * c_row + n * I::LANES));
+                    }
+                }
+            }
+            // Every third row's address; the rows between are reached by the machine's own scaling.
+            let mut at: [*const E; ROWS] = [a.start; ROWS];
+            for m in (0..ROWS).step_by(3) {
+                at[m] = a.start.add(m * a.row);
+            }
+            for _ in 0..k {
+                let mut right = [I::splat(E::default()); REGISTERS];
+                for n in 0..REGISTERS {
+                    right[n] = I::load(b.add(n * I::LANES));
+                }
+                b = b.add(REGISTERS * I::LANES);
+                for m in 0..ROWS {
+                    let left = I::splat(*at[m - m % 3].add(m % 3 * a.row));
+                    for n in 0..REGISTERS {
+                        sums[m][n] = I::mul_add(left, right[n], sums[m][n]);
+                    }
+                }
+                for m in (0..ROWS).step_by(3) {
+                    at[m] = at[m].add(a.inner);
+                }
+            }
+            for m in 0..ROWS {
+                for n in 0..REGISTERS {
+                    I::store(c.add(m * c_row + n * I::LANES), sums[m][n]);
+                }
+            }
+        }
+    }
+}
+
+/// The tiles of one panel: `rows` of C from `a` on, whose rows lie `c_row` apart.
+///
+/// # Safety
+/// As [`tile`].
+#[allow(clippy::too_many_arguments)]
+#[inline(always)]
+pub(super) unsafe fn strip<E: Element, I: Simd<E>>(
+    rows: usize,
+    registers: usize,
+    k: usize,
+    a: Left<E>,
+    b: *const E,
+    c: *mut E,
+    c_row: usize,
+    fresh: bool,
+) {
+    for rows in tiles::<E, I>(rows) {
+        // SAFETY: the rows are some of the caller's.
+        unsafe {
+            let a = Left { start: a.start.add(rows.start * a.row), ..a };
+            let c = c.add(rows.start * c_row);
+            tile::<E, I>(rows.len(), registers, k, a, b, c, c_row, fresh);
+        }
+    }
+}
+
+/// A strip of columns: where it starts, how many registers it is wide and how many of its columns
+/// there really are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Panel {
+    pub start: usize,
+    pub registers: usize,
+    pub columns: usize,
+}
+
+/// The panels of a matrix of that many columns.
+pub(super) fn panels<E: Element, I: Simd<E>>(
+    columns: usize,
+) -> impl Iterator<Item = Panel> + Clone {
+    (0..columns).step_by(panel::<E, I>()).map(move |start| {
+        let columns = (columns - start).min(panel::<E, I>());
+        Panel { start, registers: columns.div_ceil(I::LANES), columns }
+    })
+}

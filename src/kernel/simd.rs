@@ -1,0 +1,192 @@
+//! What an instruction set can do with a register of numbers.
+
+use std::fmt::Debug;
+use std::ops::Add;
+use std::sync::OnceLock;
+
+/// A type of number that the kernels compute with: `f32` or `f64`.
+///
+/// # Safety
+/// Any bits must be a number of the type.
+pub unsafe trait Element:
+    Copy + Default + PartialEq + Add<Output = Self> + Send + Sync + Debug + 'static
+{
+    /// The nearest number of this type.
+    fn from_f64(value: f64) -> Self;
+
+    /// Does the work with the instruction set.
+    fn run<W: Work<Self>>(set: InstructionSet, work: W) -> W::Output;
+}
+
+/// Something to do with an instruction set that is known only at run time.
+pub trait Work<E: Element> {
+    /// What it returns.
+    type Output;
+
+    /// Does it. Implementations are `#[inline(always)]`, so that their code is compiled for the
+    /// instruction set that calls it.
+    fn run<I: Simd<E>>(self) -> Self::Output;
+}
+
+/// An instruction set, for numbers of the type `E`: registers of [`Simd::LANES`] numbers.
+///
+/// # Safety
+/// All functions but [`Simd::run`] may be called only inside of it, that is, on a machine that has
+/// the instruction set; loads and stores read and write `LANES` numbers at any alignment.
+#[allow(missing_docs, clippy::missing_safety_doc)]
+pub unsafe trait Simd<E: Element>: Copy + Send + Sync + 'static {
+    /// A register.
+    type Vector: Copy;
+    /// Numbers in a register.
+    const LANES: usize;
+    /// Rows of the largest tile of a product: with two registers a row, their sums and the
+    /// operands of the next step just fit into the registers.
+    const TILE_ROWS: usize;
+
+    /// Does the work, compiled for this instruction set.
+    unsafe fn run<W: Work<E>>(work: W) -> W::Output;
+
+    unsafe fn load(from: *const E) -> Self::Vector;
+    unsafe fn store(to: *mut E, v: Self::Vector);
+    unsafe fn splat(value: E) -> Self::Vector;
+    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    unsafe fn sub(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    unsafe fn mul(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    unsafe fn div(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// `a b + c`, rounded once where the instruction set can.
+    unsafe fn mul_add(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+    /// The lesser of both; `value` where it is not a number.
+    unsafe fn at_most(value: Self::Vector, bound: Self::Vector) -> Self::Vector;
+    /// The greater of both; `value` where it is not a number.
+    unsafe fn at_least(value: Self::Vector, bound: Self::Vector) -> Self::Vector;
+    /// `yes` where `a < b`, else `no`.
+    unsafe fn where_less(
+        a: Self::Vector,
+        b: Self::Vector,
+        yes: Self::Vector,
+        no: Self::Vector,
+    ) -> Self::Vector;
+    unsafe fn abs(v: Self::Vector) -> Self::Vector;
+    /// The size of `v`, which is not negative, with the sign of `sign`.
+    unsafe fn with_sign(v: Self::Vector, sign: Self::Vector) -> Self::Vector;
+    /// The bits of the number moved up into the exponent.
+    unsafe fn shift_to_exponent(v: Self::Vector) -> Self::Vector;
+
+    /// The first `count` numbers; zero in the other lanes.
+    #[inline(always)]
+    unsafe fn load_part(from: *const E, count: usize) -> Self::Vector {
+        let mut lanes = [E::default(); 16];
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, lanes.as_mut_ptr(), count.min(Self::LANES));
+            Self::load(lanes.as_ptr())
+        }
+    }
+
+    /// Stores the first `count` numbers.
+    #[inline(always)]
+    unsafe fn store_part(to: *mut E, v: Self::Vector, count: usize) {
+        let mut lanes = [E::default(); 16];
+        unsafe {
+            Self::store(lanes.as_mut_ptr(), v);
+            std::ptr::copy_nonoverlapping(lanes.as_ptr(), to, count.min(Self::LANES));
+        }
+    }
+}
+
+/// The instruction sets that there are kernels for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstructionSet {
+    /// AVX-512 (F): 32 registers of 16 `f32`.
+    Avx512,
+    /// AVX2 with FMA: 16 registers of 8 `f32`.
+    Avx2,
+    /// Whatever the compiler makes of groups of four `f32`: NEON on 64-bit ARM, SSE2 on x86-64.
+    Portable,
+}
+
+impl InstructionSet {
+    /// All of them, the fastest first.
+    pub const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Portable];
+
+    /// The name by which [`VARIABLE`] knows it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Avx512 => "avx512",
+            Self::Avx2 => "avx2",
+            Self::Portable => "portable",
+        }
+    }
+
+    /// The fastest one that this machine has, or the one that the environment variable [`VARIABLE`]
+    /// names.
+    ///
+    /// # Errors
+    /// If the variable names none, or one that this machine does not have.
+    pub fn chosen() -> Result<Self, InstructionSetError> {
+        static CHOSEN: OnceLock<Result<InstructionSet, InstructionSetError>> = OnceLock::new();
+        let choose = || {
+            let available = || Self::ALL.into_iter().filter(|set| set.is_available());
+            let Some(name) = std::env::var_os(VARIABLE).filter(|name| !name.is_empty()) else {
+                return Ok(available().next().expect("the portable one is always there"));
+            };
+            available().find(|set| name == set.name()).ok_or_else(|| InstructionSetError {
+                name: name.to_string_lossy().into_owned(),
+                available: available().map(Self::name).collect::<Vec<_>>().join(", "),
+            })
+        };
+        CHOSEN.get_or_init(choose).clone()
+    }
+
+    /// Whether this machine has it.
+    pub fn is_available(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => is_x86_feature_detected!("avx512f"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx512 | Self::Avx2 => false,
+            Self::Portable => true,
+        }
+    }
+}
+
+/// An instruction set was asked for that is not there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{VARIABLE}={name}: this machine has {available}")]
+pub struct InstructionSetError {
+    name: String,
+    available: String,
+}
+
+/// The environment variable that forces an instruction set: `avx512`, `avx2` or `portable`.
+pub const VARIABLE: &str = "BPTT_INSTRUCTION_SET";
+
+macro_rules! element {
+    ($type:ty) => {
+        // SAFETY: any bits are a float.
+        unsafe impl Element for $type {
+            #[inline(always)]
+            fn from_f64(value: f64) -> Self {
+                value as Self
+            }
+
+            fn run<W: Work<Self>>(set: InstructionSet, work: W) -> W::Output {
+                assert!(set.is_available(), "this machine has no {}", set.name());
+                // SAFETY: the machine has the instruction set.
+                unsafe {
+                    match set {
+                        #[cfg(target_arch = "x86_64")]
+                        InstructionSet::Avx512 => <super::x86::Avx512 as Simd<Self>>::run(work),
+                        #[cfg(target_arch = "x86_64")]
+                        InstructionSet::Avx2 => <super::x86::Avx2 as Simd<Self>>::run(work),
+                        _ => <super::portable::Portable as Simd<Self>>::run(work),
+                    }
+                }
+            }
+        }
+    };
+}
+
+element!(f32);
+element!(f64);
