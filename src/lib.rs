@@ -6,6 +6,7 @@
 //! - [`cell`]: one step of a recurrence and its derivative, side by side, as a formula.
 //! - [`recurrence`]: the recursion over time, once for every cell: forward over `t = 1…T`, backward
 //!   over `t = T…1`, where the gradient of the output and the gradient of the next step meet.
+//! - [`kernel`]: the same recursion over plain slices, fast on a CPU.
 //! - [`nn`]: Burn modules. [`nn::Gradient`] chooses who writes the derivative: this crate, or Burn's
 //!   autodiff.
 //! - [`model`]: what the commands train, a recurrence with a readout.

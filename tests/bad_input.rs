@@ -28,6 +28,17 @@ fn file(folder: &Path, name: &str, content: &str) -> PathBuf {
 }
 
 #[test]
+fn an_instruction_set_that_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bptt"));
+    command.args(["train", "count"]).current_dir(&folder).env("BPTT_INSTRUCTION_SET", "abacus");
+    let output = command.output().expect("the binary runs");
+    let line = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(2), "{line}");
+    assert!(line.lines().count() == 1 && line.contains("portable"), "{line}");
+}
+
+#[test]
 fn arguments_that_make_no_sense() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -66,6 +66,7 @@ pub use ind_rnn::IndRnn;
 pub use lstm::Lstm;
 
 use std::fmt::Debug;
+use std::mem::MaybeUninit;
 use std::ops::{Add, Mul, Sub};
 
 /// What a formula may do with a number: `+ − ×`, constants, and the activations with their
@@ -159,8 +160,14 @@ impl<V, const N: usize> Row<V> for [V; N] {
     const LEN: usize = N;
 
     #[inline(always)]
-    fn from_fn(value: impl FnMut(usize) -> V) -> Self {
-        std::array::from_fn(value)
+    fn from_fn(mut value: impl FnMut(usize) -> V) -> Self {
+        // As `std::array::from_fn`, but surely a part of the caller: the kernels need that.
+        let mut row = [const { MaybeUninit::uninit() }; N];
+        for (i, place) in row.iter_mut().enumerate() {
+            place.write(value(i));
+        }
+        // SAFETY: every place has been written, and places lie as the values do.
+        unsafe { (&raw const row).cast::<[V; N]>().read() }
     }
 }
 

@@ -62,6 +62,7 @@ pub fn parse() -> Result<Cli, Failure> {
 
 /// Runs the command.
 pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    bptt::kernel::InstructionSet::chosen()?;
     match cli.command {
         Command::Train(Train::Count(arguments)) => count::run(&arguments),
         Command::Train(Train::Series(arguments)) => series::run(&arguments),

@@ -6,12 +6,11 @@
 //! ```
 
 use super::arena::Buffer;
-use super::forward::part;
 use super::gradients::{Gradients, Wanted, after_the_walk, pack_transposed};
 use super::lanes::Lanes;
-use super::product::{Left, panels, strip};
+use super::product::{Left, Panel, panels, strip, tile_of_panels};
 use super::simd::{Element, Simd, Work};
-use super::threads::{Shared, in_parallel, share_rows};
+use super::threads::{Share, Shared, Team, in_shares};
 use super::{Layout, Recurrence, Tape};
 use crate::cell::{Cell, RecurrentShare, Row};
 use std::ops::Range;
@@ -53,12 +52,13 @@ impl<C: Cell, E: Element> Work<E> for Backward<'_, C, E> {
         let mut d_initial = Vec::with_capacity(initial);
         let w_h = recurrence.w_h.filter(|_| C::RECURRENT == RecurrentShare::Product);
         let w_h = w_h.map(|w| pack_transposed::<E, I>(w, layout.hidden, &layout, threads));
-        let rows = share_rows(recurrence.timeline, threads);
+        let panels: Vec<Panel> = panels::<E, I>(layout.hidden).collect();
+        let step = layout.gates * layout.hidden * layout.hidden;
         let (to_a, to_apart) = (Shared(a.as_mut_ptr()), Shared(apart.as_mut_ptr()));
         let to_parameters = Shared(d_parameters.as_mut_ptr());
         let to_initial = Shared(d_initial.as_mut_ptr());
-        in_parallel(rows.len(), |part| {
-            let rows = rows[part].clone();
+        in_shares(recurrence.timeline, panels.len(), step, threads, |share| {
+            let Share { rows, panels: own, team } = share;
             let walk = RowsBackward {
                 cell,
                 recurrence,
@@ -71,6 +71,8 @@ impl<C: Cell, E: Element> Work<E> for Backward<'_, C, E> {
                 parameters: layout.padded_parameters(recurrence),
                 carried: Buffer::zeros(rows.len() * layout.states * layout.padded),
                 rows,
+                panels: &panels[own],
+                team,
                 to_initial: wanted.initial.then_some(to_initial),
                 a: to_a,
                 apart: to_apart,
@@ -116,6 +118,9 @@ struct RowsBackward<'a, C, E: Element> {
     /// What the step after hands back to the states of each row: source 2.
     carried: Buffer<E>,
     rows: Range<usize>,
+    /// The units that this thread computes, and the threads that compute the others.
+    panels: &'a [Panel],
+    team: Option<&'a Team>,
     to_initial: Option<Shared<E>>,
     a: Shared<E>,
     apart: Shared<E>,
@@ -134,11 +139,18 @@ impl<C: Cell, E: Element> Work<E> for RowsBackward<'_, C, E> {
                 continue;
             }
             self.take_up_ending_rows(t);
-            for r in 0..running {
-                for unit in (0..self.layout.padded).step_by(I::LANES) {
-                    // SAFETY: the row and the unit are among those of this walk.
-                    unsafe { self.cell_derivative::<I>(t, r, unit) };
+            for panel in self.panels {
+                // SAFETY: these rows and units are among those of this walk.
+                unsafe {
+                    if panel.registers == 2 {
+                        self.cell_derivatives::<I, 2>(t, running, panel);
+                    } else {
+                        self.cell_derivatives::<I, 1>(t, running, panel);
+                    }
                 }
+            }
+            if let Some(team) = self.team {
+                team.meet();
             }
             if t > 0 || self.to_initial.is_some() {
                 self.through_the_weights::<I>(t, running);
@@ -172,68 +184,84 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
         }
     }
 
-    /// The cell's derivative on one register of units of one row.
+    /// The cell's derivative on one panel of units of the running rows.
     #[inline(always)]
-    unsafe fn cell_derivative<I: Simd<E>>(&mut self, t: usize, r: usize, unit: usize) {
-        let Layout { hidden, padded, states, parameters, .. } = *self.layout;
+    unsafe fn cell_derivatives<I: Simd<E>, const N: usize>(
+        &mut self,
+        t: usize,
+        running: usize,
+        panel: &Panel,
+    ) {
+        let layout = *self.layout;
+        let Layout { hidden, padded, states, parameters, .. } = layout;
+        let Panel { start: unit, columns, .. } = *panel;
         let timeline = self.recurrence.timeline;
-        let count = (hidden - unit).min(I::LANES);
-        let row = self.packed(t) + r;
-        let initial = self
-            .recurrence
-            .initial
-            .map(|given| &given[(self.rows.start + r) * states * hidden + unit..]);
+        let first = self.packed(t);
+        // SAFETY: what the caller promises.
         unsafe {
-            let load = |from: *const E| Lanes::<E, I>(I::load(from));
-            let others = |t: usize, s: usize| {
-                let at = self.layout.others_after(timeline, true, t, self.rows.start + r);
-                load(self.tape.others.as_ptr().add(at + (s - 1) * padded + unit))
+            let others = |t: usize| {
+                let at = layout.others_after(timeline, true, t, self.rows.start);
+                self.tape.others.as_ptr().add(at + unit)
             };
-            let carried = self.carried.as_mut_ptr().add(r * states * padded + unit);
-            let gradient = C::State::from_fn(|s| {
-                let source_2 = load(carried.add(s * padded));
-                match self.d_output.filter(|_| s == 0) {
-                    Some(d) => part(d.as_ptr().add(row * hidden + unit), count) + source_2,
-                    None => source_2,
-                }
-            });
-            let before = C::State::from_fn(|s| match (t, initial) {
-                (0, Some(initial)) => part(initial.as_ptr().add(s * hidden), count),
-                (0, None) => Lanes::splat(0.0),
-                _ if s == 0 => {
-                    let row = self.packed(t - 1) + r;
-                    part(self.hidden.as_ptr().add(row * hidden + unit), count)
-                }
-                _ => others(t - 1, s),
-            });
-            let after = C::State::from_fn(|s| match s {
-                0 => part(self.hidden.as_ptr().add(row * hidden + unit), count),
-                _ => others(t, s),
-            });
-            let kept = self.tape.kept.as_ptr().add(row * self.layout.kept() + unit);
-            let step = self.cell.derivative(
-                gradient,
-                before,
-                after,
-                C::Kept::from_fn(|k| load(kept.add(k * padded))),
-                C::Parameters::from_fn(|p| load(self.parameters.as_ptr().add(p * padded + unit))),
+            let (others_after, others_before) = (others(t), others(t.saturating_sub(1)));
+            let hidden_after = self.hidden.as_ptr().add(first * hidden + unit);
+            let hidden_before =
+                self.hidden.as_ptr().add(self.packed(t.saturating_sub(1)) * hidden + unit);
+            let kept = self.tape.kept.as_ptr().add(first * layout.kept() + unit);
+            let learned = self.parameters.as_ptr().add(unit);
+            let (a, apart) = (
+                self.a.at(first * layout.row() + unit),
+                self.apart.at(first * layout.apart_row() + unit),
             );
-            let a = self.a.at(row * self.layout.row() + unit);
-            for (g, gate) in step.gates.into_iter().enumerate() {
-                I::store(a.add(g * padded), gate.0);
-            }
-            let apart = self.apart.at(row * self.layout.apart_row() + unit);
-            for (g, gate) in step.apart.into_iter().enumerate() {
-                I::store(apart.add(g * padded), gate.0);
-            }
-            for (s, state) in step.state.into_iter().enumerate() {
-                let state = state.unwrap_or_else(|| Lanes::splat(0.0));
-                I::store(carried.add(s * padded), state.0);
-            }
-            let sums = (self.rows.start + r) * parameters * padded + unit;
-            for (p, parameter) in step.parameters.into_iter().enumerate() {
-                let sum = self.d_parameters.at(sums + p * padded);
-                I::store(sum, (load(sum) + parameter).0);
+            let initial = self.recurrence.initial.filter(|_| t == 0);
+            for r in 0..running {
+                let carried = self.carried.as_mut_ptr().add(r * states * padded + unit);
+                let mut gradient: C::State<Lanes<E, I, N>> = Lanes::load_row(carried, padded);
+                if let Some(d) = self.d_output {
+                    let from = d.as_ptr().add((first + r) * hidden + unit);
+                    let source_1 = Lanes::load_part(from, columns);
+                    gradient.as_mut()[0] = source_1 + gradient.as_ref()[0];
+                }
+                let mut before = C::State::from_fn(|_| Lanes::<E, I, N>::splat(0.0));
+                let mut after = C::State::from_fn(|_| Lanes::<E, I, N>::splat(0.0));
+                after.as_mut()[0] = Lanes::load_part(hidden_after.add(r * hidden), columns);
+                if t > 0 {
+                    before.as_mut()[0] = Lanes::load_part(hidden_before.add(r * hidden), columns);
+                } else if let Some(initial) = initial {
+                    let row = (self.rows.start + r) * states * hidden + unit;
+                    before.as_mut()[0] = Lanes::load_part(initial.as_ptr().add(row), columns);
+                }
+                for s in 1..states {
+                    let at = r * layout.others() + (s - 1) * padded;
+                    after.as_mut()[s] = Lanes::load(others_after.add(at));
+                    if t > 0 {
+                        before.as_mut()[s] = Lanes::load(others_before.add(at));
+                    } else if let Some(initial) = initial {
+                        let row = ((self.rows.start + r) * states + s) * hidden + unit;
+                        before.as_mut()[s] = Lanes::load_part(initial.as_ptr().add(row), columns);
+                    }
+                }
+                let step = self.cell.derivative(
+                    gradient,
+                    before,
+                    after,
+                    Lanes::load_row(kept.add(r * layout.kept()), padded),
+                    Lanes::load_row(learned, padded),
+                );
+                Lanes::store_row(a.add(r * layout.row()), padded, step.gates);
+                Lanes::store_row(apart.add(r * layout.apart_row()), padded, step.apart);
+                for s in 0..states {
+                    let state = match step.state.as_ref()[s] {
+                        Some(state) => state,
+                        None => Lanes::splat(0.0),
+                    };
+                    state.store(carried.add(s * padded));
+                }
+                let sums = (self.rows.start + r) * parameters * padded + unit;
+                for p in 0..parameters {
+                    let sum = self.d_parameters.at(sums + p * padded);
+                    (Lanes::load(sum) + step.parameters.as_ref()[p]).store(sum);
+                }
             }
         }
     }
@@ -241,27 +269,43 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
     /// `dH_{t-1} += dU_t W_hᵀ`.
     #[inline(always)]
     fn through_the_weights<I: Simd<E>>(&mut self, t: usize, running: usize) {
-        let Layout { hidden, padded, gates, apart, states, .. } = *self.layout;
+        let Layout { padded, gates, apart, states, .. } = *self.layout;
         let Some(w_h) = self.w_h else { return };
         let joined = (gates - apart) * padded;
         let row = self.packed(t);
-        for panel in panels::<E, I>(hidden) {
-            let width = panel.registers * I::LANES;
-            // SAFETY: rows of dA and dU that this thread has just written, and its own carried states.
+        let inner = gates * padded;
+        let full = super::product::panel::<E, I>();
+        let product = |panels: &[Panel], carried: *mut E, left: Left<E>, skip: usize, k: usize| {
+            let Some(&Panel { start, registers, .. }) = panels.first() else { return };
+            // SAFETY: rows of dA and dU that have just been written, and this thread's carried states.
             unsafe {
-                let w = w_h.as_ptr().add(panel.start * gates * padded);
-                let c = self.carried.as_mut_ptr().add(panel.start);
-                let product = |left: Left<E>, w: *const E, k: usize| {
-                    let registers = panel.registers;
-                    strip::<E, I>(running, registers, k, left, w, c, states * padded, false);
-                };
-                let start = self.a.at(row * self.layout.row());
-                product(Left { start, row: self.layout.row(), inner: 1 }, w, joined);
-                if apart > 0 {
-                    let start = self.apart.at(row * self.layout.apart_row());
-                    let left = Left { start, row: self.layout.apart_row(), inner: 1 };
-                    product(left, w.add(joined * width), apart * padded);
+                let b = w_h.as_ptr().add(start * inner + skip * registers * I::LANES);
+                let c = carried.add(start);
+                let c_row = states * padded;
+                if running * 2 <= I::TILE_ROWS && registers == 2 {
+                    let (b, c) = ((b, full * inner), (c, full));
+                    tile_of_panels::<E, I>(running, panels.len(), k, left, b, c, c_row);
+                } else {
+                    for (i, panel) in panels.iter().enumerate() {
+                        let (b, c) = (b.add(i * full * inner), c.add(i * full));
+                        strip::<E, I>(running, panel.registers, k, left, b, c, c_row, false);
+                    }
                 }
+            }
+        };
+        let carried = self.carried.as_mut_ptr();
+        // SAFETY: the rows of this step.
+        let (a, u) = unsafe {
+            (self.a.at(row * self.layout.row()), self.apart.at(row * self.layout.apart_row()))
+        };
+        let a = Left { start: a.cast_const(), row: self.layout.row(), inner: 1 };
+        let u = Left { start: u.cast_const(), row: self.layout.apart_row(), inner: 1 };
+        // The last panel may be only one register wide.
+        let wide = self.panels.iter().take_while(|panel| panel.registers == 2).count();
+        for panels in [&self.panels[..wide], &self.panels[wide..]] {
+            product(panels, carried, a, 0, joined);
+            if apart > 0 {
+                product(panels, carried, u, joined, apart * padded);
             }
         }
     }
@@ -272,10 +316,14 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
         let Some(to) = self.to_initial else { return };
         for r in 0..self.rows.len() {
             for s in 0..states {
-                let from = &self.carried[(r * states + s) * padded..][..hidden];
-                let at = ((self.rows.start + r) * states + s) * hidden;
-                // SAFETY: these rows of the initial states' gradient are this thread's.
-                unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to.at(at), hidden) };
+                for panel in self.panels {
+                    let from = &self.carried[(r * states + s) * padded + panel.start..];
+                    let at = ((self.rows.start + r) * states + s) * hidden + panel.start;
+                    // SAFETY: these rows and units of the initial states' gradient are this thread's.
+                    unsafe {
+                        std::ptr::copy_nonoverlapping(from.as_ptr(), to.at(at), panel.columns);
+                    }
+                }
             }
         }
     }

@@ -8,11 +8,11 @@
 
 use super::arena::Buffer;
 use super::lanes::Lanes;
-use super::product::{Left, Panel, panels, strip, tile, tiles};
+use super::product::{Left, Panel, panels, strip, tile, tile_of_panels, tiles};
 use super::simd::{Element, Simd, Work};
-use super::threads::{Shared, in_parallel, share_rows};
+use super::threads::{Share, Shared, Team, in_parallel, in_shares};
 use super::{Layout, Recurrence, Tape};
-use crate::cell::{self, Cell, InputShare, RecurrentShare, Row};
+use crate::cell::{Cell, InputShare, RecurrentShare, Row};
 use std::ops::Range;
 
 /// What the forward walk returns.
@@ -49,11 +49,12 @@ impl<C: Cell, E: Element> Work<E> for Forward<'_, C, E> {
         let mut hidden = Vec::with_capacity(steps * layout.hidden);
         let mut last = Vec::with_capacity(batch * (layout.states - 1) * layout.hidden);
         let weights = Weights::new::<C, I>(recurrence, &layout, threads);
-        let rows = share_rows(recurrence.timeline, threads);
+        let panels: Vec<Panel> = panels::<E, I>(layout.hidden).collect();
+        let step = layout.gates * layout.hidden * layout.hidden;
         let (to_others, to_kept) = (Shared(others.as_mut_ptr()), Shared(kept.as_mut_ptr()));
         let (to_hidden, to_last) = (Shared(hidden.as_mut_ptr()), Shared(last.as_mut_ptr()));
-        in_parallel(rows.len(), |part| {
-            let rows = rows[part].clone();
+        in_shares(recurrence.timeline, panels.len(), step, threads, |share| {
+            let Share { rows, panels: own, team } = share;
             let ahead = (ROWS_AHEAD / rows.len()).max(1);
             let most = ahead * rows.len();
             let walk = RowsForward {
@@ -63,6 +64,8 @@ impl<C: Cell, E: Element> Work<E> for Forward<'_, C, E> {
                 weights: &weights,
                 keep,
                 rows,
+                panels: &panels[own],
+                team,
                 ahead,
                 a: Buffer::stale(most * layout.row()),
                 u: Buffer::stale(most * layout.apart_row()),
@@ -130,6 +133,9 @@ impl<E: Element> Weights<E> {
     }
 }
 
+/// Numbers that take a thread longer to pack than it takes to wake it.
+pub(super) const PACKING_WORTH_A_THREAD: usize = 1 << 16;
+
 /// A weight matrix `[k, gates × hidden]` in panels of hidden units: for each panel the gates one after
 /// the other, `k` rows of the panel's registers each, zero where there is no unit.
 fn pack_gates<E: Element, I: Simd<E>>(w: &[E], layout: &Layout, threads: usize) -> Buffer<E> {
@@ -138,7 +144,8 @@ fn pack_gates<E: Element, I: Simd<E>>(w: &[E], layout: &Layout, threads: usize) 
     let mut packed = Buffer::stale(k * gates * padded);
     let to = Shared(packed.as_mut_ptr());
     let all: Vec<Panel> = panels::<E, I>(hidden).collect();
-    in_parallel(if k * gates * hidden < 1 << 16 { 1 } else { threads }, |part| {
+    let threads = if w.len() < PACKING_WORTH_A_THREAD { 1 } else { threads };
+    in_parallel(threads, |part| {
         for panel in all.iter().skip(part).step_by(threads) {
             let width = panel.registers * I::LANES;
             for gate in 0..gates {
@@ -170,6 +177,9 @@ struct RowsForward<'a, C, E: Element> {
     weights: &'a Weights<E>,
     keep: bool,
     rows: Range<usize>,
+    /// The units that this thread computes, and the threads that compute the others.
+    panels: &'a [Panel],
+    team: Option<&'a Team>,
     /// Steps whose A is computed at a time.
     ahead: usize,
     a: Buffer<E>,
@@ -197,7 +207,10 @@ impl<C: Cell, E: Element> Work<E> for RowsForward<'_, C, E> {
                     return;
                 }
                 self.step::<I>(t, row, running);
-                self.end_rows::<I>(t);
+                self.end_rows(t);
+                if let Some(team) = self.team {
+                    team.meet();
+                }
                 row += running;
             }
             t = end;
@@ -246,8 +259,7 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
             } else {
                 let x = &self.recurrence.input[run.start * features..run.end * features];
                 let x = Left { start: x.as_ptr(), row: features, inner: 1 };
-                for panel in panels::<E, I>(hidden) {
-                    let Panel { start, registers, .. } = panel;
+                for &Panel { start, registers, .. } in self.panels {
                     for gate in 0..gates {
                         let w = gates_of(start, features, gates)
                             + gate * features * registers * I::LANES;
@@ -275,33 +287,57 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
         }
         let before = self.hidden_before(t);
         let product = before.filter(|_| C::RECURRENT == RecurrentShare::Product);
-        for panel in panels::<E, I>(hidden) {
+        for panel in self.panels {
             for rows in tiles::<E, I>(running) {
                 if let Some(h) = product {
-                    for gate in 0..gates {
-                        let w = gates_of(panel.start, hidden, gates)
-                            + gate * hidden * panel.registers * I::LANES;
-                        // SAFETY: the panel's gate in the packed weights, and its columns of A or U.
-                        unsafe {
-                            let w = self.weights.w_h.as_ptr().add(w);
-                            let h = Left { start: h.start.add(rows.start * h.row), ..h };
-                            let (to, to_row) = if gate < joined {
-                                let at = (row + rows.start) * width + gate * padded;
-                                (self.a.as_mut_ptr().add(at + panel.start), width)
-                            } else {
-                                let at = rows.start * apart_width + (gate - joined) * padded;
-                                (self.u.as_mut_ptr().add(at + panel.start), apart_width)
+                    // SAFETY: the panel's gates in the packed weights, and its columns of A and U.
+                    unsafe {
+                        let h = Left { start: h.start.add(rows.start * h.row), ..h };
+                        let gate = hidden * panel.registers * I::LANES;
+                        let w = self.weights.w_h.as_ptr();
+                        let w = w.add(gates_of(panel.start, hidden, gates));
+                        let a = self.a.as_mut_ptr().add((row + rows.start) * width + panel.start);
+                        let u = self.u.as_mut_ptr().add(rows.start * apart_width + panel.start);
+                        let apart_w = w.add(joined * gate);
+                        if panel.registers == 2 {
+                            let m = rows.len();
+                            tile_of_panels::<E, I>(
+                                m,
+                                joined,
+                                hidden,
+                                h,
+                                (w, gate),
+                                (a, padded),
+                                width,
+                            );
+                            tile_of_panels::<E, I>(
+                                m,
+                                apart,
+                                hidden,
+                                h,
+                                (apart_w, gate),
+                                (u, padded),
+                                apart_width,
+                            );
+                        } else {
+                            let product = |w, to, to_row| {
+                                tile::<E, I>(rows.len(), 1, hidden, h, w, to, to_row, false);
                             };
-                            let registers = panel.registers;
-                            tile::<E, I>(rows.len(), registers, hidden, h, w, to, to_row, false);
+                            for g in 0..joined {
+                                product(w.add(g * gate), a.add(g * padded), width);
+                            }
+                            for g in 0..apart {
+                                product(apart_w.add(g * gate), u.add(g * padded), apart_width);
+                            }
                         }
                     }
                 }
-                for r in rows {
-                    for register in 0..panel.registers {
-                        let unit = panel.start + register * I::LANES;
-                        // SAFETY: the row and the unit are among those of this walk.
-                        unsafe { self.cell_step::<I>(t, r, row + r, unit, before) };
+                // SAFETY: these rows and units are among those of this walk.
+                unsafe {
+                    if panel.registers == 2 {
+                        self.cell_steps::<I, 2>(t, rows, row, panel, before);
+                    } else {
+                        self.cell_steps::<I, 1>(t, rows, row, panel, before);
                     }
                 }
             }
@@ -325,64 +361,61 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
         })
     }
 
-    /// The cell's step on one register of units of one row: `r` of these rows, `a_row` of A.
+    /// The cell's step on one panel of units, of the given rows, whose first row of A is `a_row`.
     #[inline(always)]
-    unsafe fn cell_step<I: Simd<E>>(
+    unsafe fn cell_steps<I: Simd<E>, const N: usize>(
         &mut self,
         t: usize,
-        r: usize,
+        rows: Range<usize>,
         a_row: usize,
-        unit: usize,
+        panel: &Panel,
         before: Option<Left<E>>,
     ) {
-        let Layout { apart, hidden, padded, gates, .. } = *self.layout;
-        let count = (hidden - unit).min(I::LANES);
-        let others_after = self.others_after(t, r);
+        let layout = *self.layout;
+        let Layout { hidden, padded, states, .. } = layout;
+        let Panel { start: unit, columns, .. } = *panel;
+        // SAFETY: what the caller promises.
         unsafe {
-            let load = |from: *const E| Lanes::<E, I>(I::load(from));
-            let a = self.a.as_ptr().add(a_row * self.layout.row() + unit);
-            let u = self.u.as_ptr().add(r * self.layout.apart_row() + unit);
+            let a = self.a.as_ptr().add(a_row * layout.row() + unit);
+            let u = self.u.as_ptr().add(unit);
             let parameters = self.weights.parameters.as_ptr().add(unit);
-            let state = C::State::from_fn(|s| {
-                if s > 0 {
-                    return if t > 0 {
-                        load(self.others.at(self.others_after(t - 1, r) + (s - 1) * padded + unit))
-                    } else {
-                        let states = self.layout.states;
-                        match self.recurrence.initial {
-                            Some(given) => {
-                                let row = (self.rows.start + r) * states + s;
-                                part(given.as_ptr().add(row * hidden + unit), count)
-                            }
-                            None => Lanes::splat(0.0),
-                        }
-                    };
+            let to_hidden = self.hidden.at(self.packed(t) * hidden + unit);
+            let to_others = self.others.at(self.others_after(t, 0) + unit);
+            let to_kept = self.kept.at(self.packed(t) * layout.kept() + unit);
+            let others = if t > 0 {
+                self.others.at(self.others_after(t - 1, 0) + unit).cast_const()
+            } else {
+                to_others
+            };
+            let initial = self.recurrence.initial.filter(|_| t == 0);
+            for r in rows {
+                let mut state = C::State::from_fn(|_| Lanes::<E, I, N>::splat(0.0));
+                if let Some(h) = before {
+                    state.as_mut()[0] = Lanes::load_part(h.start.add(r * h.row + unit), columns);
                 }
-                match before {
-                    Some(h) => part(h.start.add(r * h.row + unit), count),
-                    None => Lanes::splat(0.0),
+                for s in 1..states {
+                    if t > 0 {
+                        let from = others.add(r * layout.others() + (s - 1) * padded);
+                        state.as_mut()[s] = Lanes::load(from);
+                    } else if let Some(given) = initial {
+                        let row = (self.rows.start + r) * states + s;
+                        let from = given.as_ptr().add(row * hidden + unit);
+                        state.as_mut()[s] = Lanes::load_part(from, columns);
+                    }
                 }
-            });
-            debug_assert_eq!(cell::gates::<C>(), gates);
-            let (after, kept) = self.cell.step(
-                C::Gates::from_fn(|g| load(a.add(g * padded))),
-                C::Apart::from_fn(|g| load(u.add(g * padded))),
-                state,
-                C::Parameters::from_fn(|p| load(parameters.add(p * padded))),
-            );
-            debug_assert_eq!(cell::apart::<C>(), apart);
-            for (s, state) in after.into_iter().enumerate() {
-                if s == 0 {
-                    let to = self.hidden.at((self.packed(t) + r) * hidden + unit);
-                    store_part(to, state, count);
-                } else {
-                    I::store(self.others.at(others_after + (s - 1) * padded + unit), state.0);
+                let (after, kept) = self.cell.step(
+                    Lanes::load_row(a.add(r * layout.row()), padded),
+                    Lanes::load_row(u.add(r * layout.apart_row()), padded),
+                    state,
+                    Lanes::load_row(parameters, padded),
+                );
+                let after = after.as_ref();
+                after[0].store_part(to_hidden.add(r * hidden), columns);
+                for (s, state) in after.iter().skip(1).enumerate() {
+                    state.store(to_others.add(r * layout.others() + s * padded));
                 }
-            }
-            if self.keep {
-                let to = (self.packed(t) + r) * self.layout.kept() + unit;
-                for (k, kept) in kept.into_iter().enumerate() {
-                    I::store(self.kept.at(to + k * padded), kept.0);
+                if self.keep {
+                    Lanes::store_row(to_kept.add(r * layout.kept()), padded, kept);
                 }
             }
         }
@@ -395,30 +428,19 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
     }
 
     /// The states of the rows whose last step was `t`.
-    fn end_rows<I: Simd<E>>(&mut self, t: usize) {
+    fn end_rows(&mut self, t: usize) {
         let Layout { hidden, padded, states, .. } = *self.layout;
-        let width = (states - 1) * hidden;
+        let (Some(first), Some(last)) = (self.panels.first(), self.panels.last()) else { return };
+        let (start, units) = (first.start, last.start + last.columns - first.start);
         for r in self.running(t + 1)..self.running(t) {
             for s in 0..states - 1 {
-                let from = self.others_after(t, r) + s * padded;
-                let to = (self.rows.start + r) * width + s * hidden;
+                let from = self.others_after(t, r) + s * padded + start;
+                let to = ((self.rows.start + r) * (states - 1) + s) * hidden + start;
                 // SAFETY: the row's state, and its place among the last states.
                 unsafe {
-                    std::ptr::copy_nonoverlapping(self.others.at(from), self.last.at(to), hidden);
+                    std::ptr::copy_nonoverlapping(self.others.at(from), self.last.at(to), units);
                 }
             }
         }
     }
-}
-
-/// The numbers of a register of which only `count` are there.
-#[inline(always)]
-pub(super) unsafe fn part<E: Element, I: Simd<E>>(from: *const E, count: usize) -> Lanes<E, I> {
-    Lanes(unsafe { if count == I::LANES { I::load(from) } else { I::load_part(from, count) } })
-}
-
-/// Stores the numbers of a register that are there.
-#[inline(always)]
-pub(super) unsafe fn store_part<E: Element, I: Simd<E>>(to: *mut E, v: Lanes<E, I>, count: usize) {
-    unsafe { if count == I::LANES { I::store(to, v.0) } else { I::store_part(to, v.0, count) } }
 }

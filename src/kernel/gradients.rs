@@ -9,6 +9,7 @@
 
 use super::arena::Buffer;
 use super::backward::PreActivations;
+use super::forward::PACKING_WORTH_A_THREAD;
 use super::product::{Left, Panel, panels, strip, tile, tiles};
 use super::simd::{Element, Simd, Work};
 use super::threads::{Shared, in_parallel};
@@ -73,7 +74,7 @@ pub(super) fn pack_transposed<E: Element, I: Simd<E>>(
     let mut packed = Buffer::stale(inner * super::product::padded::<E, I>(rows));
     let to = Shared(packed.as_mut_ptr());
     let all: Vec<Panel> = panels::<E, I>(rows).collect();
-    let threads = if w.len() < 1 << 16 { 1 } else { threads };
+    let threads = if w.len() < PACKING_WORTH_A_THREAD { 1 } else { threads };
     in_parallel(threads, |part| {
         for panel in all.iter().skip(part).step_by(threads) {
             let width = panel.registers * I::LANES;

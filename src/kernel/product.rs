@@ -5,6 +5,9 @@
 //! whole inner dimension. Each number of C is one chain of additions in the order of k, whatever the
 //! tile it lies in, so that the result does not depend on how the rows are split.
 
+// The indices are those of the formulas, and surely unrolled.
+#![allow(clippy::needless_range_loop)]
+
 use super::simd::{Element, Simd, Work};
 use std::ops::Range;
 
@@ -126,6 +129,117 @@ impl<E: Element, const ROWS: usize, const REGISTERS: usize> Work<E> for Tile<E, 
             for m in 0..ROWS {
                 for n in 0..REGISTERS {
                     I::store(c.add(m * c_row + n * I::LANES), sums[m][n]);
+                }
+            }
+        }
+    }
+}
+
+/// Several panels of the same rows of A, each two registers wide: the panels of B lie `b_next` apart,
+/// their columns of C `c_next`. Few rows alone would wait for their own sums; here the machine adds to
+/// the sums of up to four panels in turn.
+///
+/// # Safety
+/// As [`tile`].
+#[allow(clippy::too_many_arguments)]
+pub(super) unsafe fn tile_of_panels<E: Element, I: Simd<E>>(
+    rows: usize,
+    panels: usize,
+    k: usize,
+    a: Left<E>,
+    (b, b_next): (*const E, usize),
+    (c, c_next): (*mut E, usize),
+    c_row: usize,
+) {
+    let together = (I::TILE_ROWS / rows).min(4);
+    let mut panel = 0;
+    while panel < panels {
+        let count = (panels - panel).min(together).max(1);
+        // SAFETY: some of the caller's panels.
+        unsafe {
+            let (b, c) = (b.add(panel * b_next), c.add(panel * c_next));
+            macro_rules! by_panels {
+                ($(($rows:literal, $panels:literal))*) => {
+                    match (rows, count) {
+                        $(($rows, $panels) => {
+                            wide_entry::<E, I, $rows, $panels>(k, a, (b, b_next), (c, c_next), c_row);
+                        })*
+                        _ => {
+                            for i in 0..count {
+                                let (b, c) = (b.add(i * b_next), c.add(i * c_next));
+                                tile::<E, I>(rows, 2, k, a, b, c, c_row, false);
+                            }
+                        }
+                    }
+                };
+            }
+            by_panels!((1, 2)(1, 3)(1, 4)(2, 2)(2, 3)(2, 4)(3, 2)(3, 3)(3, 4));
+        }
+        panel += count;
+    }
+}
+
+#[inline(never)]
+unsafe fn wide_entry<E: Element, I: Simd<E>, const ROWS: usize, const PANELS: usize>(
+    k: usize,
+    a: Left<E>,
+    b: (*const E, usize),
+    c: (*mut E, usize),
+    c_row: usize,
+) {
+    if ROWS * PANELS <= I::TILE_ROWS {
+        unsafe { I::run(WideTile::<E, ROWS, PANELS> { k, a, b, c, c_row }) }
+    }
+}
+
+struct WideTile<E, const ROWS: usize, const PANELS: usize> {
+    k: usize,
+    a: Left<E>,
+    b: (*const E, usize),
+    c: (*mut E, usize),
+    c_row: usize,
+}
+
+impl<E: Element, const ROWS: usize, const PANELS: usize> Work<E> for WideTile<E, ROWS, PANELS> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Simd<E>>(self) {
+        let Self { k, a, b: (b, b_next), c: (c, c_next), c_row } = self;
+        // SAFETY: `tile_of_panels` passes its caller's promise on.
+        unsafe {
+            let mut sums = [[[I::splat(E::default()); 2]; PANELS]; ROWS];
+            for m in 0..ROWS {
+                for p in 0..PANELS {
+                    for n in 0..2 {
+                        sums[m][p][n] = I::load(c.add(m * c_row + p * c_next + n * I::LANES));
+                    }
+                }
+            }
+            let mut at: [*const E; PANELS] = [b; PANELS];
+            for (p, at) in at.iter_mut().enumerate() {
+                *at = b.add(p * b_next);
+            }
+            for i in 0..k {
+                let mut left = [I::splat(E::default()); ROWS];
+                for m in 0..ROWS {
+                    left[m] = I::splat(*a.start.add(m * a.row + i * a.inner));
+                }
+                for p in 0..PANELS {
+                    for n in 0..2 {
+                        let right = I::load(at[p].add(n * I::LANES));
+                        for m in 0..ROWS {
+                            sums[m][p][n] = I::mul_add(left[m], right, sums[m][p][n]);
+                        }
+                    }
+                    at[p] = at[p].add(2 * I::LANES);
+                }
+            }
+            for m in 0..ROWS {
+                for p in 0..PANELS {
+                    for n in 0..2 {
+                        I::store(c.add(m * c_row + p * c_next + n * I::LANES), sums[m][p][n]);
+                    }
                 }
             }
         }

@@ -2,6 +2,8 @@
 
 use crate::recurrence::Timeline;
 use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Memory that several threads write to, each its own part of it.
 #[derive(Clone, Copy)]
@@ -36,8 +38,81 @@ pub(super) fn in_parallel(parts: usize, part: impl Fn(usize) + Sync) {
     });
 }
 
+/// What one thread has of a walk: some rows of the batch, and some panels of hidden units. Threads that
+/// share the units of the same rows wait for each other after each step.
+#[derive(Clone, Debug)]
+pub(super) struct Share<'a> {
+    pub rows: Range<usize>,
+    pub panels: Range<usize>,
+    pub team: Option<&'a Team>,
+}
+
+/// Shares a walk among threads, by rows or, where there are too few of them, by hidden units, and does
+/// each share on a thread of its own. `step` is how many multiplications a step of one row takes.
+pub(super) fn in_shares(
+    timeline: &Timeline,
+    panels: usize,
+    step: usize,
+    threads: usize,
+    part: impl Fn(Share<'_>) + Sync,
+) {
+    let batch = timeline.batch();
+    let by_units = threads > 1
+        && threads <= rayon::current_num_threads()
+        && panels >= threads
+        && batch < ROWS_WORTH_A_THREAD * threads
+        && batch * step > threads * STEP_WORTH_WAITING_FOR;
+    // One team at a time: if the threads of a pool were in several, each could wait for one that waits
+    // in another.
+    let alone = if by_units { ONE_TEAM.try_lock().ok() } else { None };
+    if alone.is_some() {
+        let team = Team { size: threads, arrived: AtomicUsize::new(0), round: AtomicUsize::new(0) };
+        return in_parallel(threads, |i| {
+            let panels = panels * i / threads..panels * (i + 1) / threads;
+            part(Share { rows: 0..batch, panels, team: Some(&team) });
+        });
+    }
+    let rows = share_rows(timeline, threads);
+    in_parallel(rows.len(), |i| {
+        part(Share { rows: rows[i].clone(), panels: 0..panels, team: None });
+    });
+}
+
+/// With fewer rows than this for each thread, the threads share the hidden units instead.
+const ROWS_WORTH_A_THREAD: usize = 4;
+
+/// Multiplications that take a thread as long as it takes to meet the others.
+const STEP_WORTH_WAITING_FOR: usize = 1 << 15;
+
+static ONE_TEAM: Mutex<()> = Mutex::new(());
+
+/// Threads that go from step to step together.
+#[derive(Debug)]
+pub(super) struct Team {
+    size: usize,
+    arrived: AtomicUsize,
+    round: AtomicUsize,
+}
+
+impl Team {
+    /// Waits until all have called it as often as this thread: what they wrote before can be read after.
+    pub fn meet(&self) {
+        let round = self.round.load(Ordering::Acquire);
+        if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.size {
+            self.arrived.store(0, Ordering::Relaxed);
+            self.round.store(round + 1, Ordering::Release);
+            return;
+        }
+        let mut turns = 0;
+        while self.round.load(Ordering::Acquire) == round {
+            turns += 1;
+            if turns < 10_000 { std::hint::spin_loop() } else { std::thread::yield_now() }
+        }
+    }
+}
+
 /// Rows of the batch for each of so many threads, of about as many steps each.
-pub(super) fn share_rows(timeline: &Timeline, threads: usize) -> Vec<Range<usize>> {
+fn share_rows(timeline: &Timeline, threads: usize) -> Vec<Range<usize>> {
     let (batch, steps) = (timeline.batch(), timeline.steps());
     let parts = threads.min(batch);
     let lengths: Vec<usize> = {
@@ -78,7 +153,7 @@ mod tests {
     #[test]
     fn rows_are_shared_by_their_steps() {
         assert_eq!(share_rows(&Timeline::uniform(5, 7), 2), [0..4, 4..7]);
-        assert_eq!(share_rows(&Timeline::uniform(5, 1), 2), [0..1]);
+        assert_eq!(share_rows(&Timeline::uniform(5, 1), 2).len(), 1);
         let ragged = Timeline::from_falling_lengths(&[10, 5, 5, 1, 1]);
         assert_eq!(share_rows(&ragged, 2), [0..1, 1..5]);
         assert_eq!(share_rows(&ragged, 5), [0..1, 1..2, 2..3, 3..4, 4..5]);

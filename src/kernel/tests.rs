@@ -1,0 +1,144 @@
+//! Every instruction set and number of threads gives the same: to the bit from one number of threads to
+//! the next, up to rounding from one instruction set to the next.
+
+use super::backward::Backward;
+use super::forward::Forward;
+use super::*;
+use crate::cell::{NAMES, Visitor, visit};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Everything that a forward and a backward walk return, one after the other.
+struct Both<'a, E> {
+    set: InstructionSet,
+    threads: usize,
+    timeline: &'a Timeline,
+    features: usize,
+    hidden: usize,
+    from_a_state: bool,
+    element: std::marker::PhantomData<E>,
+}
+
+impl<E: Element> Visitor for Both<'_, E> {
+    type Output = Vec<Vec<E>>;
+
+    fn visit<C: Cell>(self, cell: C) -> Vec<Vec<E>> {
+        let Self { set, threads, timeline, features, hidden, .. } = self;
+        let mut random = ChaCha8Rng::seed_from_u64(7);
+        let mut numbers = |count: usize| -> Vec<E> {
+            (0..count).map(|_| E::from_f64(random.random_range(-0.5..0.5))).collect()
+        };
+        let (steps, batch) = (timeline.steps(), timeline.batch());
+        let columns = cell::gates::<C>() * hidden;
+        let (states, parameters) = (cell::states::<C>(), cell::parameters::<C>());
+        let (input, initial) = (numbers(steps * features), numbers(batch * states * hidden));
+        let (w_x, w_h) = (numbers(features * columns), numbers(hidden * columns));
+        let (b_x, b_h, vectors) =
+            (numbers(columns), numbers(columns), numbers(parameters * hidden));
+        let d_output = numbers(steps * hidden);
+        let d_others = numbers(batch * (states - 1) * hidden);
+        let recurrent = C::RECURRENT == RecurrentShare::Product;
+        let recurrence = Recurrence {
+            timeline,
+            hidden,
+            features,
+            input: &input,
+            initial: self.from_a_state.then_some(&initial),
+            w_x: Some(&w_x),
+            w_h: recurrent.then_some(&w_h),
+            b_x: Some(&b_x),
+            b_h: recurrent.then_some(&b_h),
+            parameters: (parameters > 0).then_some(&vectors),
+        };
+        recurrence.check::<C>();
+        let walk = |keep| Forward { cell: &cell, recurrence: &recurrence, keep, threads };
+        let inference = E::run(set, walk(false));
+        let walked = E::run(set, walk(true));
+        assert!(inference.hidden == walked.hidden, "{:?} {:?}", inference.hidden, walked.hidden);
+        assert!(inference.others == walked.others, "{:?} {:?}", inference.others, walked.others);
+        let wanted = Wanted {
+            input: true,
+            initial: true,
+            w_x: true,
+            w_h: recurrent,
+            b_x: true,
+            b_h: recurrent,
+            parameters: parameters > 0,
+        };
+        let tape = walked.tape.expect("it was asked for");
+        let back = Backward {
+            threads,
+            cell: &cell,
+            recurrence: &recurrence,
+            tape: &tape,
+            hidden: &walked.hidden,
+            d_output: Some(&d_output),
+            d_others: (states > 1).then_some(&d_others),
+            wanted,
+        };
+        let Gradients { input, initial, w_x, w_h, b_x, b_h, parameters } = E::run(set, back);
+        let gradients = [input, initial, w_x, w_h, b_x, b_h, parameters];
+        [walked.hidden, walked.others].into_iter().chain(gradients.into_iter().flatten()).collect()
+    }
+}
+
+fn hold_against_each_other<E: Element + Into<f64>>(tolerance: f64) {
+    let timelines = [
+        Timeline::uniform(3, 1),
+        Timeline::uniform(5, 2),
+        Timeline::uniform(2, 37),
+        Timeline::from_falling_lengths(&[9, 9, 6, 2, 1, 1, 1]),
+        Timeline::from_falling_lengths(&[4, 1]),
+    ];
+    for (number, timeline) in timelines.iter().enumerate() {
+        for (features, hidden) in [(1, 1), (3, 16), (17, 33), (2, 150)] {
+            for name in NAMES {
+                let both = |set, threads| {
+                    let from_a_state = number % 2 == 0;
+                    let element = std::marker::PhantomData::<E>;
+                    let both =
+                        Both { set, threads, timeline, features, hidden, from_a_state, element };
+                    visit(name, both).expect("a cell of that name")
+                };
+                let case = format!("{name}, {timeline:?}, {features} features, {hidden} units");
+                let reference = both(InstructionSet::Portable, 1);
+                for set in InstructionSet::ALL.into_iter().filter(|set| set.is_available()) {
+                    let alone = both(set, 1);
+                    for (result, expected) in alone.iter().zip(&reference) {
+                        let norm = |of: &dyn Fn((&E, &E)) -> f64| {
+                            result
+                                .iter()
+                                .zip(expected)
+                                .map(|pair| of(pair).powi(2))
+                                .sum::<f64>()
+                                .sqrt()
+                        };
+                        let apart = norm(&|(&a, &b)| a.into() - b.into());
+                        let size = norm(&|(_, &b)| b.into());
+                        assert!(
+                            apart <= tolerance * size,
+                            "{case}, {set:?}: {apart:e} of {size:e}"
+                        );
+                    }
+                    for threads in [2, 3] {
+                        assert!(both(set, threads) == alone, "{case}, {set:?}, {threads} threads");
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn with_threads(work: impl FnOnce() + Send) {
+    rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("three threads").install(work);
+}
+
+#[test]
+fn f32_is_the_same_everywhere() {
+    with_threads(|| hold_against_each_other::<f32>(2e-5));
+}
+
+#[test]
+fn f64_is_the_same_everywhere() {
+    with_threads(|| hold_against_each_other::<f64>(5e-14));
+}
