@@ -6,13 +6,13 @@
 //! ```
 
 use super::arena::Buffer;
-use super::gradients::{Gradients, Wanted, after_the_walk, pack_transposed};
+use super::gradients::{Gradients, Wanted};
 use super::lanes::Lanes;
-use super::product::{Left, Panel, panels, strip, tile_of_panels};
+use super::product::{Left, Panel, panels, strip};
 use super::simd::{Element, Simd, Work};
 use super::threads::{Share, Shared, Team, in_shares};
 use super::{Layout, Recurrence, Tape};
-use crate::cell::{Cell, RecurrentShare, Row};
+use crate::cell::{Cell, InputShare, RecurrentShare, Row};
 use std::ops::Range;
 
 /// The backward walk.
@@ -31,7 +31,7 @@ pub(super) struct Backward<'a, C, E: Element> {
 }
 
 /// The gradients of the pre-activations at all steps.
-pub(super) struct PreActivations<E: Element> {
+pub struct PreActivations<E: Element> {
     /// `dA`: a row of the layout for each step of each row.
     pub a: Buffer<E>,
     /// `dU` of the gates that keep their halves apart; of the others it is `dA`.
@@ -51,7 +51,7 @@ impl<C: Cell, E: Element> Work<E> for Backward<'_, C, E> {
         let initial = if wanted.initial { batch * layout.states * layout.hidden } else { 0 };
         let mut d_initial = Vec::with_capacity(initial);
         let w_h = recurrence.w_h.filter(|_| C::RECURRENT == RecurrentShare::Product);
-        let w_h = w_h.map(|w| pack_transposed::<E, I>(w, layout.hidden, &layout, threads));
+        let w_h = w_h.map(|w| I::pack_transposed(w, layout.hidden, &layout, threads));
         let panels: Vec<Panel> = panels::<E, I>(layout.hidden).collect();
         let step = layout.gates * layout.hidden * layout.hidden;
         let (to_a, to_apart) = (Shared(a.as_mut_ptr()), Shared(apart.as_mut_ptr()));
@@ -84,8 +84,9 @@ impl<C: Cell, E: Element> Work<E> for Backward<'_, C, E> {
         // SAFETY: each thread has written its rows.
         unsafe { d_initial.set_len(initial) };
         let walked = PreActivations { a, apart };
+        let product = C::INPUT == InputShare::Product;
         let mut gradients =
-            after_the_walk::<C, E, I>(recurrence, &layout, hidden, &walked, wanted, threads);
+            I::after_the_walk(recurrence, product, &layout, hidden, &walked, wanted, threads);
         gradients.initial = wanted.initial.then_some(d_initial);
         gradients.parameters = wanted.parameters.then(|| {
             let mut sums = vec![E::default(); layout.parameters * layout.hidden];
@@ -284,7 +285,7 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
                 let c_row = states * padded;
                 if running * 2 <= I::TILE_ROWS && registers == 2 {
                     let (b, c) = ((b, full * inner), (c, full));
-                    tile_of_panels::<E, I>(running, panels.len(), k, left, b, c, c_row);
+                    I::tile_of_panels(running, panels.len(), k, left, b, c, c_row);
                 } else {
                     for (i, panel) in panels.iter().enumerate() {
                         let (b, c) = (b.add(i * full * inner), c.add(i * full));

@@ -8,9 +8,10 @@
 
 use super::arena::Buffer;
 use super::lanes::Lanes;
-use super::product::{Left, Panel, panels, strip, tile, tile_of_panels, tiles};
+use super::packing::gates_of;
+use super::product::{Left, Panel, panels, strip, tiles};
 use super::simd::{Element, Simd, Work};
-use super::threads::{Share, Shared, Team, in_parallel, in_shares};
+use super::threads::{Share, Shared, Team, in_shares};
 use super::{Layout, Recurrence, Tape};
 use crate::cell::{Cell, InputShare, RecurrentShare, Row};
 use std::ops::Range;
@@ -124,49 +125,13 @@ impl<E: Element> Weights<E> {
         let w_x = recurrence.w_x.filter(|_| C::INPUT == InputShare::Product);
         let w_h = recurrence.w_h.filter(|_| C::RECURRENT == RecurrentShare::Product);
         Self {
-            w_x: w_x.map_or_else(empty, |w| pack_gates::<E, I>(w, layout, threads)),
-            w_h: w_h.map_or_else(empty, |w| pack_gates::<E, I>(w, layout, threads)),
+            w_x: w_x.map_or_else(empty, |w| I::pack_gates(w, layout, threads)),
+            w_h: w_h.map_or_else(empty, |w| I::pack_gates(w, layout, threads)),
             bias,
             bias_apart,
             parameters: layout.padded_parameters(recurrence),
         }
     }
-}
-
-/// Numbers that take a thread longer to pack than it takes to wake it.
-pub(super) const PACKING_WORTH_A_THREAD: usize = 1 << 16;
-
-/// A weight matrix `[k, gates × hidden]` in panels of hidden units: for each panel the gates one after
-/// the other, `k` rows of the panel's registers each, zero where there is no unit.
-fn pack_gates<E: Element, I: Simd<E>>(w: &[E], layout: &Layout, threads: usize) -> Buffer<E> {
-    let Layout { hidden, padded, gates, .. } = *layout;
-    let k = w.len() / (gates * hidden);
-    let mut packed = Buffer::stale(k * gates * padded);
-    let to = Shared(packed.as_mut_ptr());
-    let all: Vec<Panel> = panels::<E, I>(hidden).collect();
-    let threads = if w.len() < PACKING_WORTH_A_THREAD { 1 } else { threads };
-    in_parallel(threads, |part| {
-        for panel in all.iter().skip(part).step_by(threads) {
-            let width = panel.registers * I::LANES;
-            for gate in 0..gates {
-                let start = gates_of(panel.start, k, gates) + gate * k * width;
-                for i in 0..k {
-                    let from = &w[(i * gates + gate) * hidden + panel.start..][..panel.columns];
-                    // SAFETY: each panel has a place of its own in the buffer.
-                    let row =
-                        unsafe { std::slice::from_raw_parts_mut(to.at(start + i * width), width) };
-                    row[..panel.columns].copy_from_slice(from);
-                    row[panel.columns..].fill(E::default());
-                }
-            }
-        }
-    });
-    packed
-}
-
-/// Where the gates of the panel start that begins with that unit.
-fn gates_of(unit: usize, k: usize, gates: usize) -> usize {
-    unit * k * gates
 }
 
 /// The walk of some rows of the batch.
@@ -301,16 +266,8 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
                         let apart_w = w.add(joined * gate);
                         if panel.registers == 2 {
                             let m = rows.len();
-                            tile_of_panels::<E, I>(
-                                m,
-                                joined,
-                                hidden,
-                                h,
-                                (w, gate),
-                                (a, padded),
-                                width,
-                            );
-                            tile_of_panels::<E, I>(
+                            I::tile_of_panels(m, joined, hidden, h, (w, gate), (a, padded), width);
+                            I::tile_of_panels(
                                 m,
                                 apart,
                                 hidden,
@@ -321,7 +278,7 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
                             );
                         } else {
                             let product = |w, to, to_row| {
-                                tile::<E, I>(rows.len(), 1, hidden, h, w, to, to_row, false);
+                                I::tile(rows.len(), 1, hidden, h, w, to, to_row, false);
                             };
                             for g in 0..joined {
                                 product(w.add(g * gate), a.add(g * padded), width);

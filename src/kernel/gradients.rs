@@ -9,12 +9,10 @@
 
 use super::arena::Buffer;
 use super::backward::PreActivations;
-use super::forward::PACKING_WORTH_A_THREAD;
 use super::product::{Left, Panel, panels, strip, tile, tiles};
 use super::simd::{Element, Simd, Work};
 use super::threads::{Shared, in_parallel};
 use super::{Layout, Recurrence};
-use crate::cell::{Cell, InputShare};
 use std::ops::Range;
 
 /// Which gradients are to be computed.
@@ -61,44 +59,6 @@ const STEPS_AT_A_TIME: usize = 256;
 /// Rows of dX that share a panel of W_xᵀ while it is in the cache.
 const ROWS_AT_A_TIME: usize = 56;
 
-/// `w`, `[rows, gates × hidden]`, transposed, in panels of its rows: the inner dimension is the gates,
-/// each rounded up to whole registers with zeros.
-pub(super) fn pack_transposed<E: Element, I: Simd<E>>(
-    w: &[E],
-    rows: usize,
-    layout: &Layout,
-    threads: usize,
-) -> Buffer<E> {
-    let Layout { hidden, padded, gates, .. } = *layout;
-    let inner = gates * padded;
-    let mut packed = Buffer::stale(inner * super::product::padded::<E, I>(rows));
-    let to = Shared(packed.as_mut_ptr());
-    let all: Vec<Panel> = panels::<E, I>(rows).collect();
-    let threads = if w.len() < PACKING_WORTH_A_THREAD { 1 } else { threads };
-    in_parallel(threads, |part| {
-        for panel in all.iter().skip(part).step_by(threads) {
-            let width = panel.registers * I::LANES;
-            // SAFETY: each panel has a place of its own in the buffer.
-            let place = unsafe {
-                std::slice::from_raw_parts_mut(to.at(panel.start * inner), inner * width)
-            };
-            if panel.columns < width || padded > hidden {
-                place.fill(E::default());
-            }
-            for column in 0..panel.columns {
-                for gate in 0..gates {
-                    let from = &w[((panel.start + column) * gates + gate) * hidden..][..hidden];
-                    let to = place[gate * padded * width + column..].iter_mut().step_by(width);
-                    for (to, &from) in to.zip(from) {
-                        *to = from;
-                    }
-                }
-            }
-        }
-    });
-    packed
-}
-
 /// One panel of columns of the weights' gradients.
 #[derive(Clone, Copy, Debug)]
 struct Job {
@@ -115,8 +75,9 @@ struct Job {
 }
 
 /// The gradients of input, weights and biases.
-pub(super) fn after_the_walk<C: Cell, E: Element, I: Simd<E>>(
+pub(super) fn after_the_walk<E: Element, I: Simd<E>>(
     recurrence: &Recurrence<E>,
+    product: bool,
     layout: &Layout,
     hidden: &[E],
     walked: &PreActivations<E>,
@@ -125,7 +86,6 @@ pub(super) fn after_the_walk<C: Cell, E: Element, I: Simd<E>>(
 ) -> Gradients<E> {
     let steps = recurrence.timeline.steps();
     let columns = layout.gates * layout.hidden;
-    let product = C::INPUT == InputShare::Product;
     let rows = |given: bool, rows: usize| given.then(|| Vec::<E>::with_capacity(rows * columns));
     let mut w_x = rows(wanted.w_x && product, recurrence.features);
     let mut w_h = rows(wanted.w_h && recurrence.w_h.is_some(), layout.hidden);
@@ -138,7 +98,7 @@ pub(super) fn after_the_walk<C: Cell, E: Element, I: Simd<E>>(
     let w_x_transposed = recurrence
         .w_x
         .filter(|_| wanted.input && product)
-        .map(|w| pack_transposed::<E, I>(w, recurrence.features, layout, threads));
+        .map(|w| I::pack_transposed(w, recurrence.features, layout, threads));
     let jobs = jobs::<E, I>(layout);
     in_parallel(threads, |part| {
         let share = |count: usize| count * part / threads..count * (part + 1) / threads;

@@ -20,6 +20,7 @@ mod backward;
 mod forward;
 mod gradients;
 mod lanes;
+mod packing;
 mod peak;
 mod portable;
 mod product;
@@ -175,7 +176,7 @@ pub struct Tape<E: Element> {
 /// How the numbers of a row lie in the kernels' own memory: each gate, state and kept quantity takes
 /// the hidden units rounded up to whole registers.
 #[derive(Clone, Copy, Debug)]
-struct Layout {
+pub struct Layout {
     hidden: usize,
     padded: usize,
     gates: usize,

@@ -1,6 +1,11 @@
 //! Groups of numbers that the compiler turns into whatever registers the machine is known to have.
 
-use super::simd::{Simd, Work};
+use super::arena::Buffer;
+use super::backward::PreActivations;
+use super::gradients::{self, Gradients, Wanted};
+use super::product::{self, Left};
+use super::simd::{Simd, Work, compiled_once};
+use super::{Layout, Recurrence, packing};
 
 /// The instructions of every machine of the target.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +21,7 @@ macro_rules! portable {
             type Vector = [$type; $lanes];
             const LANES: usize = $lanes;
             const TILE_ROWS: usize = 4;
+            compiled_once!($type);
 
             #[inline(always)]
             unsafe fn run<W: Work<$type>>(work: W) -> W::Output {

@@ -29,9 +29,12 @@ pub(super) fn tiles<E: Element, I: Simd<E>>(rows: usize) -> impl Iterator<Item =
 
 /// Where the numbers of a tile of A lie: row `m` and inner index `k` at `start + m row + k inner`.
 #[derive(Clone, Copy)]
-pub(super) struct Left<E> {
+pub struct Left<E> {
+    /// The first number.
     pub start: *const E,
+    /// From one row to the next.
     pub row: usize,
+    /// From one inner index to the next.
     pub inner: usize,
 }
 
@@ -267,7 +270,7 @@ pub(super) unsafe fn strip<E: Element, I: Simd<E>>(
         unsafe {
             let a = Left { start: a.start.add(rows.start * a.row), ..a };
             let c = c.add(rows.start * c_row);
-            tile::<E, I>(rows.len(), registers, k, a, b, c, c_row, fresh);
+            I::tile(rows.len(), registers, k, a, b, c, c_row, fresh);
         }
     }
 }

@@ -1,5 +1,10 @@
 //! What an instruction set can do with a register of numbers.
 
+use super::arena::Buffer;
+use super::backward::PreActivations;
+use super::gradients::{Gradients, Wanted};
+use super::product::Left;
+use super::{Layout, Recurrence};
 use std::fmt::Debug;
 use std::ops::Add;
 use std::sync::OnceLock;
@@ -72,6 +77,43 @@ pub unsafe trait Simd<E: Element>: Copy + Send + Sync + 'static {
     /// The bits of the number moved up into the exponent.
     unsafe fn shift_to_exponent(v: Self::Vector) -> Self::Vector;
 
+    /// `tile` of `product`.
+    #[allow(clippy::too_many_arguments)]
+    unsafe fn tile(
+        rows: usize,
+        registers: usize,
+        k: usize,
+        a: Left<E>,
+        b: *const E,
+        c: *mut E,
+        c_row: usize,
+        fresh: bool,
+    );
+    /// `tile_of_panels` of `product`.
+    unsafe fn tile_of_panels(
+        rows: usize,
+        panels: usize,
+        k: usize,
+        a: Left<E>,
+        b: (*const E, usize),
+        c: (*mut E, usize),
+        c_row: usize,
+    );
+    /// `gates` of `packing`.
+    fn pack_gates(w: &[E], layout: &Layout, threads: usize) -> Buffer<E>;
+    /// `transposed` of `packing`.
+    fn pack_transposed(w: &[E], rows: usize, layout: &Layout, threads: usize) -> Buffer<E>;
+    /// `after_the_walk` of `gradients`.
+    fn after_the_walk(
+        recurrence: &Recurrence<'_, E>,
+        product: bool,
+        layout: &Layout,
+        hidden: &[E],
+        walked: &PreActivations<E>,
+        wanted: Wanted,
+        threads: usize,
+    ) -> Gradients<E>;
+
     /// The first `count` numbers; zero in the other lanes.
     #[inline(always)]
     unsafe fn load_part(from: *const E, count: usize) -> Self::Vector {
@@ -92,6 +134,61 @@ pub unsafe trait Simd<E: Element>: Copy + Send + Sync + 'static {
         }
     }
 }
+
+/// What does not depend on the cell: it is compiled here once for each instruction set, not again wherever
+/// a cell is.
+macro_rules! compiled_once {
+    ($type:ty) => {
+        unsafe fn tile(
+            rows: usize,
+            registers: usize,
+            k: usize,
+            a: Left<$type>,
+            b: *const $type,
+            c: *mut $type,
+            c_row: usize,
+            fresh: bool,
+        ) {
+            unsafe { product::tile::<$type, Self>(rows, registers, k, a, b, c, c_row, fresh) }
+        }
+        unsafe fn tile_of_panels(
+            rows: usize,
+            panels: usize,
+            k: usize,
+            a: Left<$type>,
+            b: (*const $type, usize),
+            c: (*mut $type, usize),
+            c_row: usize,
+        ) {
+            unsafe { product::tile_of_panels::<$type, Self>(rows, panels, k, a, b, c, c_row) }
+        }
+        fn pack_gates(w: &[$type], layout: &Layout, threads: usize) -> Buffer<$type> {
+            packing::gates::<$type, Self>(w, layout, threads)
+        }
+        fn pack_transposed(
+            w: &[$type],
+            rows: usize,
+            layout: &Layout,
+            threads: usize,
+        ) -> Buffer<$type> {
+            packing::transposed::<$type, Self>(w, rows, layout, threads)
+        }
+        fn after_the_walk(
+            recurrence: &Recurrence<'_, $type>,
+            product: bool,
+            layout: &Layout,
+            hidden: &[$type],
+            walked: &PreActivations<$type>,
+            wanted: Wanted,
+            threads: usize,
+        ) -> Gradients<$type> {
+            gradients::after_the_walk::<$type, Self>(
+                recurrence, product, layout, hidden, walked, wanted, threads,
+            )
+        }
+    };
+}
+pub(super) use compiled_once;
 
 /// The instruction sets that there are kernels for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

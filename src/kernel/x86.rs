@@ -1,6 +1,11 @@
 //! The registers of x86-64: AVX-512, and AVX2 with FMA.
 
-use super::simd::{Simd, Work};
+use super::arena::Buffer;
+use super::backward::PreActivations;
+use super::gradients::{self, Gradients, Wanted};
+use super::product::{self, Left};
+use super::simd::{Simd, Work, compiled_once};
+use super::{Layout, Recurrence, packing};
 use std::arch::x86_64::*;
 
 /// AVX-512 (F).
@@ -68,6 +73,7 @@ macro_rules! avx512 {
             avx512!(@vector $same);
             const LANES: usize = $lanes;
             const TILE_ROWS: usize = 14;
+            compiled_once!($type);
 
             #[inline(always)]
             unsafe fn run<W: Work<$type>>(work: W) -> W::Output {
@@ -191,6 +197,7 @@ macro_rules! avx2 {
             type Vector = $vector;
             const LANES: usize = $lanes;
             const TILE_ROWS: usize = 6;
+            compiled_once!($type);
 
             #[inline(always)]
             unsafe fn run<W: Work<$type>>(work: W) -> W::Output {

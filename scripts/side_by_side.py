@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""Times one recurrent layer in this crate beside PyTorch and burn-nn, and prints a Markdown table.
+
+    python scripts/side_by_side.py
+    python scripts/side_by_side.py --libraries pytorch,bptt,burn-nn --backend flex --sizes 10,100,1,16
+
+The sides take turns, A B A B, one repeat each, and never work at the same time; the table holds the
+medians and their ratios. Starts scripts/pytorch_speed.py with the same Python, and the worker that
+`cargo bench --bench worker` builds.
+
+Needs Python 3.9+, torch and numpy, and a Rust toolchain.
+"""
+
+import argparse
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZES = "10,100,1,16;100,32,32,64;50,32,128,128;50,64,256,256;50,64,512,512;1000,8,128,128;200,1,256,256"
+SECONDS = 1.0
+ROUNDS = (7, 200)
+ROUNDS_OF_THE_SLOW = 3
+
+
+class Worker:
+    """A process that answers each problem with milliseconds."""
+
+    def __init__(self, command, threads):
+        environment = dict(os.environ, RAYON_NUM_THREADS=str(threads))
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        self.about = json.loads(self.process.stdout.readline())
+
+    def once(self, problem):
+        print(json.dumps(dict(problem, repeats=1)), file=self.process.stdin, flush=True)
+        return json.loads(self.process.stdout.readline())["milliseconds"][0]
+
+
+def rust_worker():
+    """The path of the benchmark binary, which cargo builds first."""
+    command = ["cargo", "bench", "--no-run", "--bench", "worker", "--message-format=json"]
+    built = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    for line in built.splitlines():
+        message = json.loads(line)
+        if message.get("executable") and message["target"]["name"] == "worker":
+            return message["executable"]
+    raise SystemExit("error: cargo built no worker")
+
+
+def medians(sides, problem):
+    """Milliseconds of each library, taking turns."""
+    times = {library: [worker.once(dict(problem, **own))] for library, worker, own in sides}
+    fastest = min(samples[0] for samples in times.values())
+    start, rounds = time.monotonic(), 1
+    while rounds < ROUNDS[0] or (
+        rounds < ROUNDS[1] and time.monotonic() - start < SECONDS * len(sides)
+    ):
+        for library, worker, own in sides:
+            slow = times[library][0] > 5 * fastest
+            if not slow or len(times[library]) < ROUNDS_OF_THE_SLOW:
+                times[library].append(worker.once(dict(problem, **own)))
+        rounds += 1
+    return {library: statistics.median(samples) for library, samples in times.items()}
+
+
+def version(*command):
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT).stdout.strip()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--libraries", default="pytorch,bptt", help="of pytorch, bptt, bptt-autodiff, burn-nn")
+    parser.add_argument("--cells", default="lstm,gru,rnn")
+    parser.add_argument("--sizes", default=SIZES, help="T,B,I,H;T,B,I,H;…")
+    parser.add_argument("--modes", default="forward,forward_backward")
+    parser.add_argument("--dtype", default="f32", choices=["f32", "f64"])
+    parser.add_argument("--backend", default="flex", choices=["ndarray", "flex"])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", type=Path, help="write the medians to this file too")
+    arguments = parser.parse_args()
+
+    libraries = arguments.libraries.split(",")
+    rust = Worker([rust_worker()], arguments.threads)
+    python = None
+    if "pytorch" in libraries:
+        python = Worker([sys.executable, str(ROOT / "scripts/pytorch_speed.py")], arguments.threads)
+    sides = [
+        (library, python, {})
+        if library == "pytorch"
+        else (library, rust, {"library": library, "backend": arguments.backend})
+        for library in libraries
+    ]
+    others = [library for library in libraries if library != "bptt"]
+    ratios = {(library, mode): [] for library in others for mode in arguments.modes.split(",")}
+    rows = []
+    print("| cell | T,B,I,H | mode | " + " | ".join(f"{library} ms" for library in libraries), end="")
+    print(" | " + " | ".join(f"{library} / bptt" for library in others) + " |")
+    print("|" + "---|" * (3 + len(libraries) + len(others)))
+    for size in arguments.sizes.split(";"):
+        steps, batch, features, hidden = map(int, size.split(","))
+        for cell in arguments.cells.split(","):
+            for mode in arguments.modes.split(","):
+                problem = {
+                    "cell": cell,
+                    "time": steps,
+                    "batch": batch,
+                    "input": features,
+                    "hidden": hidden,
+                    "dtype": arguments.dtype,
+                    "mode": mode,
+                    "threads": arguments.threads,
+                }
+                times = medians(sides, problem)
+                rows.append(dict(problem, milliseconds=times))
+                cells = [cell, size, mode.replace("_", " + ")]
+                cells += [f"{times[library]:.3f}" for library in libraries]
+                for library in others:
+                    ratio = times[library] / times["bptt"]
+                    ratios[library, mode].append(ratio)
+                    cells.append(f"{ratio:.2f}")
+                print("| " + " | ".join(cells) + " |", flush=True)
+    print()
+    for (library, mode), values in ratios.items():
+        mean = math.exp(statistics.fmean(map(math.log, values)))
+        mode = mode.replace("_", " + ")
+        print(f"{library} / bptt, {mode}: least {min(values):.2f}, geometric mean {mean:.2f}")
+    about = [version("rustc", "--version"), f"{arguments.dtype}, {arguments.threads} threads", arguments.backend]
+    if python:
+        about = [python.about["machine"], f"PyTorch {python.about['pytorch']}"] + about
+    print(", ".join(about))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=1))
+
+
+if __name__ == "__main__":
+    main()
