@@ -32,17 +32,17 @@ fn main() {
             let [gru_full, gru_half, lstm_full, lstm_half] = alternating::medians(
                 5,
                 [
-                    &mut || drop(gru.forward(x.clone(), None).0.sum().backward()),
+                    &mut || drop(gru.forward(x.clone(), None).0.backward()),
                     &mut || {
                         let (output, _) =
                             gru.forward_lengths(x.clone(), &lengths, None).expect(half);
-                        drop(output.sum().backward());
+                        drop(output.backward());
                     },
-                    &mut || drop(lstm.forward(x.clone(), None).0.sum().backward()),
+                    &mut || drop(lstm.forward(x.clone(), None).0.backward()),
                     &mut || {
                         let (output, _) =
                             lstm.forward_lengths(x.clone(), &lengths, None).expect(half);
-                        drop(output.sum().backward());
+                        drop(output.backward());
                     },
                 ],
             );

@@ -30,9 +30,9 @@ fn main() {
             let [by_hand, by_autodiff, by_burn_nn] = alternating::medians(
                 7,
                 [
-                    &mut || drop(manual.forward(x.clone(), None).0.sum().backward()),
-                    &mut || drop(autodiff.forward(x.clone(), None).0.sum().backward()),
-                    &mut || drop(burn_nn.forward(x.clone(), None).0.sum().backward()),
+                    &mut || drop(manual.forward(x.clone(), None).0.backward()),
+                    &mut || drop(autodiff.forward(x.clone(), None).0.backward()),
+                    &mut || drop(burn_nn.forward(x.clone(), None).0.backward()),
                 ],
             );
             println!(

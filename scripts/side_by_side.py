@@ -4,8 +4,9 @@
     python scripts/side_by_side.py
     python scripts/side_by_side.py --libraries pytorch,bptt,burn-nn --backend flex --sizes 10,100,1,16
 
-The sides take turns, A B A B, one repeat each, and never work at the same time; the table holds the
-medians and their ratios. Starts scripts/pytorch_speed.py with the same Python, and the worker that
+The sides take turns, A B A B, and never work at the same time: before each turn there is a pause, for
+idle threads of the other side go on spinning for a while, and the first repeat of a turn only warms up.
+The table holds the medians and their ratios. Starts scripts/pytorch_speed.py with the same Python, and the worker that
 `cargo bench --bench worker` builds.
 
 Needs Python 3.9+, torch and numpy, and a Rust toolchain.
@@ -23,8 +24,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = "10,100,1,16;100,32,32,64;50,32,128,128;50,64,256,256;50,64,512,512;1000,8,128,128;200,1,256,256"
-SECONDS = 1.0
-ROUNDS = (7, 200)
+SECONDS = 1.5
+ROUNDS = (5, 50)
+PAUSE = 0.03
+TURN = 0.03
 ROUNDS_OF_THE_SLOW = 3
 
 
@@ -38,9 +41,10 @@ class Worker:
         )
         self.about = json.loads(self.process.stdout.readline())
 
-    def once(self, problem):
-        print(json.dumps(dict(problem, repeats=1)), file=self.process.stdin, flush=True)
-        return json.loads(self.process.stdout.readline())["milliseconds"][0]
+    def turn(self, problem, repeats):
+        time.sleep(PAUSE)
+        print(json.dumps(dict(problem, repeats=1 + repeats)), file=self.process.stdin, flush=True)
+        return json.loads(self.process.stdout.readline())["milliseconds"][1:]
 
 
 def rust_worker():
@@ -56,16 +60,17 @@ def rust_worker():
 
 def medians(sides, problem):
     """Milliseconds of each library, taking turns."""
-    times = {library: [worker.once(dict(problem, **own))] for library, worker, own in sides}
+    times = {library: worker.turn(dict(problem, **own), 1) for library, worker, own in sides}
     fastest = min(samples[0] for samples in times.values())
     start, rounds = time.monotonic(), 1
     while rounds < ROUNDS[0] or (
         rounds < ROUNDS[1] and time.monotonic() - start < SECONDS * len(sides)
     ):
         for library, worker, own in sides:
-            slow = times[library][0] > 5 * fastest
-            if not slow or len(times[library]) < ROUNDS_OF_THE_SLOW:
-                times[library].append(worker.once(dict(problem, **own)))
+            first = times[library][0]
+            if first <= 5 * fastest or rounds < ROUNDS_OF_THE_SLOW:
+                repeats = min(20, max(1, int(TURN * 1e3 / first)))
+                times[library] += worker.turn(dict(problem, **own), repeats)
         rounds += 1
     return {library: statistics.median(samples) for library, samples in times.items()}
 

@@ -2,7 +2,8 @@
 //! works on, where a step past a row's end does not exist.
 
 use crate::recurrence::Timeline;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use crate::recurrence::op::{self, Placement};
+use burn::tensor::Tensor;
 use std::sync::Arc;
 
 /// How a batch is laid out for the walk.
@@ -10,24 +11,14 @@ use std::sync::Arc;
 pub struct Packing {
     timeline: Arc<Timeline>,
     batch_first: bool,
-    /// Given lengths only: which rows of the flattened user's batch the packed rows are, and the
-    /// ways back.
-    ragged: Option<Ragged>,
-}
-
-#[derive(Clone, Debug)]
-struct Ragged {
-    /// Row of the flattened batch for each packed row.
-    source: Tensor<1, Int>,
-    /// Packed row for each row of the flattened batch; one past the last for a step that is not.
-    target: Tensor<1, Int>,
-    /// Packed row that is the mirror image in its own sequence.
-    mirror: Tensor<1, Int>,
-    /// Batch row by falling length, and the way back.
-    order: Tensor<1, Int>,
-    back: Tensor<1, Int>,
     /// Steps of the user's batch, padding included.
     time: usize,
+    /// From the flattened user's batch to the packed rows; `None` where they lie alike.
+    packed: Option<Placement>,
+    /// From the rows of the user's batch to those by falling length, if they are not all of one length.
+    sorted: Option<Placement>,
+    /// The lengths, falling.
+    lengths: Vec<usize>,
 }
 
 /// What is wrong with the lengths given for a batch.
@@ -62,7 +53,15 @@ pub enum LengthsError {
 impl Packing {
     /// Rows that all run to the end.
     pub fn uniform(time: usize, batch: usize, batch_first: bool) -> Self {
-        Self { timeline: Arc::new(Timeline::uniform(time, batch)), batch_first, ragged: None }
+        let turned = || (0..time * batch).map(|row| row % batch * time + row / batch).collect();
+        Self {
+            timeline: Arc::new(Timeline::uniform(time, batch)),
+            batch_first,
+            time,
+            packed: batch_first.then(|| Placement::new(turned(), time * batch)),
+            sorted: None,
+            lengths: vec![time; batch],
+        }
     }
 
     /// Rows of the given lengths, in any order.
@@ -74,7 +73,6 @@ impl Packing {
         time: usize,
         batch: usize,
         batch_first: bool,
-        device: &Device,
     ) -> Result<Self, LengthsError> {
         if lengths.len() != batch {
             return Err(LengthsError::Count { given: lengths.len(), batch });
@@ -95,33 +93,17 @@ impl Packing {
         let timeline = Timeline::from_falling_lengths(&falling);
         let flat =
             |row: usize, t: usize| if batch_first { row * time + t } else { t * batch + row };
-        let mut source = vec![0; timeline.steps()];
-        let mut mirror = vec![0; timeline.steps()];
-        let mut target = vec![timeline.steps(); time * batch];
-        let mut back = vec![0; batch];
-        for (r, &row) in order.iter().enumerate() {
-            back[row] = r;
-            for t in 0..falling[r] {
-                let packed = timeline.rows(t).start + r;
-                source[packed] = flat(row, t);
-                target[flat(row, t)] = packed;
-                mirror[packed] = timeline.rows(falling[r] - 1 - t).start + r;
-            }
-        }
-        let device = device.clone().inner();
-        let tensor = |rows: Vec<usize>| {
-            let rows: Vec<i64> = rows.into_iter().map(|row| row as i64).collect();
-            Tensor::from_data(TensorData::new(rows.clone(), [rows.len()]), &device)
-        };
-        let ragged = Ragged {
-            source: tensor(source),
-            target: tensor(target),
-            mirror: tensor(mirror),
-            order: tensor(order),
-            back: tensor(back),
+        let packed = (0..timeline.time())
+            .flat_map(|t| order[..timeline.active(t)].iter().map(move |&row| flat(row, t)))
+            .collect();
+        Ok(Self {
+            packed: Some(Placement::new(packed, time * batch)),
+            sorted: Some(Placement::new(order, batch)),
+            timeline: Arc::new(timeline),
+            batch_first,
             time,
-        };
-        Ok(Self { timeline: Arc::new(timeline), batch_first, ragged: Some(ragged) })
+            lengths: falling,
+        })
     }
 
     /// Which rows run at which step.
@@ -132,64 +114,42 @@ impl Packing {
     /// The packed rows `[steps, features]` of a user's batch.
     pub fn pack(&self, batch: Tensor<3>) -> Tensor<2> {
         let [rows, columns, features] = batch.dims();
-        match &self.ragged {
-            Some(ragged) => {
-                batch.reshape([rows * columns, features]).select(0, ragged.source.clone())
-            }
-            None if self.batch_first => batch.swap_dims(0, 1).reshape([rows * columns, features]),
-            None => batch.reshape([rows * columns, features]),
-        }
+        placed(self.packed.as_ref(), batch.reshape([rows * columns, features]))
     }
 
     /// The user's batch of packed rows `[steps, features]`: zero past the rows' ends.
     pub fn unpack(&self, packed: Tensor<2>) -> Tensor<3> {
         let [_, features] = packed.dims();
-        let (time, batch) = (self.time(), self.timeline.batch());
-        match &self.ragged {
-            Some(ragged) => {
-                let zero = Tensor::zeros([1, features], (&packed.device(), packed.dtype()));
-                let shape = if self.batch_first { [batch, time] } else { [time, batch] };
-                Tensor::cat(vec![packed, zero], 0)
-                    .select(0, ragged.target.clone())
-                    .reshape([shape[0], shape[1], features])
-            }
-            None => {
-                let by_time = packed.reshape([time, batch, features]);
-                if self.batch_first { by_time.swap_dims(0, 1) } else { by_time }
-            }
-        }
+        let (time, batch) = (self.time, self.timeline.batch());
+        let [rows, columns] = if self.batch_first { [batch, time] } else { [time, batch] };
+        let way_back = self.packed.as_ref().map(Placement::reversed);
+        placed(way_back.as_ref(), packed).reshape([rows, columns, features])
     }
 
     /// Each sequence from its own last step to its first; its own inverse.
     pub fn mirror(&self, packed: Tensor<2>) -> Tensor<2> {
-        let [steps, features] = packed.dims();
-        match &self.ragged {
-            Some(ragged) => packed.select(0, ragged.mirror.clone()),
-            None => packed
-                .reshape([self.timeline.time(), self.timeline.batch(), features])
-                .flip([0])
-                .reshape([steps, features]),
-        }
+        let timeline = &self.timeline;
+        let mirrored = (0..timeline.time()).flat_map(|t| {
+            let of_row = move |r: usize| timeline.rows(self.lengths[r] - 1 - t).start + r;
+            (0..timeline.active(t)).map(of_row)
+        });
+        op::place(&Placement::new(mirrored.collect(), timeline.steps()), packed)
     }
 
     /// States `[batch, …]` in the order of the walk.
     pub fn sort(&self, state: Tensor<2>) -> Tensor<2> {
-        match &self.ragged {
-            Some(ragged) => state.select(0, ragged.order.clone()),
-            None => state,
-        }
+        placed(self.sorted.as_ref(), state)
     }
 
     /// States `[batch, …]` in the user's order.
     pub fn unsort(&self, state: Tensor<2>) -> Tensor<2> {
-        match &self.ragged {
-            Some(ragged) => state.select(0, ragged.back.clone()),
-            None => state,
-        }
+        placed(self.sorted.as_ref().map(Placement::reversed).as_ref(), state)
     }
+}
 
-    /// Steps of the user's batch, padding included.
-    fn time(&self) -> usize {
-        self.ragged.as_ref().map_or(self.timeline.time(), |ragged| ragged.time)
+fn placed(placement: Option<&Placement>, matrix: Tensor<2>) -> Tensor<2> {
+    match placement {
+        Some(placement) => op::place(placement, matrix),
+        None => matrix,
     }
 }

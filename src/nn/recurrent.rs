@@ -297,7 +297,7 @@ impl<C: Cell> Recurrent<C> {
         lengths: &[usize],
     ) -> Result<Packing, LengthsError> {
         let [time, batch] = self.time_and_batch(input);
-        Packing::with_lengths(lengths, time, batch, self.batch_first, &input.device())
+        Packing::with_lengths(lengths, time, batch, self.batch_first)
     }
 
     fn run(

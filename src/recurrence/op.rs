@@ -8,8 +8,10 @@ use super::walk::{Tape, Upstream, Walk};
 use super::{BackendMatrix, Matrix, OPERANDS, Operands, Timeline};
 use crate::cell::{self, Cell};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, ExtensionType, backend_extension};
-use burn::tensor::Tensor;
+use burn::backend::{
+    Autodiff, Backend, Dispatch, ExtensionType, TensorMetadata, backend_extension,
+};
+use burn::tensor::{Tensor, TensorData};
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
@@ -93,6 +95,69 @@ pub trait RecurrenceBackend: Backend + HostMemory {
             None => outputs(&walk.forward(&operands), &walk.timeline),
         };
         Outputs { hidden, others: others.map_or(Operand::Absent, Operand::Given) }
+    }
+
+    /// The rows of a matrix in their places.
+    fn place(placement: Placement, matrix: FloatTensor<Self>) -> FloatTensor<Self> {
+        if let Some(placed) = slices::place::<Self>(&placement.from, &matrix) {
+            return placed;
+        }
+        let matrix = BackendMatrix::<Self>(matrix);
+        let [rows, columns] = matrix.shape();
+        // One row of zeros behind the others, for the places to which no row goes.
+        let index = placement.from.iter().map(|&row| row.min(rows) as i64).collect::<Vec<_>>();
+        let index = TensorData::new(index, [placement.from.len()]);
+        let index = Self::int_from_data(index, &matrix.0.device());
+        let zero = matrix.zeros(1, columns);
+        Self::float_select(BackendMatrix::stack_rows(vec![matrix, zero]).0, 0, index)
+    }
+}
+
+/// Which row of a matrix goes where: each row of the source to one place at most.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// For each row of the result the row of the source, or [`Placement::NOWHERE`].
+    from: Arc<[usize]>,
+    /// For each row of the source the row of the result, or [`Placement::NOWHERE`].
+    to: Arc<[usize]>,
+}
+
+impl Placement {
+    /// What stands for no row: a row of zeros in the result, a row of the source that is left out.
+    pub const NOWHERE: usize = usize::MAX;
+
+    /// The placement that takes row `from[i]` of `rows` to row `i`.
+    pub fn new(from: Vec<usize>, rows: usize) -> Self {
+        let mut to = vec![Self::NOWHERE; rows];
+        for (row, &source) in from.iter().enumerate().filter(|&(_, &row)| row != Self::NOWHERE) {
+            to[source] = row;
+        }
+        Self { from: from.into(), to: to.into() }
+    }
+
+    /// The way back, which is also the derivative.
+    pub fn reversed(&self) -> Self {
+        Self { from: self.to.clone(), to: self.from.clone() }
+    }
+}
+
+/// The rows of the matrix in their places.
+pub fn place(placement: &Placement, matrix: Tensor<2>) -> Tensor<2> {
+    let placed = <Dispatch as RecurrenceBackend>::place(placement.clone(), matrix.into_dispatch());
+    Tensor::from_dispatch(placed)
+}
+
+#[derive(Debug)]
+struct PlaceBackward;
+
+impl<B: RecurrenceBackend> Backward<B, 1> for PlaceBackward {
+    type State = Placement;
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = gradients.consume::<B>(&ops.node);
+        if let [Some(parent)] = ops.parents {
+            gradients.register::<B>(parent.id, B::place(ops.state.reversed(), gradient));
+        }
     }
 }
 
@@ -194,6 +259,15 @@ impl<B: RecurrenceBackend, C: Cell> Backward<B, OPERANDS> for RecurrenceBackward
 }
 
 impl<B: RecurrenceBackend, K: CheckpointStrategy> RecurrenceBackend for Autodiff<B, K> {
+    fn place(placement: Placement, matrix: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (primitive, node) = matrix.into_parts();
+        let placed = B::place(placement.clone(), primitive);
+        match PlaceBackward.prepare::<K>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(placement, placed),
+            OpsKind::UnTracked(prepared) => prepared.finish(placed),
+        }
+    }
+
     fn recurrence<C: Cell>(walk: Walk<C>, operands: BackendOperands<Self>) -> Outputs<Self> {
         let operands: Operands<Option<FloatTensor<Self>>> = operands.into();
         let like = operands.input.as_ref().expect("a recurrence has an input").primitive().clone();

@@ -268,3 +268,32 @@ fn backward_of<E: Number, B: HostMemory, C: Cell>(
         ..Operands::default()
     })
 }
+
+/// Row `from[i]` of the matrix as row `i`, zeros where there is none, if the backend shows its numbers.
+pub(super) fn place<B: HostMemory>(
+    from: &[usize],
+    matrix: &FloatTensor<B>,
+) -> Option<FloatTensor<B>> {
+    match matrix.dtype() {
+        DType::F32 => place_of::<f32, B>(from, matrix),
+        DType::F64 => place_of::<f64, B>(from, matrix),
+        _ => None,
+    }
+}
+
+fn place_of<E: Number, B: HostMemory>(
+    from: &[usize],
+    matrix: &FloatTensor<B>,
+) -> Option<FloatTensor<B>> {
+    let numbers = E::numbers::<B>(matrix)?;
+    let [_, columns] = matrix.shape().dims();
+    let mut placed: Vec<E> = Vec::with_capacity(from.len() * columns);
+    for &row in from {
+        match numbers.get(row.saturating_mul(columns)..).and_then(|rest| rest.get(..columns)) {
+            Some(row) => placed.extend_from_slice(row),
+            None => placed.resize(placed.len() + columns, kernel::Element::from_f64(0.0)),
+        }
+    }
+    let data = TensorData::new(placed, [from.len(), columns]);
+    Some(B::float_from_data(data, &matrix.device()))
+}
