@@ -111,10 +111,9 @@ impl Team {
     }
 }
 
-/// Rows of the batch for each of so many threads, of about as many steps each.
+/// Rows of the batch for each of at most so many threads, so that the longest at work is done soonest.
 fn share_rows(timeline: &Timeline, threads: usize) -> Vec<Range<usize>> {
     let (batch, steps) = (timeline.batch(), timeline.steps());
-    let parts = threads.min(batch);
     let lengths: Vec<usize> = {
         let mut lengths = vec![0; batch];
         for t in 0..timeline.time() {
@@ -126,25 +125,37 @@ fn share_rows(timeline: &Timeline, threads: usize) -> Vec<Range<usize>> {
         }
         lengths
     };
-    let mut shares = Vec::with_capacity(parts);
-    let (mut start, mut before) = (0, 0);
-    for part in 1..=parts {
-        let mut end = start;
-        // As many rows as come nearest to this part's share, and at least one for each part to come.
-        while end < batch - (parts - part)
-            && (end == start || 2 * before + lengths[end] <= 2 * steps * part / parts)
-        {
-            before += lengths[end];
-            end += 1;
+    // The least cost that no share has to exceed.
+    let shares_within = |most: usize| {
+        let mut shares: Vec<Range<usize>> = Vec::with_capacity(threads);
+        let mut cost = most + 1;
+        for (row, &length) in lengths.iter().enumerate() {
+            cost += length;
+            match shares.last_mut() {
+                Some(share) if cost <= most => share.end = row + 1,
+                _ => {
+                    shares.push(row..row + 1);
+                    cost = (1 + A_STEP_IN_ROWS) * length;
+                }
+            }
         }
-        if part == parts {
-            end = batch;
+        shares
+    };
+    let time = timeline.time();
+    let (mut least, mut most) = ((1 + A_STEP_IN_ROWS) * time, steps + A_STEP_IN_ROWS * time);
+    while least < most {
+        let middle = (least + most) / 2;
+        if shares_within(middle).len() <= threads {
+            most = middle;
+        } else {
+            least = middle + 1;
         }
-        shares.push(start..end);
-        start = end;
     }
-    shares
+    shares_within(most)
 }
+
+/// What a step costs a thread beside its rows, in rows.
+const A_STEP_IN_ROWS: usize = 5;
 
 #[cfg(test)]
 mod tests {
@@ -156,7 +167,8 @@ mod tests {
         assert_eq!(share_rows(&Timeline::uniform(5, 1), 2).len(), 1);
         let ragged = Timeline::from_falling_lengths(&[10, 5, 5, 1, 1]);
         assert_eq!(share_rows(&ragged, 2), [0..1, 1..5]);
-        assert_eq!(share_rows(&ragged, 5), [0..1, 1..2, 2..3, 3..4, 4..5]);
+        // More threads would not help: the longest row takes as long as the others together.
+        assert_eq!(share_rows(&ragged, 5), [0..1, 1..5]);
     }
 
     #[test]
