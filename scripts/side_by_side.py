@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times one recurrent layer in this crate beside PyTorch and burn-nn, and prints a Markdown table.
+"""Times one recurrent layer in this crate beside PyTorch, burn-nn and rust-lstm, and prints a Markdown table.
 
     python scripts/side_by_side.py
     python scripts/side_by_side.py --libraries pytorch,bptt,burn-nn --backend flex --sizes 10,100,1,16
@@ -47,15 +47,20 @@ class Worker:
         return json.loads(self.process.stdout.readline())["milliseconds"][1:]
 
 
-def rust_worker():
-    """The path of the benchmark binary, which cargo builds first."""
-    command = ["cargo", "bench", "--no-run", "--bench", "worker", "--message-format=json"]
+RUST_LSTM = ROOT / "scripts/rust_lstm_speed/Cargo.toml"
+WORKER = ["bench", "--no-run", "--bench", "worker"]
+WORKER_RUST_LSTM = ["build", "--release", "--manifest-path", str(RUST_LSTM), "--target-dir", str(ROOT / "target/rust-lstm")]
+
+
+def rust_worker(arguments, name):
+    """The path of the program of that name, which cargo builds first."""
+    command = ["cargo", *arguments, "--message-format=json"]
     built = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
     for line in built.splitlines():
         message = json.loads(line)
-        if message.get("executable") and message["target"]["name"] == "worker":
+        if message.get("executable") and message["target"]["name"] == name:
             return message["executable"]
-    raise SystemExit("error: cargo built no worker")
+    raise SystemExit(f"error: cargo built no {name}")
 
 
 def medians(sides, problem):
@@ -81,7 +86,7 @@ def version(*command):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--libraries", default="pytorch,bptt", help="of pytorch, bptt, bptt-autodiff, burn-nn")
+    parser.add_argument("--libraries", default="pytorch,bptt", help="of pytorch, bptt, bptt-autodiff, burn-nn, rust-lstm (its LSTM, f64 on one thread)")
     parser.add_argument("--cells", default="lstm,gru,rnn")
     parser.add_argument("--sizes", default=SIZES, help="T,B,I,H;T,B,I,H;…")
     parser.add_argument("--modes", default="forward,forward_backward")
@@ -92,17 +97,22 @@ def main():
     arguments = parser.parse_args()
 
     libraries = arguments.libraries.split(",")
-    rust = Worker([rust_worker()], arguments.threads)
-    python = None
+    rust = Worker([rust_worker(WORKER, "worker")], arguments.threads)
+    apart = {}
     if "pytorch" in libraries:
-        python = Worker([sys.executable, str(ROOT / "scripts/pytorch_speed.py")], arguments.threads)
+        command = [sys.executable, str(ROOT / "scripts/pytorch_speed.py")]
+        apart["pytorch"] = Worker(command, arguments.threads)
+    if "rust-lstm" in libraries:
+        apart["rust-lstm"] = Worker([rust_worker(WORKER_RUST_LSTM, "rust_lstm_speed")], 1)
     sides = [
-        (library, python, {})
-        if library == "pytorch"
+        (library, apart[library], {})
+        if library in apart
         else (library, rust, {"library": library, "backend": arguments.backend})
         for library in libraries
     ]
+    python = apart.get("pytorch")
     others = [library for library in libraries if library != "bptt"]
+    lstm_alone = {"rust-lstm"}
     ratios = {(library, mode): [] for library in others for mode in arguments.modes.split(",")}
     rows = []
     print("| cell | T,B,I,H | mode | " + " | ".join(f"{library} ms" for library in libraries), end="")
@@ -122,11 +132,15 @@ def main():
                     "mode": mode,
                     "threads": arguments.threads,
                 }
-                times = medians(sides, problem)
+                there = [side for side in sides if cell == "lstm" or side[0] not in lstm_alone]
+                times = medians(there, problem)
                 rows.append(dict(problem, milliseconds=times))
                 cells = [cell, size, mode.replace("_", " + ")]
-                cells += [f"{times[library]:.3f}" for library in libraries]
+                cells += [f"{times[library]:.3f}" if library in times else "" for library in libraries]
                 for library in others:
+                    if library not in times:
+                        cells.append("")
+                        continue
                     ratio = times[library] / times["bptt"]
                     ratios[library, mode].append(ratio)
                     cells.append(f"{ratio:.2f}")

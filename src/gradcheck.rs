@@ -4,7 +4,7 @@
 //! The loss is `L = Σ R ⊙ output + Σ R' ⊙ last state` with drawn `R` and `R'`, so that every output
 //! and every state matters by an amount of its own.
 
-use crate::cell::{self, Cell, InputShare, Row as _};
+use crate::cell::{self, Cell, Row as _};
 use crate::nn::{DirectionWeights, Gradient, Random, Recurrent, RecurrentConfig};
 use burn::module::Param;
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -176,10 +176,7 @@ impl<C: Cell> Drawn<C> {
     fn new(cell: &C, problem: &Problem, gradient: Gradient, device: &Device) -> Self {
         let Problem { hidden, layers, bidirectional, time, batch, seed, .. } = *problem;
         let mut random = Random::seed_from_u64(seed);
-        let features = match C::INPUT {
-            InputShare::Product => problem.input,
-            InputShare::Elementwise => cell::gates::<C>() * hidden,
-        };
+        let features = cell::features::<C>(problem.input, hidden);
         let output = if problem.projection { hidden.div_ceil(2) } else { hidden };
         let rate = |rate: f64| if problem.regularised { rate } else { 0.0 };
         let stack = RecurrentConfig::new(features, hidden, problem.bias)

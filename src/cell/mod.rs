@@ -278,6 +278,28 @@ pub const fn kept<C: Cell>() -> usize {
     <C::Kept<()> as Row<()>>::LEN
 }
 
+/// Features of the input of a layer that may choose them: an input that is not multiplied has one for
+/// each gate and hidden unit.
+pub const fn features<C: Cell>(asked: usize, hidden: usize) -> usize {
+    match C::INPUT {
+        InputShare::Product => asked,
+        InputShare::Elementwise => gates::<C>() * hidden,
+    }
+}
+
+/// Multiplications of the products of one row and step: `G H (I + H)` where both shares are products.
+pub const fn multiplications<C: Cell>(features: usize, hidden: usize) -> usize {
+    let input = match C::INPUT {
+        InputShare::Product => features,
+        InputShare::Elementwise => 0,
+    };
+    let recurrent = match C::RECURRENT {
+        RecurrentShare::Product => hidden,
+        RecurrentShare::Elementwise => 0,
+    };
+    gates::<C>() * hidden * (input + recurrent)
+}
+
 /// Whether the step looks at its own hidden state unit by unit, beside the recurrent product.
 pub fn looks_at_hidden<C: Cell>(cell: &C) -> bool {
     let step = cell.derivative(

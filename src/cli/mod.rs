@@ -1,14 +1,21 @@
 //! The command line: one file a subcommand. It turns arguments into library calls, and results into
 //! text and pictures.
 
+mod bench;
 mod count;
 mod gradcheck;
 mod options;
 mod output;
 mod series;
 
+use bptt::kernel::InstructionSet;
 use clap::{Parser, Subcommand, error::ErrorKind};
+use peak_alloc::PeakAlloc;
 use std::process::ExitCode;
+
+/// Counts the bytes that are held, for `bptt bench`.
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
 
 /// Recurrent networks whose backward pass is written by hand.
 #[derive(Parser)]
@@ -25,6 +32,8 @@ enum Command {
     Train(Train),
     /// Hold the hand-written gradient against autodiff and central differences
     Gradcheck(gradcheck::Arguments),
+    /// Measure one layer: time, share of the machine's peak, memory
+    Bench(bench::Arguments),
 }
 
 #[derive(Subcommand)]
@@ -62,11 +71,12 @@ pub fn parse() -> Result<Cli, Failure> {
 
 /// Runs the command.
 pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    bptt::kernel::InstructionSet::chosen()?;
+    InstructionSet::chosen()?;
     match cli.command {
         Command::Train(Train::Count(arguments)) => count::run(&arguments),
         Command::Train(Train::Series(arguments)) => series::run(&arguments),
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     }
 }
 

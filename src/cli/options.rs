@@ -18,11 +18,17 @@ pub struct Compute {
     /// Seed of everything that is drawn
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Threads at work [default: RAYON_NUM_THREADS, or all cores]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    threads: Option<usize>,
 }
 
 impl Compute {
-    /// The backend's device.
+    /// The backend's device, with as many threads as were asked for.
     pub fn device(&self) -> Result<Device, Failure> {
+        if let Some(threads) = self.threads {
+            rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+        }
         Ok(self.backend.device()?)
     }
 }
@@ -34,6 +40,21 @@ pub enum DataType {
     F32,
     /// Double precision
     F64,
+}
+
+impl DataType {
+    /// As the command line calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+        }
+    }
+
+    /// Bytes of a number.
+    pub fn bytes(self) -> f64 {
+        DType::from(self).size() as f64
+    }
 }
 
 impl From<DataType> for DType {
@@ -54,6 +75,16 @@ pub enum Path {
     Autodiff,
 }
 
+impl Path {
+    /// As the command line calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Manual => "manual",
+            Self::Autodiff => "autodiff",
+        }
+    }
+}
+
 impl From<Path> for Gradient {
     fn from(path: Path) -> Self {
         match path {
@@ -69,6 +100,30 @@ pub fn size(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(size) if (1..=LARGEST).contains(&size) => Ok(size),
         _ => Err(format!("give a whole number from 1 to {LARGEST}")),
+    }
+}
+
+/// A number of threads.
+fn threads(text: &str) -> Result<usize, String> {
+    const MOST: usize = 1024;
+    match text.parse::<usize>() {
+        Ok(threads) if (1..=MOST).contains(&threads) => Ok(threads),
+        _ => Err(format!("give a whole number from 1 to {MOST}")),
+    }
+}
+
+/// Refuses what would need more bytes than the machine has free, where it tells.
+pub fn fits_memory(bytes: f64, smaller: &str) -> Result<(), Failure> {
+    let told = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = told.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+    match kibibytes {
+        Some(free) if bytes > free * 1024.0 => Err(Failure(format!(
+            "this would need about {:.0} GiB of memory, and {:.0} GiB are free: make {smaller} smaller",
+            bytes / 1024f64.powi(3),
+            free / 1024f64.powi(2)
+        ))),
+        _ => Ok(()),
     }
 }
 

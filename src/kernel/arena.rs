@@ -27,6 +27,13 @@ fn arena() -> MutexGuard<'static, Arena> {
     ARENA.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Gives the working memory that no call is using back to the system.
+pub fn release_memory() {
+    let mut arena = arena();
+    arena.free.clear();
+    arena.most_in_use = arena.in_use;
+}
+
 impl Arena {
     fn take(&mut self, lines: usize) -> Option<Vec<Line>> {
         let fits = |free: &Vec<Line>| (lines..=2 * lines).contains(&free.len());
@@ -123,13 +130,32 @@ mod tests {
 
     #[test]
     fn memory_is_used_again() {
-        let mut first = Buffer::<f64>::stale(123_457);
-        first.fill(7.0);
-        let place = first.as_ptr();
-        drop(first);
-        let second = Buffer::<f64>::stale(123_456);
-        assert_eq!((second.as_ptr(), second.len()), (place, 123_456));
-        assert_eq!(place as usize % LINE, 0);
-        assert!(Buffer::<f32>::zeros(100).iter().all(|&x| x == 0.0));
+        let mut arena = Arena { free: Vec::new(), in_use: 0, most_in_use: 0 };
+        assert!(arena.take(100).is_none());
+        let memory = zeroed(100);
+        let place = memory.as_ptr();
+        arena.began(100);
+        arena.ended(memory);
+        assert!(arena.take(101).is_none() && arena.take(49).is_none());
+        let again = arena.take(90).expect("the memory that fits");
+        assert_eq!((again.as_ptr(), again.len()), (place, 100));
+        // A second one of another size: with both, never more than was in use at once is held.
+        arena.began(100);
+        arena.began(30);
+        arena.ended(again);
+        arena.ended(zeroed(30));
+        arena.began(40);
+        assert_eq!(arena.free.iter().map(Vec::len).collect::<Vec<_>>(), [30]);
+    }
+
+    #[test]
+    fn buffers_start_at_a_cache_line() {
+        for len in [0, 1, 15, 16, 17, 1000] {
+            let mut buffer = Buffer::<f64>::stale(len);
+            buffer.fill(7.0);
+            assert_eq!((buffer.as_ptr() as usize % LINE, buffer.len()), (0, len));
+            drop(buffer);
+            assert!(Buffer::<f32>::zeros(len).iter().all(|&x| x == 0.0));
+        }
     }
 }

@@ -8,12 +8,11 @@
 use super::arena::Buffer;
 use super::gradients::{Gradients, Wanted};
 use super::lanes::Lanes;
-use super::product::{Left, Panel, panels, strip};
+use super::product::{self, Left, Panel, Product, panels, strip};
 use super::simd::{Element, Simd, Work};
-use super::threads::{Share, Shared, Team, in_shares};
+use super::threads::{Share, Shared, in_shares};
 use super::{Layout, Recurrence, Tape};
 use crate::cell::{Cell, InputShare, RecurrentShare, Row};
-use std::ops::Range;
 
 /// The backward walk.
 pub(super) struct Backward<'a, C, E: Element> {
@@ -57,8 +56,7 @@ impl<C: Cell, E: Element> Work<E> for Backward<'_, C, E> {
         let (to_a, to_apart) = (Shared(a.as_mut_ptr()), Shared(apart.as_mut_ptr()));
         let to_parameters = Shared(d_parameters.as_mut_ptr());
         let to_initial = Shared(d_initial.as_mut_ptr());
-        in_shares(recurrence.timeline, panels.len(), step, threads, |share| {
-            let Share { rows, panels: own, team } = share;
+        in_shares(recurrence.timeline, &panels, step, threads, |share| {
             let walk = RowsBackward {
                 cell,
                 recurrence,
@@ -69,10 +67,8 @@ impl<C: Cell, E: Element> Work<E> for Backward<'_, C, E> {
                 d_others,
                 w_h: w_h.as_ref(),
                 parameters: layout.padded_parameters(recurrence),
-                carried: Buffer::zeros(rows.len() * layout.states * layout.padded),
-                rows,
-                panels: &panels[own],
-                team,
+                carried: Buffer::zeros(share.rows.len() * layout.states * layout.padded),
+                share,
                 to_initial: wanted.initial.then_some(to_initial),
                 a: to_a,
                 apart: to_apart,
@@ -118,10 +114,7 @@ struct RowsBackward<'a, C, E: Element> {
     parameters: Buffer<E>,
     /// What the step after hands back to the states of each row: source 2.
     carried: Buffer<E>,
-    rows: Range<usize>,
-    /// The units that this thread computes, and the threads that compute the others.
-    panels: &'a [Panel],
-    team: Option<&'a Team>,
+    share: Share<'a>,
     to_initial: Option<Shared<E>>,
     a: Shared<E>,
     apart: Shared<E>,
@@ -135,12 +128,12 @@ impl<C: Cell, E: Element> Work<E> for RowsBackward<'_, C, E> {
     fn run<I: Simd<E>>(mut self) {
         let timeline = self.recurrence.timeline;
         for t in (0..timeline.time()).rev() {
-            let running = self.running(t);
+            let running = self.share.running(t);
             if running == 0 {
                 continue;
             }
             self.take_up_ending_rows(t);
-            for panel in self.panels {
+            for panel in self.share.panels {
                 // SAFETY: these rows and units are among those of this walk.
                 unsafe {
                     if panel.registers == 2 {
@@ -150,9 +143,7 @@ impl<C: Cell, E: Element> Work<E> for RowsBackward<'_, C, E> {
                     }
                 }
             }
-            if let Some(team) = self.team {
-                team.meet();
-            }
+            self.share.meet();
             if t > 0 || self.to_initial.is_some() {
                 self.through_the_weights::<I>(t, running);
             }
@@ -162,23 +153,13 @@ impl<C: Cell, E: Element> Work<E> for RowsBackward<'_, C, E> {
 }
 
 impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
-    /// How many of these rows run at step `t`.
-    fn running(&self, t: usize) -> usize {
-        self.recurrence.timeline.active(t).min(self.rows.end).saturating_sub(self.rows.start)
-    }
-
-    /// The first of these rows at step `t` among the rows of all steps.
-    fn packed(&self, t: usize) -> usize {
-        self.recurrence.timeline.rows(t).start + self.rows.start
-    }
-
     /// The rows whose last step is `t` start from the gradient of their last states.
     fn take_up_ending_rows(&mut self, t: usize) {
         let Layout { hidden, padded, states, .. } = *self.layout;
         let Some(last) = self.d_others else { return };
-        for r in self.running(t + 1)..self.running(t) {
+        for r in self.share.running(t + 1)..self.share.running(t) {
             for s in 0..states - 1 {
-                let from = ((self.rows.start + r) * (states - 1) + s) * hidden;
+                let from = ((self.share.rows.start + r) * (states - 1) + s) * hidden;
                 self.carried[(r * states + s + 1) * padded..][..hidden]
                     .copy_from_slice(&last[from..from + hidden]);
             }
@@ -197,17 +178,17 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
         let Layout { hidden, padded, states, parameters, .. } = layout;
         let Panel { start: unit, columns, .. } = *panel;
         let timeline = self.recurrence.timeline;
-        let first = self.packed(t);
+        let first = self.share.packed(t);
         // SAFETY: what the caller promises.
         unsafe {
             let others = |t: usize| {
-                let at = layout.others_after(timeline, true, t, self.rows.start);
+                let at = layout.others_after(timeline, true, t, self.share.rows.start);
                 self.tape.others.as_ptr().add(at + unit)
             };
             let (others_after, others_before) = (others(t), others(t.saturating_sub(1)));
             let hidden_after = self.hidden.as_ptr().add(first * hidden + unit);
             let hidden_before =
-                self.hidden.as_ptr().add(self.packed(t.saturating_sub(1)) * hidden + unit);
+                self.hidden.as_ptr().add(self.share.packed(t.saturating_sub(1)) * hidden + unit);
             let kept = self.tape.kept.as_ptr().add(first * layout.kept() + unit);
             let learned = self.parameters.as_ptr().add(unit);
             let (a, apart) = (
@@ -229,7 +210,7 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
                 if t > 0 {
                     before.as_mut()[0] = Lanes::load_part(hidden_before.add(r * hidden), columns);
                 } else if let Some(initial) = initial {
-                    let row = (self.rows.start + r) * states * hidden + unit;
+                    let row = (self.share.rows.start + r) * states * hidden + unit;
                     before.as_mut()[0] = Lanes::load_part(initial.as_ptr().add(row), columns);
                 }
                 for s in 1..states {
@@ -238,7 +219,7 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
                     if t > 0 {
                         before.as_mut()[s] = Lanes::load(others_before.add(at));
                     } else if let Some(initial) = initial {
-                        let row = ((self.rows.start + r) * states + s) * hidden + unit;
+                        let row = ((self.share.rows.start + r) * states + s) * hidden + unit;
                         before.as_mut()[s] = Lanes::load_part(initial.as_ptr().add(row), columns);
                     }
                 }
@@ -258,7 +239,7 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
                     };
                     state.store(carried.add(s * padded));
                 }
-                let sums = (self.rows.start + r) * parameters * padded + unit;
+                let sums = (self.share.rows.start + r) * parameters * padded + unit;
                 for p in 0..parameters {
                     let sum = self.d_parameters.at(sums + p * padded);
                     (Lanes::load(sum) + step.parameters.as_ref()[p]).store(sum);
@@ -273,40 +254,43 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
         let Layout { padded, gates, apart, states, .. } = *self.layout;
         let Some(w_h) = self.w_h else { return };
         let joined = (gates - apart) * padded;
-        let row = self.packed(t);
+        let row = self.share.packed(t);
         let inner = gates * padded;
-        let full = super::product::panel::<E, I>();
-        let product = |panels: &[Panel], carried: *mut E, left: Left<E>, skip: usize, k: usize| {
-            let Some(&Panel { start, registers, .. }) = panels.first() else { return };
-            // SAFETY: rows of dA and dU that have just been written, and this thread's carried states.
-            unsafe {
-                let b = w_h.as_ptr().add(start * inner + skip * registers * I::LANES);
-                let c = carried.add(start);
-                let c_row = states * padded;
-                if running * 2 <= I::TILE_ROWS && registers == 2 {
-                    let (b, c) = ((b, full * inner), (c, full));
-                    I::tile_of_panels(running, panels.len(), k, left, b, c, c_row);
-                } else {
-                    for (i, panel) in panels.iter().enumerate() {
-                        let (b, c) = (b.add(i * full * inner), c.add(i * full));
-                        strip::<E, I>(running, panel.registers, k, left, b, c, c_row, false);
-                    }
-                }
-            }
-        };
-        let carried = self.carried.as_mut_ptr();
-        // SAFETY: the rows of this step.
+        let full = product::panel::<E, I>();
+        // SAFETY: the rows of this step, which have just been written, and this thread's carried states.
         let (a, u) = unsafe {
             (self.a.at(row * self.layout.row()), self.apart.at(row * self.layout.apart_row()))
         };
         let a = Left { start: a.cast_const(), row: self.layout.row(), inner: 1 };
         let u = Left { start: u.cast_const(), row: self.layout.apart_row(), inner: 1 };
         // The last panel may be only one register wide.
-        let wide = self.panels.iter().take_while(|panel| panel.registers == 2).count();
-        for panels in [&self.panels[..wide], &self.panels[wide..]] {
-            product(panels, carried, a, 0, joined);
-            if apart > 0 {
-                product(panels, carried, u, joined, apart * padded);
+        let wide = self.share.panels.iter().take_while(|panel| panel.registers == 2).count();
+        for panels in [&self.share.panels[..wide], &self.share.panels[wide..]] {
+            let Some(&Panel { start, registers, .. }) = panels.first() else { continue };
+            for (a, skip, k) in [(a, 0, joined), (u, joined, apart * padded)] {
+                // SAFETY: as above, and these panels of the weights.
+                unsafe {
+                    let product = Product {
+                        k,
+                        a,
+                        b: w_h.as_ptr().add(start * inner + skip * registers * I::LANES),
+                        c: self.carried.as_mut_ptr().add(start),
+                        c_row: states * padded,
+                        fresh: false,
+                    };
+                    if running * 2 <= I::TILE_ROWS && registers == 2 {
+                        let next = (full * inner, full);
+                        I::tile_of_panels(running, panels.len(), next, product);
+                    } else {
+                        for i in 0..panels.len() {
+                            let product = product.of_panel(i * full * inner, i * full);
+                            strip::<E, I>(running, registers, product);
+                        }
+                    }
+                }
+                if apart == 0 {
+                    break;
+                }
             }
         }
     }
@@ -315,11 +299,11 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
     fn end_at_the_initial_state(&mut self) {
         let Layout { hidden, padded, states, .. } = *self.layout;
         let Some(to) = self.to_initial else { return };
-        for r in 0..self.rows.len() {
+        for r in 0..self.share.rows.len() {
             for s in 0..states {
-                for panel in self.panels {
+                for panel in self.share.panels {
                     let from = &self.carried[(r * states + s) * padded + panel.start..];
-                    let at = ((self.rows.start + r) * states + s) * hidden + panel.start;
+                    let at = ((self.share.rows.start + r) * states + s) * hidden + panel.start;
                     // SAFETY: these rows and units of the initial states' gradient are this thread's.
                     unsafe {
                         std::ptr::copy_nonoverlapping(from.as_ptr(), to.at(at), panel.columns);

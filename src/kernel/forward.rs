@@ -9,9 +9,9 @@
 use super::arena::Buffer;
 use super::lanes::Lanes;
 use super::packing::gates_of;
-use super::product::{Left, Panel, panels, strip, tiles};
+use super::product::{Left, Panel, Product, panels, strip, tiles};
 use super::simd::{Element, Simd, Work};
-use super::threads::{Share, Shared, Team, in_shares};
+use super::threads::{Share, Shared, in_shares};
 use super::{Layout, Recurrence, Tape};
 use crate::cell::{Cell, InputShare, RecurrentShare, Row};
 use std::ops::Range;
@@ -54,19 +54,16 @@ impl<C: Cell, E: Element> Work<E> for Forward<'_, C, E> {
         let step = layout.gates * layout.hidden * layout.hidden;
         let (to_others, to_kept) = (Shared(others.as_mut_ptr()), Shared(kept.as_mut_ptr()));
         let (to_hidden, to_last) = (Shared(hidden.as_mut_ptr()), Shared(last.as_mut_ptr()));
-        in_shares(recurrence.timeline, panels.len(), step, threads, |share| {
-            let Share { rows, panels: own, team } = share;
-            let ahead = (ROWS_AHEAD / rows.len()).max(1);
-            let most = ahead * rows.len();
+        in_shares(recurrence.timeline, &panels, step, threads, |share| {
+            let ahead = (ROWS_AHEAD / share.rows.len()).max(1);
+            let most = ahead * share.rows.len();
             let walk = RowsForward {
                 cell,
                 recurrence,
                 layout: &layout,
                 weights: &weights,
                 keep,
-                rows,
-                panels: &panels[own],
-                team,
+                share,
                 ahead,
                 a: Buffer::stale(most * layout.row()),
                 u: Buffer::stale(most * layout.apart_row()),
@@ -141,10 +138,7 @@ struct RowsForward<'a, C, E: Element> {
     layout: &'a Layout,
     weights: &'a Weights<E>,
     keep: bool,
-    rows: Range<usize>,
-    /// The units that this thread computes, and the threads that compute the others.
-    panels: &'a [Panel],
-    team: Option<&'a Team>,
+    share: Share<'a>,
     /// Steps whose A is computed at a time.
     ahead: usize,
     a: Buffer<E>,
@@ -162,20 +156,18 @@ impl<C: Cell, E: Element> Work<E> for RowsForward<'_, C, E> {
     fn run<I: Simd<E>>(mut self) {
         let timeline = self.recurrence.timeline;
         let mut t = 0;
-        while t < timeline.time() && timeline.active(t) > self.rows.start {
+        while t < timeline.time() && timeline.active(t) > self.share.rows.start {
             let end = (t + self.ahead).min(timeline.time());
             self.input_share::<I>(t..end);
             let mut row = 0;
             for t in t..end {
-                let running = self.running(t);
+                let running = self.share.running(t);
                 if running == 0 {
                     return;
                 }
                 self.step::<I>(t, row, running);
                 self.end_rows(t);
-                if let Some(team) = self.team {
-                    team.meet();
-                }
+                self.share.meet();
                 row += running;
             }
             t = end;
@@ -184,33 +176,20 @@ impl<C: Cell, E: Element> Work<E> for RowsForward<'_, C, E> {
 }
 
 impl<C: Cell, E: Element> RowsForward<'_, C, E> {
-    /// How many of these rows run at step `t`.
-    fn running(&self, t: usize) -> usize {
-        self.recurrence.timeline.active(t).min(self.rows.end).saturating_sub(self.rows.start)
-    }
-
-    /// The first of these rows at step `t` among the rows of all steps.
-    fn packed(&self, t: usize) -> usize {
-        self.recurrence.timeline.rows(t).start + self.rows.start
-    }
-
     /// `A = X W_x + b` of some steps, one after the other.
     #[inline(always)]
     fn input_share<I: Simd<E>>(&mut self, steps: Range<usize>) {
         let Layout { gates, hidden, padded, .. } = *self.layout;
         let width = self.layout.row();
-        // Rows of X that lie one after the other.
-        let mut runs: Vec<Range<usize>> = Vec::new();
-        for t in steps {
-            let rows = self.packed(t)..self.packed(t) + self.running(t);
-            match runs.last_mut() {
-                Some(run) if run.end == rows.start => run.end = rows.end,
-                _ => runs.push(rows),
-            }
-        }
         let features = self.recurrence.features;
-        let mut row = 0;
-        for run in runs {
+        let (mut t, mut row) = (steps.start, 0);
+        while t < steps.end {
+            // Rows of X that lie one after the other.
+            let mut run = self.share.packed(t)..self.share.packed(t);
+            while t < steps.end && self.share.packed(t) == run.end {
+                run.end += self.share.running(t);
+                t += 1;
+            }
             for a in self.a[row * width..][..run.len() * width].chunks_exact_mut(width) {
                 a.copy_from_slice(&self.weights.bias);
             }
@@ -224,15 +203,21 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
             } else {
                 let x = &self.recurrence.input[run.start * features..run.end * features];
                 let x = Left { start: x.as_ptr(), row: features, inner: 1 };
-                for &Panel { start, registers, .. } in self.panels {
+                for &Panel { start, registers, .. } in self.share.panels {
                     for gate in 0..gates {
                         let w = gates_of(start, features, gates)
                             + gate * features * registers * I::LANES;
                         // SAFETY: the panel's gate in the packed weights, and its columns of A.
                         unsafe {
-                            let w = self.weights.w_x.as_ptr().add(w);
-                            let a = self.a.as_mut_ptr().add(row * width + gate * padded + start);
-                            strip::<E, I>(run.len(), registers, features, x, w, a, width, false);
+                            let product = Product {
+                                k: features,
+                                a: x,
+                                b: self.weights.w_x.as_ptr().add(w),
+                                c: self.a.as_mut_ptr().add(row * width + gate * padded + start),
+                                c_row: width,
+                                fresh: false,
+                            };
+                            strip::<E, I>(run.len(), registers, product);
                         }
                     }
                 }
@@ -252,39 +237,36 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
         }
         let before = self.hidden_before(t);
         let product = before.filter(|_| C::RECURRENT == RecurrentShare::Product);
-        for panel in self.panels {
+        for panel in self.share.panels {
             for rows in tiles::<E, I>(running) {
                 if let Some(h) = product {
                     // SAFETY: the panel's gates in the packed weights, and its columns of A and U.
                     unsafe {
-                        let h = Left { start: h.start.add(rows.start * h.row), ..h };
                         let gate = hidden * panel.registers * I::LANES;
                         let w = self.weights.w_h.as_ptr();
                         let w = w.add(gates_of(panel.start, hidden, gates));
-                        let a = self.a.as_mut_ptr().add((row + rows.start) * width + panel.start);
-                        let u = self.u.as_mut_ptr().add(rows.start * apart_width + panel.start);
-                        let apart_w = w.add(joined * gate);
-                        if panel.registers == 2 {
-                            let m = rows.len();
-                            I::tile_of_panels(m, joined, hidden, h, (w, gate), (a, padded), width);
-                            I::tile_of_panels(
-                                m,
-                                apart,
-                                hidden,
-                                h,
-                                (apart_w, gate),
-                                (u, padded),
-                                apart_width,
-                            );
-                        } else {
-                            let product = |w, to, to_row| {
-                                I::tile(rows.len(), 1, hidden, h, w, to, to_row, false);
-                            };
-                            for g in 0..joined {
-                                product(w.add(g * gate), a.add(g * padded), width);
-                            }
-                            for g in 0..apart {
-                                product(apart_w.add(g * gate), u.add(g * padded), apart_width);
+                        let into_a = Product {
+                            k: hidden,
+                            a: h,
+                            b: w,
+                            c: self.a.as_mut_ptr().add(row * width + panel.start),
+                            c_row: width,
+                            fresh: false,
+                        };
+                        let into_u = Product {
+                            b: w.add(joined * gate),
+                            c: self.u.as_mut_ptr().add(panel.start),
+                            c_row: apart_width,
+                            ..into_a
+                        };
+                        for (product, count) in [(into_a, joined), (into_u, apart)] {
+                            let product = product.at_row(rows.start);
+                            if panel.registers == 2 {
+                                I::tile_of_panels(rows.len(), count, (gate, padded), product);
+                            } else {
+                                for g in 0..count {
+                                    I::tile(rows.len(), 1, product.of_panel(g * gate, g * padded));
+                                }
                             }
                         }
                     }
@@ -307,12 +289,12 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
         let Layout { hidden, states, .. } = *self.layout;
         if t > 0 {
             // SAFETY: the rows of the step before have been written.
-            let start = unsafe { self.hidden.at(self.packed(t - 1) * hidden) };
+            let start = unsafe { self.hidden.at(self.share.packed(t - 1) * hidden) };
             return Some(Left { start, row: hidden, inner: 1 });
         }
         let row = states * hidden;
         self.recurrence.initial.map(|s| Left {
-            start: s[self.rows.start * row..].as_ptr(),
+            start: s[self.share.rows.start * row..].as_ptr(),
             row,
             inner: 1,
         })
@@ -336,9 +318,9 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
             let a = self.a.as_ptr().add(a_row * layout.row() + unit);
             let u = self.u.as_ptr().add(unit);
             let parameters = self.weights.parameters.as_ptr().add(unit);
-            let to_hidden = self.hidden.at(self.packed(t) * hidden + unit);
+            let to_hidden = self.hidden.at(self.share.packed(t) * hidden + unit);
             let to_others = self.others.at(self.others_after(t, 0) + unit);
-            let to_kept = self.kept.at(self.packed(t) * layout.kept() + unit);
+            let to_kept = self.kept.at(self.share.packed(t) * layout.kept() + unit);
             let others = if t > 0 {
                 self.others.at(self.others_after(t - 1, 0) + unit).cast_const()
             } else {
@@ -355,7 +337,7 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
                         let from = others.add(r * layout.others() + (s - 1) * padded);
                         state.as_mut()[s] = Lanes::load(from);
                     } else if let Some(given) = initial {
-                        let row = (self.rows.start + r) * states + s;
+                        let row = (self.share.rows.start + r) * states + s;
                         let from = given.as_ptr().add(row * hidden + unit);
                         state.as_mut()[s] = Lanes::load_part(from, columns);
                     }
@@ -381,18 +363,21 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
     /// Where the states beside the hidden one lie after step `t`.
     #[inline(always)]
     fn others_after(&self, t: usize, r: usize) -> usize {
-        self.layout.others_after(self.recurrence.timeline, self.keep, t, self.rows.start + r)
+        self.layout.others_after(self.recurrence.timeline, self.keep, t, self.share.rows.start + r)
     }
 
     /// The states of the rows whose last step was `t`.
     fn end_rows(&mut self, t: usize) {
         let Layout { hidden, padded, states, .. } = *self.layout;
-        let (Some(first), Some(last)) = (self.panels.first(), self.panels.last()) else { return };
+        let (Some(first), Some(last)) = (self.share.panels.first(), self.share.panels.last())
+        else {
+            return;
+        };
         let (start, units) = (first.start, last.start + last.columns - first.start);
-        for r in self.running(t + 1)..self.running(t) {
+        for r in self.share.running(t + 1)..self.share.running(t) {
             for s in 0..states - 1 {
                 let from = self.others_after(t, r) + s * padded + start;
-                let to = ((self.rows.start + r) * (states - 1) + s) * hidden + start;
+                let to = ((self.share.rows.start + r) * (states - 1) + s) * hidden + start;
                 // SAFETY: the row's state, and its place among the last states.
                 unsafe {
                     std::ptr::copy_nonoverlapping(self.others.at(from), self.last.at(to), units);

@@ -9,7 +9,7 @@
 
 use super::arena::Buffer;
 use super::backward::PreActivations;
-use super::product::{Left, Panel, panels, strip, tile, tiles};
+use super::product::{self, Left, Panel, Product, panels, strip, tile, tiles};
 use super::simd::{Element, Simd, Work};
 use super::threads::{Shared, in_parallel};
 use super::{Layout, Recurrence};
@@ -182,7 +182,7 @@ impl<E: Element> Work<E> for WeightGradients<'_, E> {
         let Self { recurrence, layout, hidden, walked, jobs, targets } = self;
         let [to_w_x, to_w_h, to_b_x, to_b_h] = targets;
         let units = layout.hidden;
-        let width = super::product::panel::<E, I>();
+        let width = product::panel::<E, I>();
         let features = if to_w_x.is_some() { recurrence.features } else { 0 };
         let hidden_rows = if to_w_h.is_some() { units } else { 0 };
         let rows = features + hidden_rows;
@@ -209,11 +209,16 @@ impl<E: Element> Work<E> for WeightGradients<'_, E> {
                     let product = |from: usize, rows: usize| {
                         for tile_rows in tiles::<E, I>(rows) {
                             let from = from + tile_rows.start;
-                            let a = left.as_ptr().add(from * count);
-                            let a = Left { start: a, row: 1, inner: tile_rows.len() };
-                            let (c, c_row) = (sums.add(from * width), width);
-                            let (m, n) = (tile_rows.len(), job.panel.registers);
-                            tile::<E, I>(m, n, count, a, right.as_ptr(), c, c_row, false);
+                            let start = left.as_ptr().add(from * count);
+                            let product = Product {
+                                k: count,
+                                a: Left { start, row: 1, inner: tile_rows.len() },
+                                b: right.as_ptr(),
+                                c: sums.add(from * width),
+                                c_row: width,
+                                fresh: false,
+                            };
+                            tile::<E, I>(tile_rows.len(), job.panel.registers, product);
                         }
                     };
                     if job.of_x {
@@ -371,7 +376,7 @@ impl<E: Element> Work<E> for InputGradient<'_, E> {
             }
             return;
         };
-        let width = super::product::panel::<E, I>();
+        let width = product::panel::<E, I>();
         let mut edge = Buffer::<E>::stale(ROWS_AT_A_TIME * width);
         for start in rows.clone().step_by(ROWS_AT_A_TIME) {
             let count = (rows.end - start).min(ROWS_AT_A_TIME);
@@ -381,11 +386,12 @@ impl<E: Element> Work<E> for InputGradient<'_, E> {
                 unsafe {
                     let a = walked.a.as_ptr().add(start * layout.row());
                     let a = Left { start: a, row: layout.row(), inner: 1 };
-                    let w = w_x.as_ptr().add(panel.start * inner);
+                    let b = w_x.as_ptr().add(panel.start * inner);
                     let d_x = to.at(start * features + panel.start);
                     let (c, c_row) =
                         if whole { (d_x, features) } else { (edge.as_mut_ptr(), width) };
-                    strip::<E, I>(count, panel.registers, inner, a, w, c, c_row, true);
+                    let product = Product { k: inner, a, b, c, c_row, fresh: true };
+                    strip::<E, I>(count, panel.registers, product);
                     if !whole {
                         for row in 0..count {
                             let (from, to) = (c.add(row * width), d_x.add(row * features));

@@ -28,18 +28,19 @@ mod simd;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod timeline;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub use arena::release_memory;
 pub use forward::Walked;
 pub use gradients::{Gradients, Wanted};
 pub use peak::peak;
 pub use simd::{Element, InstructionSet, Simd, VARIABLE, Work};
-
-use arena::Buffer;
+pub use timeline::Timeline;
 
 use crate::cell::{self, Cell, InputShare, RecurrentShare};
-use crate::recurrence::Timeline;
+use arena::Buffer;
 
 /// What a walk computes with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,8 +162,8 @@ impl<E> Recurrence<'_, E> {
     /// Multiplications of the forward walk's products, and as many as its activations are worth.
     fn multiplications<C: Cell>(&self) -> usize {
         const ACTIVATION: usize = 16;
-        let inner = self.features + self.hidden + ACTIVATION;
-        self.timeline.steps() * cell::gates::<C>() * self.hidden * inner
+        let products = cell::multiplications::<C>(self.features, self.hidden);
+        self.timeline.steps() * (products + cell::gates::<C>() * self.hidden * ACTIVATION)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Layout;
 use super::arena::Buffer;
-use super::product::{Panel, panels};
+use super::product::{self, Panel, panels};
 use super::simd::{Element, Simd};
 use super::threads::{Shared, in_parallel};
 
@@ -52,7 +52,7 @@ pub(super) fn transposed<E: Element, I: Simd<E>>(
 ) -> Buffer<E> {
     let Layout { hidden, padded, gates, .. } = *layout;
     let inner = gates * padded;
-    let mut packed = Buffer::stale(inner * rows.next_multiple_of(I::LANES));
+    let mut packed = Buffer::stale(inner * product::padded::<E, I>(rows));
     let to = Shared(packed.as_mut_ptr());
     let all: Vec<Panel> = panels::<E, I>(rows).collect();
     let threads = if w.len() < PACKING_WORTH_A_THREAD { 1 } else { threads };

@@ -38,27 +38,60 @@ pub struct Left<E> {
     pub inner: usize,
 }
 
-/// `C += A B` for one tile: `rows` of C, `registers` (1 or 2) wide, C's rows `c_row` apart. `b` is the
-/// panel, `k` rows of `registers` registers. With `fresh`, C starts from zero.
+/// `C += A B` for some rows of A and one panel of B.
+#[derive(Clone, Copy)]
+pub struct Product<E> {
+    /// The inner dimension.
+    pub k: usize,
+    /// The rows of A.
+    pub a: Left<E>,
+    /// The panel: `k` rows of one or two registers.
+    pub b: *const E,
+    /// The first number of C.
+    pub c: *mut E,
+    /// From one row of C to the next.
+    pub c_row: usize,
+    /// Whether C starts from zero instead of what is there.
+    pub fresh: bool,
+}
+
+impl<E> Product<E> {
+    /// The same for the rows from there on.
+    ///
+    /// # Safety
+    /// There must be such rows.
+    #[inline(always)]
+    pub unsafe fn at_row(self, row: usize) -> Self {
+        unsafe {
+            let a = Left { start: self.a.start.add(row * self.a.row), ..self.a };
+            Self { a, c: self.c.add(row * self.c_row), ..self }
+        }
+    }
+
+    /// The same for the panel so much further on in B, with its columns so much further on in C.
+    ///
+    /// # Safety
+    /// There must be such a panel.
+    #[inline(always)]
+    pub unsafe fn of_panel(self, b: usize, c: usize) -> Self {
+        unsafe { Self { b: self.b.add(b), c: self.c.add(c), ..self } }
+    }
+}
+
+/// The product of one tile: `rows` of C, `registers` (1 or 2) wide.
 ///
 /// # Safety
-/// What the arguments say must lie in memory that may be read, and C in memory that may be written;
+/// What the product says must lie in memory that may be read, and C in memory that may be written;
 /// inside of [`Simd::run`].
-#[allow(clippy::too_many_arguments)]
 pub(super) unsafe fn tile<E: Element, I: Simd<E>>(
     rows: usize,
     registers: usize,
-    k: usize,
-    a: Left<E>,
-    b: *const E,
-    c: *mut E,
-    c_row: usize,
-    fresh: bool,
+    product: Product<E>,
 ) {
     macro_rules! by_rows {
         ($registers:literal: $($rows:literal)*) => {
             match rows {
-                $($rows => unsafe { entry::<E, I, $rows, $registers>(k, a, b, c, c_row, fresh) },)*
+                $($rows => unsafe { entry::<E, I, $rows, $registers>(product) },)*
                 _ => unreachable!("a tile of {rows} rows"),
             }
         };
@@ -71,33 +104,21 @@ pub(super) unsafe fn tile<E: Element, I: Simd<E>>(
 
 #[inline(never)]
 unsafe fn entry<E: Element, I: Simd<E>, const ROWS: usize, const REGISTERS: usize>(
-    k: usize,
-    a: Left<E>,
-    b: *const E,
-    c: *mut E,
-    c_row: usize,
-    fresh: bool,
+    product: Product<E>,
 ) {
     if ROWS <= I::TILE_ROWS {
-        unsafe { I::run(Tile::<E, ROWS, REGISTERS> { k, a, b, c, c_row, fresh }) }
+        unsafe { I::run(Tile::<E, ROWS, REGISTERS>(product)) }
     }
 }
 
-struct Tile<E, const ROWS: usize, const REGISTERS: usize> {
-    k: usize,
-    a: Left<E>,
-    b: *const E,
-    c: *mut E,
-    c_row: usize,
-    fresh: bool,
-}
+struct Tile<E, const ROWS: usize, const REGISTERS: usize>(Product<E>);
 
 impl<E: Element, const ROWS: usize, const REGISTERS: usize> Work<E> for Tile<E, ROWS, REGISTERS> {
     type Output = ();
 
     #[inline(always)]
     fn run<I: Simd<E>>(self) {
-        let Self { k, a, mut b, c, c_row, fresh } = self;
+        let Product { k, a, mut b, c, c_row, fresh } = self.0;
         // SAFETY: `tile` passes its caller's promise on.
         unsafe {
             let mut sums = [[I::splat(E::default()); REGISTERS]; ROWS];
@@ -138,39 +159,33 @@ impl<E: Element, const ROWS: usize, const REGISTERS: usize> Work<E> for Tile<E, 
     }
 }
 
-/// Several panels of the same rows of A, each two registers wide: the panels of B lie `b_next` apart,
-/// their columns of C `c_next`. Few rows alone would wait for their own sums; here the machine adds to
-/// the sums of up to four panels in turn.
+/// The products of several panels with the same rows, each two registers wide: the panels of B lie
+/// `b_next` apart, their columns of C `c_next`. Few rows alone would wait for their own sums; here the
+/// machine adds to the sums of up to four panels in turn. C does not start from zero.
 ///
 /// # Safety
 /// As [`tile`].
-#[allow(clippy::too_many_arguments)]
 pub(super) unsafe fn tile_of_panels<E: Element, I: Simd<E>>(
     rows: usize,
     panels: usize,
-    k: usize,
-    a: Left<E>,
-    (b, b_next): (*const E, usize),
-    (c, c_next): (*mut E, usize),
-    c_row: usize,
+    (b_next, c_next): (usize, usize),
+    product: Product<E>,
 ) {
-    let together = (I::TILE_ROWS / rows).min(4);
-    let mut panel = 0;
-    while panel < panels {
-        let count = (panels - panel).min(together).max(1);
+    let together = (I::TILE_ROWS / rows).clamp(1, 4);
+    for first in (0..panels).step_by(together) {
+        let count = (panels - first).min(together);
         // SAFETY: some of the caller's panels.
         unsafe {
-            let (b, c) = (b.add(panel * b_next), c.add(panel * c_next));
+            let product = product.of_panel(first * b_next, first * c_next);
             macro_rules! by_panels {
                 ($(($rows:literal, $panels:literal))*) => {
                     match (rows, count) {
                         $(($rows, $panels) => {
-                            wide_entry::<E, I, $rows, $panels>(k, a, (b, b_next), (c, c_next), c_row);
+                            wide_entry::<E, I, $rows, $panels>(product, b_next, c_next);
                         })*
                         _ => {
                             for i in 0..count {
-                                let (b, c) = (b.add(i * b_next), c.add(i * c_next));
-                                tile::<E, I>(rows, 2, k, a, b, c, c_row, false);
+                                tile::<E, I>(rows, 2, product.of_panel(i * b_next, i * c_next));
                             }
                         }
                     }
@@ -178,29 +193,24 @@ pub(super) unsafe fn tile_of_panels<E: Element, I: Simd<E>>(
             }
             by_panels!((1, 2)(1, 3)(1, 4)(2, 2)(2, 3)(2, 4)(3, 2)(3, 3)(3, 4));
         }
-        panel += count;
     }
 }
 
 #[inline(never)]
 unsafe fn wide_entry<E: Element, I: Simd<E>, const ROWS: usize, const PANELS: usize>(
-    k: usize,
-    a: Left<E>,
-    b: (*const E, usize),
-    c: (*mut E, usize),
-    c_row: usize,
+    product: Product<E>,
+    b_next: usize,
+    c_next: usize,
 ) {
     if ROWS * PANELS <= I::TILE_ROWS {
-        unsafe { I::run(WideTile::<E, ROWS, PANELS> { k, a, b, c, c_row }) }
+        unsafe { I::run(WideTile::<E, ROWS, PANELS> { product, b_next, c_next }) }
     }
 }
 
 struct WideTile<E, const ROWS: usize, const PANELS: usize> {
-    k: usize,
-    a: Left<E>,
-    b: (*const E, usize),
-    c: (*mut E, usize),
-    c_row: usize,
+    product: Product<E>,
+    b_next: usize,
+    c_next: usize,
 }
 
 impl<E: Element, const ROWS: usize, const PANELS: usize> Work<E> for WideTile<E, ROWS, PANELS> {
@@ -208,7 +218,8 @@ impl<E: Element, const ROWS: usize, const PANELS: usize> Work<E> for WideTile<E,
 
     #[inline(always)]
     fn run<I: Simd<E>>(self) {
-        let Self { k, a, b: (b, b_next), c: (c, c_next), c_row } = self;
+        let Self { product, b_next, c_next } = self;
+        let Product { k, a, b, c, c_row, .. } = product;
         // SAFETY: `tile_of_panels` passes its caller's promise on.
         unsafe {
             let mut sums = [[[I::splat(E::default()); 2]; PANELS]; ROWS];
@@ -249,29 +260,19 @@ impl<E: Element, const ROWS: usize, const PANELS: usize> Work<E> for WideTile<E,
     }
 }
 
-/// The tiles of one panel: `rows` of C from `a` on, whose rows lie `c_row` apart.
+/// The tiles of one panel of `rows` rows.
 ///
 /// # Safety
 /// As [`tile`].
-#[allow(clippy::too_many_arguments)]
 #[inline(always)]
 pub(super) unsafe fn strip<E: Element, I: Simd<E>>(
     rows: usize,
     registers: usize,
-    k: usize,
-    a: Left<E>,
-    b: *const E,
-    c: *mut E,
-    c_row: usize,
-    fresh: bool,
+    product: Product<E>,
 ) {
     for rows in tiles::<E, I>(rows) {
         // SAFETY: the rows are some of the caller's.
-        unsafe {
-            let a = Left { start: a.start.add(rows.start * a.row), ..a };
-            let c = c.add(rows.start * c_row);
-            I::tile(rows.len(), registers, k, a, b, c, c_row, fresh);
-        }
+        unsafe { I::tile(rows.len(), registers, product.at_row(rows.start)) };
     }
 }
 

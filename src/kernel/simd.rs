@@ -3,7 +3,7 @@
 use super::arena::Buffer;
 use super::backward::PreActivations;
 use super::gradients::{Gradients, Wanted};
-use super::product::Left;
+use super::product::Product;
 use super::{Layout, Recurrence};
 use std::fmt::Debug;
 use std::ops::Add;
@@ -78,27 +78,9 @@ pub unsafe trait Simd<E: Element>: Copy + Send + Sync + 'static {
     unsafe fn shift_to_exponent(v: Self::Vector) -> Self::Vector;
 
     /// `tile` of `product`.
-    #[allow(clippy::too_many_arguments)]
-    unsafe fn tile(
-        rows: usize,
-        registers: usize,
-        k: usize,
-        a: Left<E>,
-        b: *const E,
-        c: *mut E,
-        c_row: usize,
-        fresh: bool,
-    );
+    unsafe fn tile(rows: usize, registers: usize, product: Product<E>);
     /// `tile_of_panels` of `product`.
-    unsafe fn tile_of_panels(
-        rows: usize,
-        panels: usize,
-        k: usize,
-        a: Left<E>,
-        b: (*const E, usize),
-        c: (*mut E, usize),
-        c_row: usize,
-    );
+    unsafe fn tile_of_panels(rows: usize, panels: usize, next: (usize, usize), product: Product<E>);
     /// `gates` of `packing`.
     fn pack_gates(w: &[E], layout: &Layout, threads: usize) -> Buffer<E>;
     /// `transposed` of `packing`.
@@ -139,28 +121,16 @@ pub unsafe trait Simd<E: Element>: Copy + Send + Sync + 'static {
 /// a cell is.
 macro_rules! compiled_once {
     ($type:ty) => {
-        unsafe fn tile(
-            rows: usize,
-            registers: usize,
-            k: usize,
-            a: Left<$type>,
-            b: *const $type,
-            c: *mut $type,
-            c_row: usize,
-            fresh: bool,
-        ) {
-            unsafe { product::tile::<$type, Self>(rows, registers, k, a, b, c, c_row, fresh) }
+        unsafe fn tile(rows: usize, registers: usize, product: Product<$type>) {
+            unsafe { product::tile::<$type, Self>(rows, registers, product) }
         }
         unsafe fn tile_of_panels(
             rows: usize,
             panels: usize,
-            k: usize,
-            a: Left<$type>,
-            b: (*const $type, usize),
-            c: (*mut $type, usize),
-            c_row: usize,
+            next: (usize, usize),
+            product: Product<$type>,
         ) {
-            unsafe { product::tile_of_panels::<$type, Self>(rows, panels, k, a, b, c, c_row) }
+            unsafe { product::tile_of_panels::<$type, Self>(rows, panels, next, product) }
         }
         fn pack_gates(w: &[$type], layout: &Layout, threads: usize) -> Buffer<$type> {
             packing::gates::<$type, Self>(w, layout, threads)

@@ -1,6 +1,7 @@
 //! Work on several threads.
 
-use crate::recurrence::Timeline;
+use super::Timeline;
+use super::product::Panel;
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,15 +44,38 @@ pub(super) fn in_parallel(parts: usize, part: impl Fn(usize) + Sync) {
 #[derive(Clone, Debug)]
 pub(super) struct Share<'a> {
     pub rows: Range<usize>,
-    pub panels: Range<usize>,
-    pub team: Option<&'a Team>,
+    pub panels: &'a [Panel],
+    team: Option<&'a Team>,
+    timeline: &'a Timeline,
+}
+
+impl Share<'_> {
+    /// How many of the rows run at step `t`.
+    #[inline(always)]
+    pub fn running(&self, t: usize) -> usize {
+        self.timeline.active(t).min(self.rows.end).saturating_sub(self.rows.start)
+    }
+
+    /// The first of the rows at step `t` among the rows of all steps.
+    #[inline(always)]
+    pub fn packed(&self, t: usize) -> usize {
+        self.timeline.rows(t).start + self.rows.start
+    }
+
+    /// Waits for the threads that have other units of the same rows.
+    #[inline(always)]
+    pub fn meet(&self) {
+        if let Some(team) = self.team {
+            team.meet();
+        }
+    }
 }
 
 /// Shares a walk among threads, by rows or, where there are too few of them, by hidden units, and does
 /// each share on a thread of its own. `step` is how many multiplications a step of one row takes.
 pub(super) fn in_shares(
     timeline: &Timeline,
-    panels: usize,
+    panels: &[Panel],
     step: usize,
     threads: usize,
     part: impl Fn(Share<'_>) + Sync,
@@ -59,7 +83,7 @@ pub(super) fn in_shares(
     let batch = timeline.batch();
     let by_units = threads > 1
         && threads <= rayon::current_num_threads()
-        && panels >= threads
+        && panels.len() >= threads
         && batch < ROWS_WORTH_A_THREAD * threads
         && batch * step > threads * STEP_WORTH_WAITING_FOR;
     // One team at a time: if the threads of a pool were in several, each could wait for one that waits
@@ -68,13 +92,13 @@ pub(super) fn in_shares(
     if alone.is_some() {
         let team = Team { size: threads, arrived: AtomicUsize::new(0), round: AtomicUsize::new(0) };
         return in_parallel(threads, |i| {
-            let panels = panels * i / threads..panels * (i + 1) / threads;
-            part(Share { rows: 0..batch, panels, team: Some(&team) });
+            let own = panels.len() * i / threads..panels.len() * (i + 1) / threads;
+            part(Share { rows: 0..batch, panels: &panels[own], team: Some(&team), timeline });
         });
     }
     let rows = share_rows(timeline, threads);
     in_parallel(rows.len(), |i| {
-        part(Share { rows: rows[i].clone(), panels: 0..panels, team: None });
+        part(Share { rows: rows[i].clone(), panels, team: None, timeline });
     });
 }
 
@@ -88,7 +112,7 @@ static ONE_TEAM: Mutex<()> = Mutex::new(());
 
 /// Threads that go from step to step together.
 #[derive(Debug)]
-pub(super) struct Team {
+struct Team {
     size: usize,
     arrived: AtomicUsize,
     round: AtomicUsize,
@@ -96,7 +120,7 @@ pub(super) struct Team {
 
 impl Team {
     /// Waits until all have called it as often as this thread: what they wrote before can be read after.
-    pub fn meet(&self) {
+    fn meet(&self) {
         let round = self.round.load(Ordering::Acquire);
         if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.size {
             self.arrived.store(0, Ordering::Relaxed);
@@ -173,10 +197,10 @@ mod tests {
 
     #[test]
     fn each_part_is_done_once() {
-        let done: Vec<_> = (0..5).map(|_| std::sync::atomic::AtomicUsize::new(0)).collect();
+        let done: Vec<_> = (0..5).map(|_| AtomicUsize::new(0)).collect();
         in_parallel(5, |i| {
-            done[i].fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            done[i].fetch_add(1, Ordering::Relaxed);
         });
-        assert!(done.iter().all(|n| n.load(std::sync::atomic::Ordering::Relaxed) == 1));
+        assert!(done.iter().all(|n| n.load(Ordering::Relaxed) == 1));
     }
 }

@@ -2,7 +2,7 @@
 //! works on, where a step past a row's end does not exist.
 
 use crate::recurrence::Timeline;
-use crate::recurrence::op::{self, Placement};
+use crate::recurrence::placement::{Placement, place};
 use burn::tensor::Tensor;
 use std::sync::Arc;
 
@@ -133,7 +133,7 @@ impl Packing {
             let of_row = move |r: usize| timeline.rows(self.lengths[r] - 1 - t).start + r;
             (0..timeline.active(t)).map(of_row)
         });
-        op::place(&Placement::new(mirrored.collect(), timeline.steps()), packed)
+        place(&Placement::new(mirrored.collect(), timeline.steps()), packed)
     }
 
     /// States `[batch, …]` in the order of the walk.
@@ -149,7 +149,7 @@ impl Packing {
 
 fn placed(placement: Option<&Placement>, matrix: Tensor<2>) -> Tensor<2> {
     match placement {
-        Some(placement) => op::place(placement, matrix),
+        Some(placement) => place(placement, matrix),
         None => matrix,
     }
 }

@@ -32,46 +32,43 @@ pub trait HostMemory: Backend {
 impl HostMemory for Dispatch {}
 impl<B: Backend, K: CheckpointStrategy> HostMemory for Autodiff<B, K> {}
 
+/// The numbers where they lie, if they lie row after row, and a copy of them if not.
+fn lying<'a, E: Clone>(slice: Option<&'a [E]>, copy: impl FnOnce() -> Vec<E>) -> Cow<'a, [E]> {
+    slice.map_or_else(|| Cow::Owned(copy()), Cow::Borrowed)
+}
+
 #[cfg(feature = "ndarray")]
 impl HostMemory for NdArray {
     fn f32s(tensor: &FloatTensor<Self>) -> Option<Cow<'_, [f32]>> {
         let NdArrayTensor::F32(storage) = tensor else { return None };
         let view = storage.view();
-        Some(match view.to_slice() {
-            Some(numbers) => Cow::Borrowed(numbers),
-            None => Cow::Owned(view.iter().copied().collect()),
-        })
+        Some(lying(view.to_slice(), || view.iter().copied().collect()))
     }
 
     fn f64s(tensor: &FloatTensor<Self>) -> Option<Cow<'_, [f64]>> {
         let NdArrayTensor::F64(storage) = tensor else { return None };
         let view = storage.view();
-        Some(match view.to_slice() {
-            Some(numbers) => Cow::Borrowed(numbers),
-            None => Cow::Owned(view.iter().copied().collect()),
-        })
+        Some(lying(view.to_slice(), || view.iter().copied().collect()))
     }
 }
 
 #[cfg(feature = "flex")]
 impl HostMemory for Flex {
     fn f32s(tensor: &FloatTensor<Self>) -> Option<Cow<'_, [f32]>> {
-        if tensor.dtype() != DType::F32 {
-            return None;
-        }
-        Some(match tensor.as_slice() {
-            Some(numbers) => Cow::Borrowed(numbers),
-            None => Cow::Owned(tensor.to_contiguous().as_slice().expect("contiguous").to_vec()),
+        let given = tensor.dtype() == DType::F32;
+        given.then(|| {
+            lying(tensor.as_slice(), || {
+                tensor.to_contiguous().as_slice().expect("contiguous").to_vec()
+            })
         })
     }
 
     fn f64s(tensor: &FloatTensor<Self>) -> Option<Cow<'_, [f64]>> {
-        if tensor.dtype() != DType::F64 {
-            return None;
-        }
-        Some(match tensor.as_slice() {
-            Some(numbers) => Cow::Borrowed(numbers),
-            None => Cow::Owned(tensor.to_contiguous().as_slice().expect("contiguous").to_vec()),
+        let given = tensor.dtype() == DType::F64;
+        given.then(|| {
+            lying(tensor.as_slice(), || {
+                tensor.to_contiguous().as_slice().expect("contiguous").to_vec()
+            })
         })
     }
 }
@@ -204,15 +201,14 @@ pub(super) fn backward<B: HostMemory, C: Cell>(
     d_others: Option<&FloatTensor<B>>,
     wanted: &Operands<bool>,
 ) -> Given<B> {
-    let gradients = match tape {
+    match tape {
         SliceTape::F32(_) => {
             backward_of::<f32, B, C>(walk, operands, (hidden, tape), d_output, d_others, wanted)
         }
         SliceTape::F64(_) => {
             backward_of::<f64, B, C>(walk, operands, (hidden, tape), d_output, d_others, wanted)
         }
-    };
-    gradients.expect("the forward walk had the same types")
+    }
 }
 
 fn backward_of<E: Number, B: HostMemory, C: Cell>(
@@ -222,24 +218,18 @@ fn backward_of<E: Number, B: HostMemory, C: Cell>(
     d_output: Option<&FloatTensor<B>>,
     d_others: Option<&FloatTensor<B>>,
     wanted: &Operands<bool>,
-) -> Option<Given<B>> {
-    let slices = slices::<E, B>(operands)?;
-    let numbers = |tensor: &'_ FloatTensor<B>| E::numbers::<B>(tensor).map(Cow::into_owned);
-    let hidden = E::numbers::<B>(hidden)?;
-    let d_output = match d_output {
-        Some(d) => Some(E::numbers::<B>(d)?),
-        None => None,
-    };
-    let d_others = match d_others {
-        Some(d) => Some(numbers(d)?),
-        None => None,
-    };
+) -> Given<B> {
+    const SAME: &str = "the forward walk had the same types";
+    let slices = slices::<E, B>(operands).expect(SAME);
+    let hidden = E::numbers::<B>(hidden).expect(SAME);
+    let d_output = d_output.map(|d| E::numbers::<B>(d).expect(SAME));
+    let d_others = d_others.map(|d| E::numbers::<B>(d).expect(SAME));
     let given = operands.each_ref().map(Option::is_some);
     let gradients = kernel::backward(
         Machine::chosen(),
         &walk.cell,
         &recurrence(walk, &slices),
-        (&hidden, E::tape(tape)?),
+        (&hidden, E::tape(tape).expect(SAME)),
         d_output.as_deref(),
         d_others.as_deref(),
         Wanted {
@@ -257,7 +247,7 @@ fn backward_of<E: Number, B: HostMemory, C: Cell>(
         let data = TensorData::new(numbers, matrix.shape());
         Some(BackendMatrix(B::float_from_data(data, &matrix.0.device())))
     };
-    Some(Operands {
+    Operands {
         input: like(&operands.input, gradients.input),
         initial: like(&operands.initial, gradients.initial),
         w_x: like(&operands.w_x, gradients.w_x),
@@ -266,7 +256,7 @@ fn backward_of<E: Number, B: HostMemory, C: Cell>(
         b_h: like(&operands.b_h, gradients.b_h),
         parameters: like(&operands.parameters, gradients.parameters),
         ..Operands::default()
-    })
+    }
 }
 
 /// Row `from[i]` of the matrix as row `i`, zeros where there is none, if the backend shows its numbers.

@@ -1,0 +1,238 @@
+//! `bptt bench`: what one layer costs, by either path.
+
+use super::options::{Compute, DataType, Path, fits_memory, positive, size};
+use super::output::table;
+use super::{Failure, MEMORY};
+use bptt::cell::{self, Cell};
+use bptt::kernel::{self, Machine};
+use bptt::nn::{Random, Recurrent, RecurrentConfig};
+use burn::tensor::{DType, Device, Distribution, Tensor};
+use clap::builder::PossibleValuesParser;
+use rand::SeedableRng;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Measure one layer: forward, forward and backward, by hand and by autodiff
+///
+/// Times are medians in milliseconds: `forward` without autodiff, `f + b` with the gradients of the input
+/// and of all weights. GFLOP/s count the products, 3 · 2 B T G H (I + H) for a cell of G gates, and are
+/// set against the peak of fused multiplications and additions that the same run measures. Memory is the
+/// most that one step of forward and backward holds beside its input and weights.
+///
+/// Example: bptt bench --cell lstm,gru --time 100 --batch 32 --input 64 --hidden 256
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Arguments {
+    /// Cells, separated by commas
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "lstm,gru,elman", value_parser = PossibleValuesParser::new(cell::NAMES))]
+    cell: Vec<String>,
+    /// Who writes the derivative; both if not given
+    #[arg(long, value_enum)]
+    gradient: Option<Path>,
+    /// Time steps
+    #[arg(long, value_name = "N", default_value = "50", value_parser = size)]
+    time: usize,
+    /// Rows of the batch
+    #[arg(long, value_name = "N", default_value = "32", value_parser = size)]
+    batch: usize,
+    /// Features of the input
+    #[arg(long, value_name = "N", default_value = "128", value_parser = size)]
+    input: usize,
+    /// Hidden units
+    #[arg(long, value_name = "N", default_value = "128", value_parser = size)]
+    hidden: usize,
+    /// Seconds to spend on each number
+    #[arg(long, value_name = "X", default_value = "1", value_parser = positive)]
+    seconds: f64,
+    #[command(flatten)]
+    compute: Compute,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(serde::Serialize)]
+struct Report {
+    backend: String,
+    dtype: &'static str,
+    threads: usize,
+    instruction_set: &'static str,
+    peak_gflops: f64,
+    rows: Vec<Row>,
+}
+
+#[derive(serde::Serialize)]
+struct Row {
+    cell: String,
+    path: &'static str,
+    time: usize,
+    batch: usize,
+    input: usize,
+    hidden: usize,
+    forward_ms: f64,
+    forward_backward_ms: f64,
+    gflops: f64,
+    peak_share: f64,
+    peak_memory_bytes: usize,
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let Compute { dtype, backend, .. } = arguments.compute;
+    let device = arguments.compute.device()?;
+    for name in &arguments.cell {
+        cell::visit(name, Numbers { arguments }).map_or(Ok(()), |numbers| {
+            fits_memory(numbers * dtype.bytes(), "--time, --batch, --input or --hidden")
+        })?;
+    }
+    let machine = Machine::chosen();
+    let peak_gflops = match dtype {
+        DataType::F32 => kernel::peak::<f32>(machine),
+        DataType::F64 => kernel::peak::<f64>(machine),
+    };
+    let mut rows = Vec::new();
+    for name in &arguments.cell {
+        for path in [Path::Manual, Path::Autodiff] {
+            if arguments.gradient.is_none_or(|asked| asked == path) {
+                let layer = Layer { name, path, arguments, device: &device, peak_gflops };
+                rows.extend(cell::visit(name, layer));
+            }
+        }
+    }
+    let report = Report {
+        backend: backend.to_string(),
+        dtype: dtype.name(),
+        threads: machine.threads,
+        instruction_set: machine.set.name(),
+        peak_gflops,
+        rows,
+    };
+    if arguments.json {
+        println!("{}", serde_json::to_string(&report).expect("results are plain data"));
+    } else {
+        print!("{}", text(&report, arguments));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(report: &Report, arguments: &Arguments) -> String {
+    let lines: Vec<Vec<String>> = report
+        .rows
+        .iter()
+        .map(|row| {
+            vec![
+                row.cell.clone(),
+                row.path.into(),
+                format!("{:.3}", row.forward_ms),
+                format!("{:.3}", row.forward_backward_ms),
+                format!("{:.1}", row.gflops),
+                format!("{:.0} %", 100.0 * row.peak_share),
+                format!("{:.2}", row.peak_memory_bytes as f64 / f64::from(1 << 20)),
+            ]
+        })
+        .collect();
+    let header = ["cell", "path", "forward ms", "f + b ms", "GFLOP/s", "of the peak", "memory MiB"];
+    let Arguments { time, batch, input, hidden, .. } = arguments;
+    let Report { backend, dtype, threads, instruction_set, peak_gflops, .. } = report;
+    format!(
+        "{}\n{time} steps, batch {batch}, {input} features, {hidden} hidden units; {backend}, {dtype}\n\
+         peak {peak_gflops:.0} GFLOP/s with {threads} threads, {instruction_set}\n",
+        table(&header, &lines)
+    )
+}
+
+/// About how many numbers a step of forward and backward by hand holds at once.
+struct Numbers<'a> {
+    arguments: &'a Arguments,
+}
+
+impl cell::Visitor for Numbers<'_> {
+    type Output = f64;
+
+    fn visit<C: Cell>(self, _: C) -> f64 {
+        let Arguments { time, batch, input, hidden, .. } = *self.arguments;
+        let [time, batch, input, hidden] = [time, batch, input, hidden].map(|n| n as f64);
+        let wide = (2 * cell::gates::<C>() + cell::kept::<C>() + cell::states::<C>()) as f64;
+        let weights = cell::gates::<C>() as f64 * hidden * (input + hidden);
+        time * batch * (2.0 * input + wide * hidden) + 4.0 * weights
+    }
+}
+
+struct Layer<'a> {
+    name: &'a str,
+    path: Path,
+    arguments: &'a Arguments,
+    device: &'a Device,
+    peak_gflops: f64,
+}
+
+impl cell::Visitor for Layer<'_> {
+    type Output = Row;
+
+    fn visit<C: Cell>(self, cell: C) -> Row {
+        let Arguments { time, batch, hidden, .. } = *self.arguments;
+        let input = cell::features::<C>(self.arguments.input, hidden);
+        let dtype = DType::from(self.arguments.compute.dtype);
+        let config = RecurrentConfig::new(input, hidden, true)
+            .with_batch_first(false)
+            .with_gradient(self.path.into());
+        let layer = |device: &Device| -> Recurrent<C> {
+            let mut random = Random::seed_from_u64(self.arguments.compute.seed);
+            config.init_with(cell.clone(), (device, dtype), &mut random)
+        };
+        let x = |device: &Device| {
+            Tensor::<3>::random([time, batch, input], Distribution::Default, (device, dtype))
+        };
+        let training = self.device.clone().autodiff();
+        let (learner, sequence) = (layer(&training), x(&training).require_grad());
+        let mut step = || drop(learner.forward(sequence.clone(), None).0.backward());
+        let peak_memory_bytes = most_memory(&mut step);
+        let forward_backward_ms = self.median(&mut step);
+        let (learned, sequence) = (layer(self.device), x(self.device));
+        let forward_ms = self.median(&mut || drop(learned.forward(sequence.clone(), None)));
+        let multiplications = time * batch * cell::multiplications::<C>(input, hidden);
+        let gflops = 6.0 * multiplications as f64 / forward_backward_ms / 1e6;
+        Row {
+            cell: self.name.into(),
+            path: self.path.name(),
+            time,
+            batch,
+            input,
+            hidden,
+            forward_ms,
+            forward_backward_ms,
+            gflops,
+            peak_share: gflops / self.peak_gflops,
+            peak_memory_bytes,
+        }
+    }
+}
+
+/// The most memory that the work holds beyond what is held before it.
+fn most_memory(work: &mut impl FnMut()) -> usize {
+    kernel::release_memory();
+    MEMORY.reset_peak_usage();
+    let before = MEMORY.current_usage();
+    work();
+    MEMORY.peak_usage().saturating_sub(before)
+}
+
+impl Layer<'_> {
+    /// The median time in milliseconds of at least five runs, or of those that ten times the asked
+    /// seconds allow, after one to warm up.
+    fn median(&self, work: &mut impl FnMut()) -> f64 {
+        const LEAST: usize = 5;
+        work();
+        let mut times = Vec::new();
+        let (start, asked) = (Instant::now(), self.arguments.seconds);
+        loop {
+            let run = Instant::now();
+            work();
+            times.push(run.elapsed().as_secs_f64() * 1e3);
+            let spent = start.elapsed().as_secs_f64();
+            if spent > 10.0 * asked || (spent > asked && times.len() >= LEAST) {
+                times.sort_by(f64::total_cmp);
+                return times[times.len() / 2];
+            }
+        }
+    }
+}
