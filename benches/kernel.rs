@@ -5,7 +5,7 @@
 //! the peak that the same run measured. Arguments: cells, and sizes as `T,B,I,H`.
 
 use bptt::cell::{self, Cell, Visitor};
-use bptt::kernel::{self, Element, Machine, Recurrence, Wanted};
+use bptt::kernel::{self, Element, Machine, Recurrence, Upstream, Wanted};
 use bptt::recurrence::Timeline;
 use std::time::Instant;
 
@@ -47,14 +47,9 @@ fn table<E: Element>(cells: &[String], sizes: &[[usize; 4]]) {
     for &size in sizes {
         for name in cells {
             let layer = Layer::<E> { machine, size, element: std::marker::PhantomData };
-            let [forward, both] = cell::visit(name, layer).expect("a cell of that name");
+            let ([forward, both], operations) =
+                cell::visit(name, layer).expect("a cell of that name");
             let [time, batch, input, hidden] = size;
-            let gates = match name.as_str() {
-                "lstm" => 4,
-                "gru" => 3,
-                _ => 1,
-            };
-            let operations = 6 * batch * time * gates * hidden * (input + hidden);
             let speed = operations as f64 / both / 1e6;
             println!(
                 "{name:8} {:>16} {forward:>9.3} {both:>9.3} {speed:>9.1} {:>5.0}%",
@@ -72,10 +67,10 @@ struct Layer<E> {
 }
 
 impl<E: Element> Visitor for Layer<E> {
-    type Output = [f64; 2];
+    type Output = ([f64; 2], usize);
 
-    /// Medians in milliseconds of forward, and of forward and backward.
-    fn visit<C: Cell>(self, cell: C) -> [f64; 2] {
+    /// Medians in milliseconds of forward, and of forward and backward, and the operations of the latter.
+    fn visit<C: Cell>(self, cell: C) -> ([f64; 2], usize) {
         let [time, batch, input, hidden] = self.size;
         let numbers = |count: usize| -> Vec<E> {
             (0..count).map(|i| E::from_f64(((i * 7919) % 1000) as f64 / 5e3 - 0.1)).collect()
@@ -110,21 +105,14 @@ impl<E: Element> Visitor for Layer<E> {
             let walked = kernel::forward(self.machine, &cell, &recurrence, true);
             let tape = walked.tape.expect("it was asked for");
             let walked = (walked.hidden.as_slice(), &tape);
-            let upstream = Some(upstream.as_slice());
-            drop(kernel::backward(
-                self.machine,
-                &cell,
-                &recurrence,
-                walked,
-                upstream,
-                None,
-                wanted,
-            ));
+            let upstream = Upstream { output: Some(&upstream), ..Upstream::default() };
+            drop(kernel::backward(self.machine, &cell, &recurrence, walked, upstream, wanted));
             times[1].push(start.elapsed().as_secs_f64() * 1e3);
         }
-        times.map(|mut times| {
+        let medians = times.map(|mut times| {
             times.sort_by(f64::total_cmp);
             times[times.len() / 2]
-        })
+        });
+        (medians, 6 * batch * time * cell::multiplications::<C>(input, hidden))
     }
 }

@@ -6,97 +6,243 @@
 //! ```
 
 use super::arena::Buffer;
-use super::gradients::{Gradients, Wanted};
+use super::gradients::{Gradients, Sums, Wanted};
 use super::lanes::Lanes;
 use super::product::{self, Left, Panel, Product, panels, strip};
 use super::simd::{Element, Simd, Work};
 use super::threads::{Share, Shared, in_shares};
-use super::{Layout, Recurrence, Tape};
-use crate::cell::{Cell, InputShare, RecurrentShare, Row};
+use super::{Layout, Machine, Recurrence, Tape};
+use crate::cell::{self, Cell, InputShare, RecurrentShare, Row};
+use std::ops::Range;
 
-/// The backward walk.
-pub(super) struct Backward<'a, C, E: Element> {
-    pub threads: usize,
-    pub cell: &'a C,
-    pub recurrence: &'a Recurrence<'a, E>,
-    pub tape: &'a Tape<E>,
-    /// The hidden states of all steps: `[steps, hidden]`.
-    pub hidden: &'a [E],
+/// Where a backward walk starts from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Upstream<'a, E> {
     /// `dO`: `[steps, hidden]`.
-    pub d_output: Option<&'a [E]>,
-    /// The gradient of the other states after each row's last step.
-    pub d_others: Option<&'a [E]>,
-    pub wanted: Wanted,
+    pub output: Option<&'a [E]>,
+    /// The gradient of the other states after each row's last step, `[batch, (states − 1) × hidden]`.
+    pub others: Option<&'a [E]>,
+    /// For each time step, what it hands on of its gradient to the step before: all if not given.
+    pub passes: Option<&'a [f64]>,
 }
 
-/// The gradients of the pre-activations at all steps.
-pub struct PreActivations<E: Element> {
-    /// `dA`: a row of the layout for each step of each row.
-    pub a: Buffer<E>,
-    /// `dU` of the gates that keep their halves apart; of the others it is `dA`.
-    pub apart: Buffer<E>,
+/// A walk backward over time that can stop before any step and go on.
+#[derive(Debug)]
+pub struct BackwardWalk<'a, C, E: Element> {
+    machine: Machine,
+    cell: &'a C,
+    recurrence: &'a Recurrence<'a, E>,
+    hidden: &'a [E],
+    upstream: Upstream<'a, E>,
+    wanted: Wanted,
+    layout: Layout,
+    /// The first step of those walked over.
+    t: usize,
+    /// `W_hᵀ` in panels of hidden units.
+    w_h: Option<Buffer<E>>,
+    parameters: Buffer<E>,
+    /// What the step after hands back to the states of each row: source 2.
+    carried: Buffer<E>,
+    d_parameters: Buffer<E>,
+    sums: Sums<E>,
 }
 
-impl<C: Cell, E: Element> Work<E> for Backward<'_, C, E> {
-    type Output = Gradients<E>;
+impl<'a, C: Cell, E: Element> BackwardWalk<'a, C, E> {
+    /// A walk that has not begun. `hidden` are the hidden states of all steps, `[steps, hidden]`.
+    ///
+    /// # Panics
+    /// If a slice does not have its length.
+    pub fn new(
+        machine: Machine,
+        cell: &'a C,
+        recurrence: &'a Recurrence<'a, E>,
+        hidden: &'a [E],
+        upstream: Upstream<'a, E>,
+        wanted: Wanted,
+    ) -> Self {
+        let threads = machine.threads_for(2 * recurrence.multiplications::<C>());
+        let machine = Machine { threads, ..machine };
+        Self::on_threads(machine, cell, recurrence, hidden, upstream, wanted)
+    }
 
-    fn run<I: Simd<E>>(self) -> Gradients<E> {
-        let Self { cell, recurrence, tape, hidden, d_output, d_others, wanted, threads } = self;
-        let layout = Layout::new::<C, E, I>(recurrence.hidden);
-        let (steps, batch) = (recurrence.timeline.steps(), recurrence.timeline.batch());
-        let mut a = Buffer::stale(steps * layout.row());
-        let mut apart = Buffer::stale(steps * layout.apart_row());
-        let mut d_parameters = Buffer::zeros(batch * layout.parameters * layout.padded);
-        let initial = if wanted.initial { batch * layout.states * layout.hidden } else { 0 };
-        let mut d_initial = Vec::with_capacity(initial);
-        let w_h = recurrence.w_h.filter(|_| C::RECURRENT == RecurrentShare::Product);
-        let w_h = w_h.map(|w| I::pack_transposed(w, layout.hidden, &layout, threads));
-        let panels: Vec<Panel> = panels::<E, I>(layout.hidden).collect();
-        let step = layout.gates * layout.hidden * layout.hidden;
-        let (to_a, to_apart) = (Shared(a.as_mut_ptr()), Shared(apart.as_mut_ptr()));
-        let to_parameters = Shared(d_parameters.as_mut_ptr());
-        let to_initial = Shared(d_initial.as_mut_ptr());
-        in_shares(recurrence.timeline, &panels, step, threads, |share| {
-            let walk = RowsBackward {
-                cell,
-                recurrence,
-                layout: &layout,
-                tape,
-                hidden,
-                d_output,
-                d_others,
-                w_h: w_h.as_ref(),
-                parameters: layout.padded_parameters(recurrence),
-                carried: Buffer::zeros(share.rows.len() * layout.states * layout.padded),
-                share,
-                to_initial: wanted.initial.then_some(to_initial),
-                a: to_a,
-                apart: to_apart,
-                d_parameters: to_parameters,
-            };
-            // SAFETY: this thread runs on the same machine.
-            unsafe { I::run(walk) }
+    /// The same on all the threads of the machine.
+    pub(super) fn on_threads(
+        machine: Machine,
+        cell: &'a C,
+        recurrence: &'a Recurrence<'a, E>,
+        hidden: &'a [E],
+        upstream: Upstream<'a, E>,
+        wanted: Wanted,
+    ) -> Self {
+        recurrence.check::<C>();
+        let (timeline, states) = (recurrence.timeline, cell::states::<C>());
+        assert_eq!(hidden.len(), timeline.steps() * recurrence.hidden, "hidden states");
+        let Upstream { output, others, passes } = upstream;
+        assert!(output.is_none_or(|d| d.len() == hidden.len()), "the output's gradient");
+        let last = timeline.batch() * (states - 1) * recurrence.hidden;
+        assert!(others.is_none_or(|d| d.len() == last), "the last states' gradient");
+        assert!(passes.is_none_or(|p| p.len() == timeline.time()), "one share a time step");
+        let prepare = Prepare { machine, cell, recurrence, hidden, upstream, wanted };
+        E::run(machine.set, prepare)
+    }
+
+    /// Walks back over the steps of the tape, the last of which is the step before those walked over.
+    ///
+    /// # Panics
+    /// If there are steps between.
+    pub fn over(&mut self, tape: &Tape<E>) {
+        assert_eq!(tape.steps.end, self.t, "the walk goes back step by step");
+        for steps in self.blocks(&tape.steps).into_iter().rev() {
+            self.t = steps.start;
+            E::run(self.machine.set, Block { walk: self, tape, steps });
+        }
+    }
+
+    /// Steps whose dA is in memory at a time: enough of them for the products of the weights' gradients.
+    fn blocks(&self, steps: &Range<usize>) -> Vec<Range<usize>> {
+        const LEAST_ROWS: usize = 1024;
+        const BYTES: usize = 1 << 20;
+        let row = size_of::<E>() * (self.layout.row() + self.layout.apart_row());
+        let most = (BYTES / row).max(LEAST_ROWS);
+        let timeline = self.recurrence.timeline;
+        let mut blocks = Vec::new();
+        let mut end = steps.end;
+        while end > steps.start {
+            let rows = |start: usize| timeline.rows_of(&(start..end)).len();
+            let mut start = end - 1;
+            while start > steps.start && rows(start - 1) <= most {
+                start -= 1;
+            }
+            blocks.push(start..end);
+            end = start;
+        }
+        blocks.reverse();
+        blocks
+    }
+
+    /// The gradients.
+    ///
+    /// # Panics
+    /// If the walk has not come to the first step.
+    pub fn finish(self) -> Gradients<E> {
+        assert_eq!(self.t, 0, "the walk has to come to the first step");
+        let Layout { hidden, padded, states, parameters, .. } = self.layout;
+        let mut gradients = self.sums.finish(self.recurrence, &self.layout);
+        // What is carried past the first step is the gradient of the initial states.
+        gradients.initial = self.wanted.initial.then(|| {
+            let states =
+                self.carried.chunks_exact(padded).take(states * self.recurrence.timeline.batch());
+            states.flat_map(|state| state[..hidden].iter().copied()).collect()
         });
-        // SAFETY: each thread has written its rows.
-        unsafe { d_initial.set_len(initial) };
-        let walked = PreActivations { a, apart };
-        let product = C::INPUT == InputShare::Product;
-        let mut gradients =
-            I::after_the_walk(recurrence, product, &layout, hidden, &walked, wanted, threads);
-        gradients.initial = wanted.initial.then_some(d_initial);
-        gradients.parameters = wanted.parameters.then(|| {
-            let mut sums = vec![E::default(); layout.parameters * layout.hidden];
-            for row in d_parameters.chunks_exact(layout.parameters * layout.padded) {
-                for p in 0..layout.parameters {
-                    for unit in 0..layout.hidden {
-                        let sum = &mut sums[p * layout.hidden + unit];
-                        *sum = *sum + row[p * layout.padded + unit];
+        gradients.parameters = self.wanted.parameters.then(|| {
+            let mut sums = vec![E::default(); parameters * hidden];
+            for row in self.d_parameters.chunks_exact(parameters * padded) {
+                for p in 0..parameters {
+                    for unit in 0..hidden {
+                        let sum = &mut sums[p * hidden + unit];
+                        *sum = *sum + row[p * padded + unit];
                     }
                 }
             }
             sums
         });
         gradients
+    }
+}
+
+struct Prepare<'a, C, E: Element> {
+    machine: Machine,
+    cell: &'a C,
+    recurrence: &'a Recurrence<'a, E>,
+    hidden: &'a [E],
+    upstream: Upstream<'a, E>,
+    wanted: Wanted,
+}
+
+impl<'a, C: Cell, E: Element> Work<E> for Prepare<'a, C, E> {
+    type Output = BackwardWalk<'a, C, E>;
+
+    fn run<I: Simd<E>>(self) -> BackwardWalk<'a, C, E> {
+        let Self { machine, cell, recurrence, hidden, upstream, wanted } = self;
+        let threads = machine.threads;
+        let layout = Layout::new::<C, E, I>(recurrence.hidden);
+        let batch = recurrence.timeline.batch();
+        let w_h = recurrence.w_h.filter(|_| C::RECURRENT == RecurrentShare::Product);
+        let product = C::INPUT == InputShare::Product;
+        BackwardWalk {
+            machine,
+            cell,
+            recurrence,
+            hidden,
+            upstream,
+            wanted,
+            layout,
+            t: recurrence.timeline.time(),
+            w_h: w_h.map(|w| I::pack_transposed(w, layout.hidden, &layout, threads)),
+            parameters: layout.padded_parameters(recurrence),
+            carried: Buffer::zeros(batch * layout.states * layout.padded),
+            d_parameters: Buffer::zeros(batch * layout.parameters * layout.padded),
+            sums: I::no_sums(recurrence, product, &layout, wanted, threads),
+        }
+    }
+}
+
+/// The gradients of the pre-activations at some steps.
+pub struct PreActivations<E: Element> {
+    /// The rows of these steps among the rows of all steps.
+    pub rows: Range<usize>,
+    /// `dA`: a row of the layout for each.
+    pub a: Buffer<E>,
+    /// `dU` of the gates that keep their halves apart; of the others it is `dA`.
+    pub apart: Buffer<E>,
+}
+
+struct Block<'w, 'a, C, E: Element> {
+    walk: &'w mut BackwardWalk<'a, C, E>,
+    tape: &'w Tape<E>,
+    steps: Range<usize>,
+}
+
+impl<C: Cell, E: Element> Work<E> for Block<'_, '_, C, E> {
+    type Output = ();
+
+    fn run<I: Simd<E>>(self) {
+        let Self { walk, tape, steps } = self;
+        let BackwardWalk { machine: Machine { threads, .. }, recurrence, layout, hidden, .. } =
+            *walk;
+        let rows = recurrence.timeline.rows_of(&steps);
+        let mut a = Buffer::stale(rows.len() * layout.row());
+        let mut apart = Buffer::stale(rows.len() * layout.apart_row());
+        let panels: Vec<Panel> = panels::<E, I>(layout.hidden).collect();
+        let step = layout.gates * layout.hidden * layout.hidden;
+        let (to_a, to_apart) = (Shared(a.as_mut_ptr()), Shared(apart.as_mut_ptr()));
+        let carried = Shared(walk.carried.as_mut_ptr());
+        let d_parameters = Shared(walk.d_parameters.as_mut_ptr());
+        let walk = &mut *walk;
+        in_shares((recurrence.timeline, &steps), &panels, step, threads, |share| {
+            let walk = RowsBackward {
+                cell: walk.cell,
+                recurrence,
+                layout: &layout,
+                tape,
+                hidden,
+                upstream: walk.upstream,
+                to_initial: walk.wanted.initial,
+                w_h: walk.w_h.as_ref(),
+                parameters: &walk.parameters,
+                steps: steps.clone(),
+                origin: rows.start,
+                share,
+                carried,
+                a: to_a,
+                apart: to_apart,
+                d_parameters,
+            };
+            // SAFETY: this thread runs on the same machine.
+            unsafe { I::run(walk) }
+        });
+        let walked = PreActivations { rows, a, apart };
+        I::add_to_sums(&mut walk.sums, recurrence, &layout, hidden, &walked, threads);
     }
 }
 
@@ -107,15 +253,15 @@ struct RowsBackward<'a, C, E: Element> {
     layout: &'a Layout,
     tape: &'a Tape<E>,
     hidden: &'a [E],
-    d_output: Option<&'a [E]>,
-    d_others: Option<&'a [E]>,
-    /// `W_hᵀ` in panels of hidden units.
+    upstream: Upstream<'a, E>,
+    to_initial: bool,
     w_h: Option<&'a Buffer<E>>,
-    parameters: Buffer<E>,
-    /// What the step after hands back to the states of each row: source 2.
-    carried: Buffer<E>,
+    parameters: &'a Buffer<E>,
+    steps: Range<usize>,
+    /// The first row of these steps among the rows of all steps.
+    origin: usize,
     share: Share<'a>,
-    to_initial: Option<Shared<E>>,
+    carried: Shared<E>,
     a: Shared<E>,
     apart: Shared<E>,
     d_parameters: Shared<E>,
@@ -126,8 +272,7 @@ impl<C: Cell, E: Element> Work<E> for RowsBackward<'_, C, E> {
 
     #[inline(always)]
     fn run<I: Simd<E>>(mut self) {
-        let timeline = self.recurrence.timeline;
-        for t in (0..timeline.time()).rev() {
+        for t in self.steps.clone().rev() {
             let running = self.share.running(t);
             if running == 0 {
                 continue;
@@ -144,11 +289,14 @@ impl<C: Cell, E: Element> Work<E> for RowsBackward<'_, C, E> {
                 }
             }
             self.share.meet();
-            if t > 0 || self.to_initial.is_some() {
+            let passes = self.upstream.passes.map_or(1.0, |passes| passes[t]);
+            if passes != 0.0 && (t > 0 || self.to_initial) {
                 self.through_the_weights::<I>(t, running);
             }
+            if passes != 1.0 {
+                self.scale_carried(running, E::from_f64(passes));
+            }
         }
-        self.end_at_the_initial_state();
     }
 }
 
@@ -156,12 +304,38 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
     /// The rows whose last step is `t` start from the gradient of their last states.
     fn take_up_ending_rows(&mut self, t: usize) {
         let Layout { hidden, padded, states, .. } = *self.layout;
-        let Some(last) = self.d_others else { return };
+        let Some(last) = self.upstream.others else { return };
         for r in self.share.running(t + 1)..self.share.running(t) {
             for s in 0..states - 1 {
-                let from = ((self.share.rows.start + r) * (states - 1) + s) * hidden;
-                self.carried[(r * states + s + 1) * padded..][..hidden]
-                    .copy_from_slice(&last[from..from + hidden]);
+                let row = self.share.rows.start + r;
+                for panel in self.share.panels {
+                    let from = &last[(row * (states - 1) + s) * hidden + panel.start..];
+                    let to = (row * states + s + 1) * padded + panel.start;
+                    // SAFETY: these rows and units of what is carried are this thread's.
+                    unsafe {
+                        let to = self.carried.at(to);
+                        std::ptr::copy_nonoverlapping(from.as_ptr(), to, panel.columns);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Of the gradient only a share passes on to the step before.
+    fn scale_carried(&self, running: usize, share: E) {
+        let Layout { padded, states, .. } = *self.layout;
+        let first = self.share.rows.start;
+        for state in first * states..(first + running) * states {
+            for panel in self.share.panels {
+                for unit in panel.start..panel.start + panel.columns {
+                    // SAFETY: these rows and units of what is carried are this thread's.
+                    unsafe {
+                        let carried = self.carried.at(state * padded + unit);
+                        // Not the product with zero, which would keep an infinite gradient.
+                        let zero = share == E::default();
+                        *carried = if zero { share } else { *carried * share };
+                    }
+                }
             }
         }
     }
@@ -177,29 +351,35 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
         let layout = *self.layout;
         let Layout { hidden, padded, states, parameters, .. } = layout;
         let Panel { start: unit, columns, .. } = *panel;
-        let timeline = self.recurrence.timeline;
         let first = self.share.packed(t);
         // SAFETY: what the caller promises.
         unsafe {
-            let others = |t: usize| {
-                let at = layout.others_after(timeline, true, t, self.share.rows.start);
-                self.tape.others.as_ptr().add(at + unit)
+            let others = |row: usize| {
+                self.tape
+                    .others
+                    .as_ptr()
+                    .add((row + self.share.rows.start) * layout.others() + unit)
             };
-            let (others_after, others_before) = (others(t), others(t.saturating_sub(1)));
+            let timeline = self.recurrence.timeline;
+            let others_before = others(self.tape.before(timeline, t));
+            let others_after = others(self.tape.after(timeline, t));
+            let in_block = first - self.origin;
+            let on_tape = first - timeline.rows(self.tape.steps.start).start;
             let hidden_after = self.hidden.as_ptr().add(first * hidden + unit);
             let hidden_before =
                 self.hidden.as_ptr().add(self.share.packed(t.saturating_sub(1)) * hidden + unit);
-            let kept = self.tape.kept.as_ptr().add(first * layout.kept() + unit);
+            let kept = self.tape.kept.as_ptr().add(on_tape * layout.kept() + unit);
             let learned = self.parameters.as_ptr().add(unit);
             let (a, apart) = (
-                self.a.at(first * layout.row() + unit),
-                self.apart.at(first * layout.apart_row() + unit),
+                self.a.at(in_block * layout.row() + unit),
+                self.apart.at(in_block * layout.apart_row() + unit),
             );
             let initial = self.recurrence.initial.filter(|_| t == 0);
             for r in 0..running {
-                let carried = self.carried.as_mut_ptr().add(r * states * padded + unit);
+                let row = self.share.rows.start + r;
+                let carried = self.carried.at(row * states * padded + unit);
                 let mut gradient: C::State<Lanes<E, I, N>> = Lanes::load_row(carried, padded);
-                if let Some(d) = self.d_output {
+                if let Some(d) = self.upstream.output {
                     let from = d.as_ptr().add((first + r) * hidden + unit);
                     let source_1 = Lanes::load_part(from, columns);
                     gradient.as_mut()[0] = source_1 + gradient.as_ref()[0];
@@ -210,18 +390,13 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
                 if t > 0 {
                     before.as_mut()[0] = Lanes::load_part(hidden_before.add(r * hidden), columns);
                 } else if let Some(initial) = initial {
-                    let row = (self.share.rows.start + r) * states * hidden + unit;
-                    before.as_mut()[0] = Lanes::load_part(initial.as_ptr().add(row), columns);
+                    let from = initial.as_ptr().add(row * states * hidden + unit);
+                    before.as_mut()[0] = Lanes::load_part(from, columns);
                 }
                 for s in 1..states {
                     let at = r * layout.others() + (s - 1) * padded;
                     after.as_mut()[s] = Lanes::load(others_after.add(at));
-                    if t > 0 {
-                        before.as_mut()[s] = Lanes::load(others_before.add(at));
-                    } else if let Some(initial) = initial {
-                        let row = ((self.share.rows.start + r) * states + s) * hidden + unit;
-                        before.as_mut()[s] = Lanes::load_part(initial.as_ptr().add(row), columns);
-                    }
+                    before.as_mut()[s] = Lanes::load(others_before.add(at));
                 }
                 let step = self.cell.derivative(
                     gradient,
@@ -239,7 +414,7 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
                     };
                     state.store(carried.add(s * padded));
                 }
-                let sums = (self.share.rows.start + r) * parameters * padded + unit;
+                let sums = row * parameters * padded + unit;
                 for p in 0..parameters {
                     let sum = self.d_parameters.at(sums + p * padded);
                     (Lanes::load(sum) + step.parameters.as_ref()[p]).store(sum);
@@ -254,7 +429,7 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
         let Layout { padded, gates, apart, states, .. } = *self.layout;
         let Some(w_h) = self.w_h else { return };
         let joined = (gates - apart) * padded;
-        let row = self.share.packed(t);
+        let row = self.share.packed(t) - self.origin;
         let inner = gates * padded;
         let full = product::panel::<E, I>();
         // SAFETY: the rows of this step, which have just been written, and this thread's carried states.
@@ -274,7 +449,7 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
                         k,
                         a,
                         b: w_h.as_ptr().add(start * inner + skip * registers * I::LANES),
-                        c: self.carried.as_mut_ptr().add(start),
+                        c: self.carried.at(self.share.rows.start * states * padded + start),
                         c_row: states * padded,
                         fresh: false,
                     };
@@ -290,24 +465,6 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
                 }
                 if apart == 0 {
                     break;
-                }
-            }
-        }
-    }
-
-    /// What is carried past the first step is the gradient of the initial states.
-    fn end_at_the_initial_state(&mut self) {
-        let Layout { hidden, padded, states, .. } = *self.layout;
-        let Some(to) = self.to_initial else { return };
-        for r in 0..self.share.rows.len() {
-            for s in 0..states {
-                for panel in self.share.panels {
-                    let from = &self.carried[(r * states + s) * padded + panel.start..];
-                    let at = ((self.share.rows.start + r) * states + s) * hidden + panel.start;
-                    // SAFETY: these rows and units of the initial states' gradient are this thread's.
-                    unsafe {
-                        std::ptr::copy_nonoverlapping(from.as_ptr(), to.at(at), panel.columns);
-                    }
                 }
             }
         }

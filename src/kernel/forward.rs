@@ -12,79 +12,167 @@ use super::packing::gates_of;
 use super::product::{Left, Panel, Product, panels, strip, tiles};
 use super::simd::{Element, Simd, Work};
 use super::threads::{Share, Shared, in_shares};
-use super::{Layout, Recurrence, Tape};
+use super::{Layout, Machine, Recurrence, Tape};
 use crate::cell::{Cell, InputShare, RecurrentShare, Row};
 use std::ops::Range;
 
-/// What the forward walk returns.
-pub struct Walked<E: Element> {
-    /// The hidden states of all steps: `[steps, hidden]`.
-    pub hidden: Vec<E>,
-    /// The other states after each row's last step: `[batch, (states − 1) × hidden]`.
-    pub others: Vec<E>,
-    /// What the backward walk needs, if it was asked for.
-    pub tape: Option<Tape<E>>,
+/// A walk forward over time that can stop after any step and go on.
+#[derive(Debug)]
+pub struct ForwardWalk<'a, C, E: Element> {
+    machine: Machine,
+    cell: &'a C,
+    recurrence: &'a Recurrence<'a, E>,
+    layout: Layout,
+    weights: Weights<E>,
+    /// The states beside the hidden one after each row's latest step, and at first the initial ones.
+    others: Buffer<E>,
 }
 
-/// The forward walk.
-pub(super) struct Forward<'a, C, E: Element> {
-    pub cell: &'a C,
-    pub recurrence: &'a Recurrence<'a, E>,
-    pub keep: bool,
-    pub threads: usize,
+impl<'a, C: Cell, E: Element> ForwardWalk<'a, C, E> {
+    /// A walk that has not begun.
+    ///
+    /// # Panics
+    /// If the slices of the recurrence do not have their lengths.
+    pub fn new(machine: Machine, cell: &'a C, recurrence: &'a Recurrence<'a, E>) -> Self {
+        let threads = machine.threads_for(recurrence.multiplications::<C>());
+        Self::on_threads(Machine { threads, ..machine }, cell, recurrence)
+    }
+
+    /// The same on all the threads of the machine.
+    pub(super) fn on_threads(
+        machine: Machine,
+        cell: &'a C,
+        recurrence: &'a Recurrence<'a, E>,
+    ) -> Self {
+        recurrence.check::<C>();
+        E::run(machine.set, Prepare { machine, cell, recurrence })
+    }
+
+    /// Walks over some steps and writes their hidden states, `[rows of these steps, hidden]`. `before`
+    /// are the hidden states of the step before the first of them; there is none before step 0.
+    /// With `keep` it returns what the backward walk over these steps needs.
+    ///
+    /// # Panics
+    /// If the hidden states are not as many.
+    pub fn over(
+        &mut self,
+        steps: Range<usize>,
+        before: &[E],
+        hidden: &mut [E],
+        keep: bool,
+    ) -> Option<Tape<E>> {
+        let timeline = self.recurrence.timeline;
+        let units = self.layout.hidden;
+        assert_eq!(hidden.len(), timeline.rows_of(&steps).len() * units, "hidden states");
+        assert!(steps.start == 0 || before.len() >= timeline.active(steps.start) * units, "before");
+        E::run(self.machine.set, Advance { walk: self, steps, before, hidden, keep })
+    }
+
+    /// The states beside the hidden one after each row's latest step, to come back to.
+    pub fn border(&self) -> Border<E> {
+        let mut others = Buffer::stale(self.others.len());
+        others.copy_from_slice(&self.others);
+        Border(others)
+    }
+
+    /// Goes back, or forward, to where the border was taken.
+    pub fn return_to(&mut self, border: &Border<E>) {
+        self.others.copy_from_slice(&border.0);
+    }
+
+    /// The other states after each row's latest step: `[batch, (states − 1) × hidden]`.
+    pub fn others(&self) -> Vec<E> {
+        let Layout { hidden, padded, .. } = self.layout;
+        let states = self.others.chunks_exact(padded);
+        states.flat_map(|state| state[..hidden].iter().copied()).collect()
+    }
+}
+
+/// The states beside the hidden one between two steps.
+#[derive(Debug)]
+pub struct Border<E: Element>(Buffer<E>);
+
+struct Prepare<'a, C, E: Element> {
+    machine: Machine,
+    cell: &'a C,
+    recurrence: &'a Recurrence<'a, E>,
+}
+
+impl<'a, C: Cell, E: Element> Work<E> for Prepare<'a, C, E> {
+    type Output = ForwardWalk<'a, C, E>;
+
+    fn run<I: Simd<E>>(self) -> ForwardWalk<'a, C, E> {
+        let Self { machine, cell, recurrence } = self;
+        let layout = Layout::new::<C, E, I>(recurrence.hidden);
+        let Layout { hidden, padded, states, .. } = layout;
+        let mut others = Buffer::zeros(recurrence.timeline.batch() * layout.others());
+        if let Some(initial) = recurrence.initial {
+            for (row, initial) in initial.chunks_exact(states * hidden).enumerate() {
+                for s in 1..states {
+                    others[row * layout.others() + (s - 1) * padded..][..hidden]
+                        .copy_from_slice(&initial[s * hidden..][..hidden]);
+                }
+            }
+        }
+        let weights = Weights::new::<C, I>(recurrence, &layout, machine.threads);
+        ForwardWalk { machine, cell, recurrence, layout, weights, others }
+    }
+}
+
+struct Advance<'w, 'a, C, E: Element> {
+    walk: &'w mut ForwardWalk<'a, C, E>,
+    steps: Range<usize>,
+    before: &'w [E],
+    hidden: &'w mut [E],
+    keep: bool,
 }
 
 /// Rows of A that are computed at a time: enough for full tiles, few enough to stay in the cache.
 const ROWS_AHEAD: usize = 56;
 
-impl<C: Cell, E: Element> Work<E> for Forward<'_, C, E> {
-    type Output = Walked<E>;
+impl<C: Cell, E: Element> Work<E> for Advance<'_, '_, C, E> {
+    type Output = Option<Tape<E>>;
 
-    fn run<I: Simd<E>>(self) -> Walked<E> {
-        let Self { cell, recurrence, keep, threads } = self;
-        let layout = Layout::new::<C, E, I>(recurrence.hidden);
-        let (steps, batch) = (recurrence.timeline.steps(), recurrence.timeline.batch());
-        let history = if keep { steps } else { batch };
-        let mut others = Buffer::stale(history * layout.others());
-        let mut kept = Buffer::stale(if keep { steps * layout.kept() } else { 0 });
-        let mut hidden = Vec::with_capacity(steps * layout.hidden);
-        let mut last = Vec::with_capacity(batch * (layout.states - 1) * layout.hidden);
-        let weights = Weights::new::<C, I>(recurrence, &layout, threads);
+    fn run<I: Simd<E>>(self) -> Option<Tape<E>> {
+        let Self { walk, steps, before, hidden, keep } = self;
+        let ForwardWalk { machine, cell, recurrence, layout, weights, others } = walk;
+        let timeline = recurrence.timeline;
+        let mut tape = keep.then(|| Tape::new(timeline, steps.clone(), layout, others));
         let panels: Vec<Panel> = panels::<E, I>(layout.hidden).collect();
         let step = layout.gates * layout.hidden * layout.hidden;
-        let (to_others, to_kept) = (Shared(others.as_mut_ptr()), Shared(kept.as_mut_ptr()));
-        let (to_hidden, to_last) = (Shared(hidden.as_mut_ptr()), Shared(last.as_mut_ptr()));
-        in_shares(recurrence.timeline, &panels, step, threads, |share| {
+        let (to_others, to_hidden) = (Shared(others.as_mut_ptr()), Shared(hidden.as_mut_ptr()));
+        let to_tape = tape.as_mut().map(|tape| {
+            let lead = tape.lead * layout.others();
+            (Shared(tape.others[lead..].as_mut_ptr()), Shared(tape.kept.as_mut_ptr()))
+        });
+        in_shares((timeline, &steps), &panels, step, machine.threads, |share| {
             let ahead = (ROWS_AHEAD / share.rows.len()).max(1);
             let most = ahead * share.rows.len();
             let walk = RowsForward {
-                cell,
+                cell: *cell,
                 recurrence,
-                layout: &layout,
-                weights: &weights,
-                keep,
+                layout,
+                weights,
+                steps: steps.clone(),
+                origin: timeline.rows(steps.start).start,
                 share,
                 ahead,
                 a: Buffer::stale(most * layout.row()),
                 u: Buffer::stale(most * layout.apart_row()),
+                before,
                 hidden: to_hidden,
                 others: to_others,
-                kept: to_kept,
-                last: to_last,
+                tape: to_tape,
             };
             // SAFETY: this thread runs on the same machine.
             unsafe { I::run(walk) }
         });
-        // SAFETY: each thread has written its rows of every step.
-        unsafe {
-            hidden.set_len(steps * layout.hidden);
-            last.set_len(batch * (layout.states - 1) * layout.hidden);
-        }
-        Walked { hidden, others: last, tape: keep.then_some(Tape { others, kept }) }
+        tape
     }
 }
 
 /// The weights as the forward walk reads them.
+#[derive(Debug)]
 struct Weights<E: Element> {
     /// `W_x` and `W_h` in panels of hidden units, the gates of a panel one after the other.
     w_x: Buffer<E>,
@@ -137,16 +225,22 @@ struct RowsForward<'a, C, E: Element> {
     recurrence: &'a Recurrence<'a, E>,
     layout: &'a Layout,
     weights: &'a Weights<E>,
-    keep: bool,
+    steps: Range<usize>,
+    /// The first row of these steps among the rows of all steps.
+    origin: usize,
     share: Share<'a>,
     /// Steps whose A is computed at a time.
     ahead: usize,
     a: Buffer<E>,
     u: Buffer<E>,
+    /// The hidden states of the step before these.
+    before: &'a [E],
+    /// Those of these steps.
     hidden: Shared<E>,
+    /// The other states after each row's latest step.
     others: Shared<E>,
-    kept: Shared<E>,
-    last: Shared<E>,
+    /// The other states after each of these steps, and what the steps keep.
+    tape: Option<(Shared<E>, Shared<E>)>,
 }
 
 impl<C: Cell, E: Element> Work<E> for RowsForward<'_, C, E> {
@@ -154,10 +248,9 @@ impl<C: Cell, E: Element> Work<E> for RowsForward<'_, C, E> {
 
     #[inline(always)]
     fn run<I: Simd<E>>(mut self) {
-        let timeline = self.recurrence.timeline;
-        let mut t = 0;
-        while t < timeline.time() && timeline.active(t) > self.share.rows.start {
-            let end = (t + self.ahead).min(timeline.time());
+        let Range { start: mut t, end: last } = self.steps;
+        while t < last {
+            let end = (t + self.ahead).min(last);
             self.input_share::<I>(t..end);
             let mut row = 0;
             for t in t..end {
@@ -166,7 +259,6 @@ impl<C: Cell, E: Element> Work<E> for RowsForward<'_, C, E> {
                     return;
                 }
                 self.step::<I>(t, row, running);
-                self.end_rows(t);
                 self.share.meet();
                 row += running;
             }
@@ -287,17 +379,18 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
     #[inline(always)]
     fn hidden_before(&self, t: usize) -> Option<Left<E>> {
         let Layout { hidden, states, .. } = *self.layout;
-        if t > 0 {
+        let first = self.share.rows.start;
+        let (start, row) = if t > self.steps.start {
+            let packed = self.share.packed(t - 1) - self.origin;
             // SAFETY: the rows of the step before have been written.
-            let start = unsafe { self.hidden.at(self.share.packed(t - 1) * hidden) };
-            return Some(Left { start, row: hidden, inner: 1 });
-        }
-        let row = states * hidden;
-        self.recurrence.initial.map(|s| Left {
-            start: s[self.share.rows.start * row..].as_ptr(),
-            row,
-            inner: 1,
-        })
+            (unsafe { self.hidden.at(packed * hidden).cast_const() }, hidden)
+        } else if t > 0 {
+            (self.before[first * hidden..].as_ptr(), hidden)
+        } else {
+            let row = states * hidden;
+            (self.recurrence.initial?[first * row..].as_ptr(), row)
+        };
+        Some(Left { start, row, inner: 1 })
     }
 
     /// The cell's step on one panel of units, of the given rows, whose first row of A is `a_row`.
@@ -318,29 +411,21 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
             let a = self.a.as_ptr().add(a_row * layout.row() + unit);
             let u = self.u.as_ptr().add(unit);
             let parameters = self.weights.parameters.as_ptr().add(unit);
-            let to_hidden = self.hidden.at(self.share.packed(t) * hidden + unit);
-            let to_others = self.others.at(self.others_after(t, 0) + unit);
-            let to_kept = self.kept.at(self.share.packed(t) * layout.kept() + unit);
-            let others = if t > 0 {
-                self.others.at(self.others_after(t - 1, 0) + unit).cast_const()
-            } else {
-                to_others
-            };
-            let initial = self.recurrence.initial.filter(|_| t == 0);
+            let packed = self.share.packed(t) - self.origin;
+            let to_hidden = self.hidden.at(packed * hidden + unit);
+            let others = self.others.at(self.share.rows.start * layout.others() + unit);
+            let to_tape = self.tape.map(|(others, kept)| {
+                let others = others.at(packed * layout.others() + unit);
+                (others, kept.at(packed * layout.kept() + unit))
+            });
             for r in rows {
+                let others = others.add(r * layout.others());
                 let mut state = C::State::from_fn(|_| Lanes::<E, I, N>::splat(0.0));
                 if let Some(h) = before {
                     state.as_mut()[0] = Lanes::load_part(h.start.add(r * h.row + unit), columns);
                 }
                 for s in 1..states {
-                    if t > 0 {
-                        let from = others.add(r * layout.others() + (s - 1) * padded);
-                        state.as_mut()[s] = Lanes::load(from);
-                    } else if let Some(given) = initial {
-                        let row = (self.share.rows.start + r) * states + s;
-                        let from = given.as_ptr().add(row * hidden + unit);
-                        state.as_mut()[s] = Lanes::load_part(from, columns);
-                    }
+                    state.as_mut()[s] = Lanes::load(others.add((s - 1) * padded));
                 }
                 let (after, kept) = self.cell.step(
                     Lanes::load_row(a.add(r * layout.row()), padded),
@@ -351,36 +436,13 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
                 let after = after.as_ref();
                 after[0].store_part(to_hidden.add(r * hidden), columns);
                 for (s, state) in after.iter().skip(1).enumerate() {
-                    state.store(to_others.add(r * layout.others() + s * padded));
+                    state.store(others.add(s * padded));
                 }
-                if self.keep {
+                if let Some((others, to_kept)) = to_tape {
+                    for (s, state) in after.iter().skip(1).enumerate() {
+                        state.store(others.add(r * layout.others() + s * padded));
+                    }
                     Lanes::store_row(to_kept.add(r * layout.kept()), padded, kept);
-                }
-            }
-        }
-    }
-
-    /// Where the states beside the hidden one lie after step `t`.
-    #[inline(always)]
-    fn others_after(&self, t: usize, r: usize) -> usize {
-        self.layout.others_after(self.recurrence.timeline, self.keep, t, self.share.rows.start + r)
-    }
-
-    /// The states of the rows whose last step was `t`.
-    fn end_rows(&mut self, t: usize) {
-        let Layout { hidden, padded, states, .. } = *self.layout;
-        let (Some(first), Some(last)) = (self.share.panels.first(), self.share.panels.last())
-        else {
-            return;
-        };
-        let (start, units) = (first.start, last.start + last.columns - first.start);
-        for r in self.share.running(t + 1)..self.share.running(t) {
-            for s in 0..states - 1 {
-                let from = self.others_after(t, r) + s * padded + start;
-                let to = ((self.share.rows.start + r) * (states - 1) + s) * hidden + start;
-                // SAFETY: the row's state, and its place among the last states.
-                unsafe {
-                    std::ptr::copy_nonoverlapping(self.others.at(from), self.last.at(to), units);
                 }
             }
         }

@@ -53,7 +53,7 @@ pub struct Gradients<E> {
     pub parameters: Option<Vec<E>>,
 }
 
-/// Steps whose rows are summed in registers before they are added to what is in memory.
+/// Rows that are summed in registers before the sums go back to memory.
 const STEPS_AT_A_TIME: usize = 256;
 
 /// Rows of dX that share a panel of W_xᵀ while it is in the cache.
@@ -74,73 +74,122 @@ struct Job {
     of_h: bool,
 }
 
-/// The gradients of input, weights and biases.
-pub(super) fn after_the_walk<E: Element, I: Simd<E>>(
+/// The gradients of input, weights and biases, of the steps that the walk has come over.
+#[derive(Debug)]
+pub struct Sums<E: Element> {
+    wanted: Wanted,
+    jobs: Vec<Job>,
+    /// Columns of a panel.
+    width: usize,
+    /// Rows of dW_x and of dW_h.
+    features: usize,
+    hidden: usize,
+    /// For each job the rows of dW_x, those of dW_h, and the row of the biases.
+    sums: Buffer<E>,
+    /// `W_xᵀ` in panels of features; without it dX is dA itself.
+    w_x: Option<Buffer<E>>,
+    /// dX.
+    input: Option<Vec<E>>,
+}
+
+/// The sums over no step at all. `product` is whether the input is multiplied.
+pub(super) fn no_sums<E: Element, I: Simd<E>>(
     recurrence: &Recurrence<E>,
     product: bool,
     layout: &Layout,
-    hidden: &[E],
-    walked: &PreActivations<E>,
     wanted: Wanted,
     threads: usize,
-) -> Gradients<E> {
-    let steps = recurrence.timeline.steps();
-    let columns = layout.gates * layout.hidden;
-    let rows = |given: bool, rows: usize| given.then(|| Vec::<E>::with_capacity(rows * columns));
-    let mut w_x = rows(wanted.w_x && product, recurrence.features);
-    let mut w_h = rows(wanted.w_h && recurrence.w_h.is_some(), layout.hidden);
-    let mut b_x = rows(wanted.b_x && recurrence.b_x.is_some(), 1);
-    let mut b_h = rows(wanted.b_h && recurrence.b_h.is_some(), 1);
-    let mut input = wanted.input.then(|| Vec::<E>::with_capacity(steps * recurrence.features));
-    let to = |gradient: &mut Option<Vec<E>>| gradient.as_mut().map(|g| Shared(g.as_mut_ptr()));
-    let targets = [to(&mut w_x), to(&mut w_h), to(&mut b_x), to(&mut b_h)];
-    let to_input = to(&mut input);
-    let w_x_transposed = recurrence
-        .w_x
-        .filter(|_| wanted.input && product)
-        .map(|w| I::pack_transposed(w, recurrence.features, layout, threads));
-    let jobs = jobs::<E, I>(layout);
+) -> Sums<E> {
+    let wanted = Wanted {
+        w_x: wanted.w_x && product,
+        w_h: wanted.w_h && recurrence.w_h.is_some(),
+        b_x: wanted.b_x && recurrence.b_x.is_some(),
+        b_h: wanted.b_h && recurrence.b_h.is_some(),
+        ..wanted
+    };
+    let of_weights = wanted.w_x || wanted.w_h || wanted.b_x || wanted.b_h;
+    let jobs = if of_weights { jobs::<E, I>(layout) } else { Vec::new() };
+    let features = if wanted.w_x { recurrence.features } else { 0 };
+    let hidden = if wanted.w_h { layout.hidden } else { 0 };
+    let width = product::panel::<E, I>();
+    let w_x = recurrence.w_x.filter(|_| wanted.input && product);
+    let numbers = recurrence.timeline.steps() * recurrence.features;
+    Sums {
+        wanted,
+        width,
+        features,
+        hidden,
+        sums: Buffer::zeros(jobs.len() * (features + hidden + 1) * width),
+        jobs,
+        w_x: w_x.map(|w| I::pack_transposed(w, recurrence.features, layout, threads)),
+        input: wanted.input.then(|| vec![E::default(); numbers]),
+    }
+}
+
+/// Adds what some steps contribute.
+pub(super) fn add_to_sums<E: Element, I: Simd<E>>(
+    sums: &mut Sums<E>,
+    recurrence: &Recurrence<E>,
+    layout: &Layout,
+    hidden: &[E],
+    walked: &PreActivations<E>,
+    threads: usize,
+) {
+    let to_sums = Shared(sums.sums.as_mut_ptr());
+    let to_input = sums.input.as_mut().map(|input| Shared(input.as_mut_ptr()));
+    let sums = &*sums;
     in_parallel(threads, |part| {
         let share = |count: usize| count * part / threads..count * (part + 1) / threads;
-        let weights = WeightGradients {
-            recurrence,
-            layout,
-            hidden,
-            walked,
-            jobs: &jobs[share(jobs.len())],
-            targets,
-        };
+        let jobs = share(sums.jobs.len());
+        let weights =
+            WeightGradients { recurrence, layout, hidden, walked, sums, jobs, to: to_sums };
+        let Range { start, .. } = walked.rows;
+        let rows = share(walked.rows.len());
+        let rows = start + rows.start..start + rows.end;
         let input = to_input.map(|to| InputGradient {
             recurrence,
             layout,
             walked,
-            w_x: w_x_transposed.as_ref(),
-            rows: share(steps),
+            w_x: sums.w_x.as_ref(),
+            rows,
             to,
         });
         // SAFETY: this thread runs on the same machine.
         unsafe {
-            if targets.iter().any(Option::is_some) {
-                I::run(weights);
-            }
+            I::run(weights);
             if let Some(input) = input {
                 I::run(input);
             }
         }
     });
-    let written = |gradient: Option<Vec<E>>, rows: usize, columns: usize| {
-        let mut gradient = gradient?;
-        // SAFETY: the threads have written all of it.
-        unsafe { gradient.set_len(rows * columns) };
-        Some(gradient)
-    };
-    Gradients {
-        input: written(input, steps, recurrence.features),
-        w_x: written(w_x, recurrence.features, columns),
-        w_h: written(w_h, layout.hidden, columns),
-        b_x: written(b_x, 1, columns),
-        b_h: written(b_h, 1, columns),
-        ..Gradients::default()
+}
+
+impl<E: Element> Sums<E> {
+    /// The gradients that were wanted.
+    pub fn finish(self, recurrence: &Recurrence<E>, layout: &Layout) -> Gradients<E> {
+        let Self { wanted, jobs, width, features, hidden, sums, input, .. } = self;
+        let columns = layout.gates * layout.hidden;
+        let rows = features + hidden;
+        let gather = |rows_of_it: Range<usize>, belongs: fn(&Job) -> bool| {
+            let mut gradient = vec![E::default(); rows_of_it.len() * columns];
+            for (number, job) in jobs.iter().enumerate().filter(|(_, job)| belongs(job)) {
+                let sums = &sums[number * (rows + 1) * width..];
+                for (row, from) in rows_of_it.clone().enumerate() {
+                    gradient[row * columns + job.target..][..job.panel.columns]
+                        .copy_from_slice(&sums[from * width..][..job.panel.columns]);
+                }
+            }
+            gradient
+        };
+        debug_assert!(!wanted.w_x || features == recurrence.features);
+        Gradients {
+            input,
+            w_x: wanted.w_x.then(|| gather(0..features, |job| job.of_x)),
+            w_h: wanted.w_h.then(|| gather(features..rows, |job| job.of_h)),
+            b_x: wanted.b_x.then(|| gather(rows..rows + 1, |job| job.of_x)),
+            b_h: wanted.b_h.then(|| gather(rows..rows + 1, |job| job.of_h)),
+            ..Gradients::default()
+        }
     }
 }
 
@@ -163,15 +212,16 @@ fn jobs<E: Element, I: Simd<E>>(layout: &Layout) -> Vec<Job> {
     jobs
 }
 
-/// Some columns of dW_x, dW_h, db_x and db_h.
+/// Some columns of dW_x, dW_h, db_x and db_h. The steps are summed from the last to the first, as the walk
+/// comes over them: so the sums do not depend on where it stops between.
 struct WeightGradients<'a, E: Element> {
     recurrence: &'a Recurrence<'a, E>,
     layout: &'a Layout,
     hidden: &'a [E],
     walked: &'a PreActivations<E>,
-    jobs: &'a [Job],
-    /// dW_x, dW_h, db_x and db_h, where they are wanted.
-    targets: [Option<Shared<E>>; 4],
+    sums: &'a Sums<E>,
+    jobs: Range<usize>,
+    to: Shared<E>,
 }
 
 impl<E: Element> Work<E> for WeightGradients<'_, E> {
@@ -179,33 +229,32 @@ impl<E: Element> Work<E> for WeightGradients<'_, E> {
 
     #[inline(always)]
     fn run<I: Simd<E>>(self) {
-        let Self { recurrence, layout, hidden, walked, jobs, targets } = self;
-        let [to_w_x, to_w_h, to_b_x, to_b_h] = targets;
-        let units = layout.hidden;
-        let width = product::panel::<E, I>();
-        let features = if to_w_x.is_some() { recurrence.features } else { 0 };
-        let hidden_rows = if to_w_h.is_some() { units } else { 0 };
+        let Self { recurrence, layout, hidden, walked, sums, jobs, to } = self;
+        if jobs.is_empty() {
+            return;
+        }
+        let Sums { features, hidden: hidden_rows, width, .. } = *sums;
         let rows = features + hidden_rows;
-        // For each job the rows of dW_x, those of dW_h, and the row of the biases.
-        let mut sums = Buffer::<E>::zeros(jobs.len() * (rows + 1) * width);
         let mut left = Buffer::<E>::stale(rows * STEPS_AT_A_TIME);
         let mut right = Buffer::<E>::stale(width * STEPS_AT_A_TIME);
-        let steps = recurrence.timeline.steps();
-        let mut previous = PreviousHidden::new(recurrence, units, hidden);
-        for start in (0..steps).step_by(STEPS_AT_A_TIME) {
-            let count = (steps - start).min(STEPS_AT_A_TIME);
+        let mut previous = PreviousHidden::new(recurrence, layout.hidden, hidden);
+        let mut end = walked.rows.end;
+        while end > walked.rows.start {
+            let count = (end - walked.rows.start).min(STEPS_AT_A_TIME);
             // SAFETY: the buffers were made for this many rows and steps.
             unsafe {
-                let x = recurrence.input.as_ptr().add(start * recurrence.features);
-                let row_of_x = |k: usize| Some(x.add(k * recurrence.features));
+                let x = recurrence.input.as_ptr().add((end - 1) * recurrence.features);
+                let row_of_x = |k: usize| Some(x.sub(k * recurrence.features));
                 pack_left::<E, I>(features, count, row_of_x, left.as_mut_ptr());
-                let to = left.as_mut_ptr().add(features * count);
-                let rows_before: &[Option<*const E>] = previous.rows(start..start + count);
-                pack_left::<E, I>(hidden_rows, count, |k| rows_before[k], to);
-                for (number, job) in jobs.iter().enumerate() {
-                    let sums = sums.as_mut_ptr().add(number * (rows + 1) * width);
+                let to_left = left.as_mut_ptr().add(features * count);
+                let rows_before: &[Option<*const E>] = previous.rows(end - count..end);
+                pack_left::<E, I>(hidden_rows, count, |k| rows_before[k], to_left);
+                for number in jobs.clone() {
+                    let job = &sums.jobs[number];
+                    let sums = to.at(number * (rows + 1) * width);
                     let bias = sums.add(rows * width);
-                    pack_right::<E, I>(walked, layout, job, start, count, right.as_mut_ptr(), bias);
+                    let last = end - 1 - walked.rows.start;
+                    pack_right::<E, I>(walked, layout, job, last, count, right.as_mut_ptr(), bias);
                     let product = |from: usize, rows: usize| {
                         for tile_rows in tiles::<E, I>(rows) {
                             let from = from + tile_rows.start;
@@ -229,28 +278,7 @@ impl<E: Element> Work<E> for WeightGradients<'_, E> {
                     }
                 }
             }
-        }
-        let columns = layout.gates * units;
-        for (number, job) in jobs.iter().enumerate() {
-            let sums = &sums[number * (rows + 1) * width..];
-            let write = |to: Option<Shared<E>>, row: usize, from: usize| {
-                if let Some(to) = to {
-                    let from = &sums[from * width..][..job.panel.columns];
-                    // SAFETY: the job's columns of the gradient are this thread's.
-                    unsafe {
-                        let to = to.at(row * columns + job.target);
-                        std::ptr::copy_nonoverlapping(from.as_ptr(), to, from.len());
-                    }
-                }
-            };
-            if job.of_x {
-                (0..features).for_each(|row| write(to_w_x, row, row));
-                write(to_b_x, 0, rows);
-            }
-            if job.of_h {
-                (0..hidden_rows).for_each(|row| write(to_w_h, row, features + row));
-                write(to_b_h, 0, rows);
-            }
+            end -= count;
         }
     }
 }
@@ -266,16 +294,18 @@ struct PreviousHidden<'a, E> {
 
 impl<'a, E: Element> PreviousHidden<'a, E> {
     fn new(recurrence: &'a Recurrence<'a, E>, units: usize, hidden: &'a [E]) -> Self {
-        Self { recurrence, units, hidden, t: 0, rows: Vec::new() }
+        let t = recurrence.timeline.time() - 1;
+        Self { recurrence, units, hidden, t, rows: Vec::with_capacity(STEPS_AT_A_TIME) }
     }
 
-    /// Those of some rows of all steps, which must not go back; `None` where the state was zero.
+    /// Those of some rows of all steps, from the last to the first; `None` where the state was zero. The
+    /// rows must not lie behind those asked for before.
     fn rows(&mut self, range: Range<usize>) -> &[Option<*const E>] {
         let timeline = self.recurrence.timeline;
         self.rows.clear();
-        for row in range {
-            while row >= timeline.rows(self.t).end {
-                self.t += 1;
+        for row in range.rev() {
+            while row < timeline.rows(self.t).start {
+                self.t -= 1;
             }
             let r = row - timeline.rows(self.t).start;
             self.rows.push(if self.t == 0 {
@@ -314,13 +344,13 @@ unsafe fn pack_left<E: Element, I: Simd<E>>(
     }
 }
 
-/// A job's columns of dA or dU as a panel; their sums are added to the bias.
+/// A job's columns of dA or dU as a panel, from the row `last` back; their sums are added to the bias.
 #[inline(always)]
 unsafe fn pack_right<E: Element, I: Simd<E>>(
     walked: &PreActivations<E>,
     layout: &Layout,
     job: &Job,
-    start: usize,
+    last: usize,
     steps: usize,
     to: *mut E,
     bias: *mut E,
@@ -331,10 +361,10 @@ unsafe fn pack_right<E: Element, I: Simd<E>>(
     // SAFETY: rows of dA or dU, the panel's buffer and the job's sums.
     unsafe {
         for n in 0..registers {
-            let from = from.as_ptr().add(start * row + job.source + n * I::LANES);
+            let from = from.as_ptr().add(last * row + job.source + n * I::LANES);
             let mut sum = I::load(bias.add(n * I::LANES));
             for k in 0..steps {
-                let v = I::load(from.add(k * row));
+                let v = I::load(from.sub(k * row));
                 sum = I::add(sum, v);
                 I::store(to.add((k * registers + n) * I::LANES), v);
             }
@@ -366,7 +396,8 @@ impl<E: Element> Work<E> for InputGradient<'_, E> {
         let Some(w_x) = w_x else {
             for row in rows {
                 for gate in 0..gates {
-                    let from = &walked.a[row * layout.row() + gate * padded..][..hidden];
+                    let from = (row - walked.rows.start) * layout.row() + gate * padded;
+                    let from = &walked.a[from..][..hidden];
                     // SAFETY: these rows of dX are this thread's.
                     unsafe {
                         let to = to.at(row * features + gate * hidden);
@@ -384,7 +415,7 @@ impl<E: Element> Work<E> for InputGradient<'_, E> {
                 let whole = panel.columns == panel.registers * I::LANES;
                 // SAFETY: rows of dA, a panel of the weights, and this thread's rows of dX.
                 unsafe {
-                    let a = walked.a.as_ptr().add(start * layout.row());
+                    let a = walked.a.as_ptr().add((start - walked.rows.start) * layout.row());
                     let a = Left { start: a, row: layout.row(), inner: 1 };
                     let b = w_x.as_ptr().add(panel.start * inner);
                     let d_x = to.at(start * features + panel.start);

@@ -33,7 +33,8 @@ mod timeline;
 mod x86;
 
 pub use arena::release_memory;
-pub use forward::Walked;
+pub use backward::{BackwardWalk, Upstream};
+pub use forward::{Border, ForwardWalk};
 pub use gradients::{Gradients, Wanted};
 pub use peak::peak;
 pub use simd::{Element, InstructionSet, Simd, VARIABLE, Work};
@@ -41,6 +42,7 @@ pub use timeline::Timeline;
 
 use crate::cell::{self, Cell, InputShare, RecurrentShare};
 use arena::Buffer;
+use std::ops::Range;
 
 /// What a walk computes with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,41 +72,48 @@ impl Machine {
 /// Multiplications that take a thread longer than it takes to wake it.
 const WORTH_A_THREAD: usize = 1 << 20;
 
+/// What [`forward`] returns.
+pub struct Walked<E: Element> {
+    /// The hidden states of all steps: `[steps, hidden]`.
+    pub hidden: Vec<E>,
+    /// The other states after each row's last step: `[batch, (states − 1) × hidden]`.
+    pub others: Vec<E>,
+    /// What the backward walk needs, if it was asked for.
+    pub tape: Option<Tape<E>>,
+}
+
 /// Walks forward over all steps. With `keep` it returns what [`backward`] needs.
+///
+/// # Panics
+/// If the slices of the recurrence do not have their lengths.
 pub fn forward<C: Cell, E: Element>(
     machine: Machine,
     cell: &C,
     recurrence: &Recurrence<E>,
     keep: bool,
 ) -> Walked<E> {
-    recurrence.check::<C>();
-    let threads = machine.threads_for(recurrence.multiplications::<C>());
-    E::run(machine.set, forward::Forward { cell, recurrence, keep, threads })
+    let timeline = recurrence.timeline;
+    let mut walk = ForwardWalk::new(machine, cell, recurrence);
+    let mut hidden = vec![E::default(); timeline.steps() * recurrence.hidden];
+    let tape = walk.over(0..timeline.time(), &[], &mut hidden, keep);
+    Walked { hidden, others: walk.others(), tape }
 }
 
-/// Walks backward over all steps, from the gradient of the outputs, `[steps, hidden]`, and that of the
-/// other states after each row's last step, `[batch, (states − 1) × hidden]`.
+/// Walks backward over all steps. `hidden` are the hidden states that [`forward`] returned.
 ///
-/// `hidden` are the hidden states that [`forward`] returned.
+/// # Panics
+/// If the slices do not have their lengths.
 pub fn backward<C: Cell, E: Element>(
     machine: Machine,
     cell: &C,
     recurrence: &Recurrence<E>,
     (hidden, tape): (&[E], &Tape<E>),
-    d_output: Option<&[E]>,
-    d_others: Option<&[E]>,
+    upstream: Upstream<E>,
     wanted: Wanted,
 ) -> Gradients<E> {
-    recurrence.check::<C>();
-    let (steps, batch) = (recurrence.timeline.steps(), recurrence.timeline.batch());
-    let others = (cell::states::<C>() - 1) * recurrence.hidden;
-    assert_eq!(hidden.len(), steps * recurrence.hidden);
-    assert!(d_output.is_none_or(|d| d.len() == hidden.len()));
-    assert!(d_others.is_none_or(|d| d.len() == batch * others));
-    let threads = machine.threads_for(2 * recurrence.multiplications::<C>());
-    let walk =
-        backward::Backward { threads, cell, recurrence, tape, hidden, d_output, d_others, wanted };
-    E::run(machine.set, walk)
+    let mut walk = BackwardWalk::new(machine, cell, recurrence, hidden, upstream, wanted);
+    walk.over(tape);
+    walk.finish()
 }
 
 /// A recurrence as slices; the letters and shapes are those of [`crate::recurrence::Operands`].
@@ -167,11 +176,44 @@ impl<E> Recurrence<'_, E> {
     }
 }
 
-/// What a forward walk keeps for the backward walk, beside the hidden states.
+/// What a forward walk over some steps keeps for the backward walk, beside the hidden states.
 #[derive(Debug)]
 pub struct Tape<E: Element> {
+    steps: Range<usize>,
+    /// Rows of the step before these.
+    lead: usize,
+    /// The other states after the step before these, then those after each of these steps.
     others: Buffer<E>,
+    /// What the steps keep.
     kept: Buffer<E>,
+}
+
+impl<E: Element> Tape<E> {
+    fn new(timeline: &Timeline, steps: Range<usize>, layout: &Layout, before: &[E]) -> Self {
+        let lead = timeline.active(steps.start);
+        let rows = timeline.rows_of(&steps).len();
+        let mut others = Buffer::stale((lead + rows) * layout.others());
+        let before = &before[..lead * layout.others()];
+        others[..before.len()].copy_from_slice(before);
+        Self { steps, lead, others, kept: Buffer::stale(rows * layout.kept()) }
+    }
+
+    /// The first row of the other states before step `t`.
+    fn before(&self, timeline: &Timeline, t: usize) -> usize {
+        if t == self.steps.start { 0 } else { self.after(timeline, t - 1) }
+    }
+
+    /// The first row of the other states after step `t`.
+    fn after(&self, timeline: &Timeline, t: usize) -> usize {
+        self.lead + timeline.rows_of(&(self.steps.start..t)).len()
+    }
+
+    /// The bytes of a tape over some steps.
+    pub fn bytes<C: Cell>(timeline: &Timeline, steps: Range<usize>, hidden: usize) -> usize {
+        let rows = timeline.rows_of(&steps).len();
+        let others = (timeline.active(steps.start) + rows) * (cell::states::<C>() - 1);
+        (others + rows * cell::kept::<C>()) * hidden * size_of::<E>()
+    }
 }
 
 /// How the numbers of a row lie in the kernels' own memory: each gate, state and kept quantity takes
@@ -234,12 +276,5 @@ impl Layout {
             }
         }
         parameters
-    }
-
-    /// Where the states of a row beside the hidden one lie after step `t`: those of all steps, or only
-    /// the latest.
-    #[inline(always)]
-    fn others_after(&self, timeline: &Timeline, history: bool, t: usize, row: usize) -> usize {
-        (if history { timeline.rows(t).start + row } else { row }) * self.others()
     }
 }

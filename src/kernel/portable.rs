@@ -2,7 +2,7 @@
 
 use super::arena::Buffer;
 use super::backward::PreActivations;
-use super::gradients::{self, Gradients, Wanted};
+use super::gradients::{self, Sums, Wanted};
 use super::product::{self, Product};
 use super::simd::{Simd, Work, compiled_once};
 use super::{Layout, Recurrence, packing};

@@ -2,11 +2,11 @@
 
 use super::arena::Buffer;
 use super::backward::PreActivations;
-use super::gradients::{Gradients, Wanted};
+use super::gradients::{Sums, Wanted};
 use super::product::Product;
 use super::{Layout, Recurrence};
 use std::fmt::Debug;
-use std::ops::Add;
+use std::ops::{Add, Mul};
 use std::sync::OnceLock;
 
 /// A type of number that the kernels compute with: `f32` or `f64`.
@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 /// # Safety
 /// Any bits must be a number of the type.
 pub unsafe trait Element:
-    Copy + Default + PartialEq + Add<Output = Self> + Send + Sync + Debug + 'static
+    Copy + Default + PartialEq + Add<Output = Self> + Mul<Output = Self> + Send + Sync + Debug + 'static
 {
     /// The nearest number of this type.
     fn from_f64(value: f64) -> Self;
@@ -85,16 +85,23 @@ pub unsafe trait Simd<E: Element>: Copy + Send + Sync + 'static {
     fn pack_gates(w: &[E], layout: &Layout, threads: usize) -> Buffer<E>;
     /// `transposed` of `packing`.
     fn pack_transposed(w: &[E], rows: usize, layout: &Layout, threads: usize) -> Buffer<E>;
-    /// `after_the_walk` of `gradients`.
-    fn after_the_walk(
+    /// `no_sums` of `gradients`.
+    fn no_sums(
         recurrence: &Recurrence<'_, E>,
         product: bool,
         layout: &Layout,
-        hidden: &[E],
-        walked: &PreActivations<E>,
         wanted: Wanted,
         threads: usize,
-    ) -> Gradients<E>;
+    ) -> Sums<E>;
+    /// `add_to_sums` of `gradients`.
+    fn add_to_sums(
+        sums: &mut Sums<E>,
+        recurrence: &Recurrence<'_, E>,
+        layout: &Layout,
+        hidden: &[E],
+        walked: &PreActivations<E>,
+        threads: usize,
+    );
 
     /// The first `count` numbers; zero in the other lanes.
     #[inline(always)]
@@ -143,18 +150,24 @@ macro_rules! compiled_once {
         ) -> Buffer<$type> {
             packing::transposed::<$type, Self>(w, rows, layout, threads)
         }
-        fn after_the_walk(
+        fn no_sums(
             recurrence: &Recurrence<'_, $type>,
             product: bool,
             layout: &Layout,
-            hidden: &[$type],
-            walked: &PreActivations<$type>,
             wanted: Wanted,
             threads: usize,
-        ) -> Gradients<$type> {
-            gradients::after_the_walk::<$type, Self>(
-                recurrence, product, layout, hidden, walked, wanted, threads,
-            )
+        ) -> Sums<$type> {
+            gradients::no_sums::<$type, Self>(recurrence, product, layout, wanted, threads)
+        }
+        fn add_to_sums(
+            sums: &mut Sums<$type>,
+            recurrence: &Recurrence<'_, $type>,
+            layout: &Layout,
+            hidden: &[$type],
+            walked: &PreActivations<$type>,
+            threads: usize,
+        ) {
+            gradients::add_to_sums::<$type, Self>(sums, recurrence, layout, hidden, walked, threads)
         }
     };
 }

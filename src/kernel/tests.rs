@@ -1,8 +1,6 @@
 //! Every instruction set and number of threads gives the same: to the bit from one number of threads to
 //! the next, up to rounding from one instruction set to the next.
 
-use super::backward::Backward;
-use super::forward::Forward;
 use super::*;
 use crate::cell::{NAMES, Visitor, visit};
 use rand::{RngExt, SeedableRng};
@@ -50,12 +48,35 @@ impl<E: Element> Visitor for Both<'_, E> {
             b_h: recurrent.then_some(&b_h),
             parameters: (parameters > 0).then_some(&vectors),
         };
-        recurrence.check::<C>();
-        let walk = |keep| Forward { cell: &cell, recurrence: &recurrence, keep, threads };
-        let inference = E::run(set, walk(false));
-        let walked = E::run(set, walk(true));
-        assert!(inference.hidden == walked.hidden, "{:?} {:?}", inference.hidden, walked.hidden);
-        assert!(inference.others == walked.others, "{:?} {:?}", inference.others, walked.others);
+        let machine = Machine { set, threads };
+        let time = timeline.time();
+        // All steps at once, and with stops between: the same to the bit.
+        let walk = |stops: &[usize], keep: bool| {
+            let mut walk = ForwardWalk::on_threads(machine, &cell, &recurrence);
+            let mut walked = vec![E::default(); steps * hidden];
+            let mut tapes = Vec::new();
+            for part in stops.windows(2) {
+                let rows = timeline.rows_of(&(part[0]..part[1]));
+                let (before, rest) = walked.split_at_mut(rows.start * hidden);
+                let before = match part[0] {
+                    0 => &[],
+                    t => &before[timeline.rows(t - 1).start * hidden..],
+                };
+                let here = &mut rest[..rows.len() * hidden];
+                tapes.extend(walk.over(part[0]..part[1], before, here, keep));
+            }
+            (walked, walk.others(), tapes)
+        };
+        let stops: Vec<usize> = (0..time).step_by(2).chain([time]).collect();
+        let inference = walk(&[0, time], false);
+        let (walked, others, tapes) = walk(&[0, time], true);
+        let (with_stops, others_with_stops, parts) = walk(&stops, true);
+        for other in [&inference.0, &with_stops] {
+            assert!(other == &walked, "{other:?} {walked:?}");
+        }
+        for other in [&inference.1, &others_with_stops] {
+            assert!(other == &others, "{other:?} {others:?}");
+        }
         let wanted = Wanted {
             input: true,
             initial: true,
@@ -65,20 +86,23 @@ impl<E: Element> Visitor for Both<'_, E> {
             b_h: recurrent,
             parameters: parameters > 0,
         };
-        let tape = walked.tape.expect("it was asked for");
-        let back = Backward {
-            threads,
-            cell: &cell,
-            recurrence: &recurrence,
-            tape: &tape,
-            hidden: &walked.hidden,
-            d_output: Some(&d_output),
-            d_others: (states > 1).then_some(&d_others),
-            wanted,
+        let passes: Vec<f64> = (0..time).map(|t| [1.0, 0.5, 0.0, 1.25][t % 4]).collect();
+        let back = |tapes: &[Tape<E>], passes: Option<&[f64]>| {
+            let others = (states > 1).then_some(d_others.as_slice());
+            let upstream = Upstream { output: Some(&d_output), others, passes };
+            let mut walk =
+                BackwardWalk::on_threads(machine, &cell, &recurrence, &walked, upstream, wanted);
+            tapes.iter().rev().for_each(|tape| walk.over(tape));
+            let Gradients { input, initial, w_x, w_h, b_x, b_h, parameters } = walk.finish();
+            [input, initial, w_x, w_h, b_x, b_h, parameters]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
         };
-        let Gradients { input, initial, w_x, w_h, b_x, b_h, parameters } = E::run(set, back);
-        let gradients = [input, initial, w_x, w_h, b_x, b_h, parameters];
-        [walked.hidden, walked.others].into_iter().chain(gradients.into_iter().flatten()).collect()
+        let whole = back(&tapes, None);
+        assert!(back(&parts, None) == whole, "stops changed the gradient of {}", cell.name());
+        let truncated = back(&tapes, Some(&passes));
+        [walked, others].into_iter().chain(whole).chain(truncated).collect()
     }
 }
 

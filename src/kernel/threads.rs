@@ -71,16 +71,17 @@ impl Share<'_> {
     }
 }
 
-/// Shares a walk among threads, by rows or, where there are too few of them, by hidden units, and does
-/// each share on a thread of its own. `step` is how many multiplications a step of one row takes.
+/// Shares a walk over some steps among threads, by rows or, where there are too few of them, by hidden
+/// units, and does each share on a thread of its own. `step` is how many multiplications a step of one
+/// row takes.
 pub(super) fn in_shares(
-    timeline: &Timeline,
+    (timeline, steps): (&Timeline, &Range<usize>),
     panels: &[Panel],
     step: usize,
     threads: usize,
     part: impl Fn(Share<'_>) + Sync,
 ) {
-    let batch = timeline.batch();
+    let batch = timeline.active(steps.start);
     let by_units = threads > 1
         && threads <= rayon::current_num_threads()
         && panels.len() >= threads
@@ -96,7 +97,7 @@ pub(super) fn in_shares(
             part(Share { rows: 0..batch, panels: &panels[own], team: Some(&team), timeline });
         });
     }
-    let rows = share_rows(timeline, threads);
+    let rows = share_rows(timeline, steps, threads);
     in_parallel(rows.len(), |i| {
         part(Share { rows: rows[i].clone(), panels, team: None, timeline });
     });
@@ -136,11 +137,11 @@ impl Team {
 }
 
 /// Rows of the batch for each of at most so many threads, so that the longest at work is done soonest.
-fn share_rows(timeline: &Timeline, threads: usize) -> Vec<Range<usize>> {
-    let (batch, steps) = (timeline.batch(), timeline.steps());
+fn share_rows(timeline: &Timeline, steps: &Range<usize>, threads: usize) -> Vec<Range<usize>> {
+    let batch = timeline.active(steps.start);
     let lengths: Vec<usize> = {
         let mut lengths = vec![0; batch];
-        for t in 0..timeline.time() {
+        for t in steps.clone() {
             lengths[timeline.active(t) - 1] += 1;
         }
         // So far each row counts the steps at which it is the last one.
@@ -165,8 +166,8 @@ fn share_rows(timeline: &Timeline, threads: usize) -> Vec<Range<usize>> {
         }
         shares
     };
-    let time = timeline.time();
-    let (mut least, mut most) = ((1 + A_STEP_IN_ROWS) * time, steps + A_STEP_IN_ROWS * time);
+    let (time, of_all_rows) = (steps.len(), lengths.iter().sum::<usize>());
+    let (mut least, mut most) = ((1 + A_STEP_IN_ROWS) * time, of_all_rows + A_STEP_IN_ROWS * time);
     while least < most {
         let middle = (least + most) / 2;
         if shares_within(middle).len() <= threads {
@@ -187,12 +188,14 @@ mod tests {
 
     #[test]
     fn rows_are_shared_by_their_steps() {
-        assert_eq!(share_rows(&Timeline::uniform(5, 7), 2), [0..4, 4..7]);
-        assert_eq!(share_rows(&Timeline::uniform(5, 1), 2).len(), 1);
+        assert_eq!(share_rows(&Timeline::uniform(5, 7), &(0..5), 2), [0..4, 4..7]);
+        assert_eq!(share_rows(&Timeline::uniform(5, 1), &(0..5), 2).len(), 1);
         let ragged = Timeline::from_falling_lengths(&[10, 5, 5, 1, 1]);
-        assert_eq!(share_rows(&ragged, 2), [0..1, 1..5]);
+        assert_eq!(share_rows(&ragged, &(0..10), 2), [0..1, 1..5]);
+        // Only the first row is still running.
+        assert_eq!(share_rows(&ragged, &(6..9), 2), vec![Range { start: 0, end: 1 }]);
         // More threads would not help: the longest row takes as long as the others together.
-        assert_eq!(share_rows(&ragged, 5), [0..1, 1..5]);
+        assert_eq!(share_rows(&ragged, &(0..10), 5), [0..1, 1..5]);
     }
 
     #[test]

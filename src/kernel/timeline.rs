@@ -59,6 +59,11 @@ impl Timeline {
         self.offsets[t]..self.offsets[t + 1]
     }
 
+    /// The rows of some steps, which lie one after the other.
+    pub fn rows_of(&self, steps: &Range<usize>) -> Range<usize> {
+        self.offsets[steps.start]..self.offsets[steps.end]
+    }
+
     /// The number of rows of a packed matrix: the sum of all lengths.
     pub fn steps(&self) -> usize {
         self.offsets[self.active.len()]
@@ -75,6 +80,7 @@ mod tests {
         assert_eq!((timeline.time(), timeline.batch(), timeline.steps()), (4, 4, 9));
         assert_eq!([0, 1, 2, 3, 4].map(|t| timeline.active(t)), [4, 3, 1, 1, 0]);
         assert_eq!((timeline.rows(0), timeline.rows(1), timeline.rows(3)), (0..4, 4..7, 8..9));
+        assert_eq!((timeline.rows_of(&(1..3)), timeline.rows_of(&(2..2))), (4..8, 7..7));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::walk::Walk;
 use super::{BackendMatrix, Matrix, Operands};
 use crate::cell::{self, Cell};
-use crate::kernel::{self, Machine, Recurrence, Wanted};
+use crate::kernel::{self, Machine, Recurrence, Upstream, Wanted};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, TensorMetadata};
 use burn::tensor::{DType, Element, TensorData};
@@ -230,8 +230,7 @@ fn backward_of<E: Number, B: HostMemory, C: Cell>(
         &walk.cell,
         &recurrence(walk, &slices),
         (&hidden, E::tape(tape).expect(SAME)),
-        d_output.as_deref(),
-        d_others.as_deref(),
+        Upstream { output: d_output.as_deref(), others: d_others.as_deref(), passes: None },
         Wanted {
             input: wanted.input,
             initial: wanted.initial && given.initial,
