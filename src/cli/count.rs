@@ -209,7 +209,7 @@ fn text(
             let mut cells = vec![format!("∂ξ/∂{}", row.parameter)];
             cells.extend(values.map(|value| format!("{value:.8e}")));
             cells.extend(
-                [row.manual_vs_autodiff, row.manual_vs_difference].map(|e| format!("{e:.1e}")),
+                [Some(row.manual_vs_autodiff), row.manual_vs_difference].map(output::error),
             );
             cells
         })

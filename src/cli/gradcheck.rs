@@ -4,6 +4,7 @@ use super::options::{Compute, size};
 use super::{Failure, output};
 use bptt::cell::{self, Cell};
 use bptt::gradcheck::{Problem, Row, check};
+use bptt::nn::Truncation;
 use burn::tensor::{DType, Device};
 use std::process::ExitCode;
 
@@ -55,6 +56,10 @@ pub struct Arguments {
     /// Rows of drawn lengths
     #[arg(long)]
     lengths: bool,
+    /// Which part of the gradient: full, window:K, sliding:K1,K2 or random:P. A truncated gradient is the
+    /// slope of no loss, so it is held against autodiff alone
+    #[arg(long, value_name = "HOW", default_value = "full")]
+    truncate: Truncation,
     #[command(flatten)]
     compute: Compute,
     /// Print one JSON object instead of a table
@@ -94,6 +99,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             "{numbers} numbers to move one by one through {steps} steps would take hours: make --hidden, --input, --time or --batch smaller"
         )));
     }
+    if matches!(arguments.truncate, Truncation::Sliding { .. })
+        && (arguments.bidirectional || arguments.reverse || arguments.regularised)
+    {
+        return Err(Failure(
+            "--truncate sliding goes forward in time with no mask drawn: leave out --bidirectional, --reverse and --regularised".into(),
+        ));
+    }
     let device = arguments.compute.device()?;
     let dtype: DType = arguments.compute.dtype.into();
     let problem = Problem {
@@ -110,6 +122,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         batch: arguments.batch,
         lengths: arguments.lengths,
         state: true,
+        truncation: arguments.truncate,
         dtype,
         seed: arguments.compute.seed,
     };
@@ -137,8 +150,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 vec![
                     row.cell.clone(),
                     row.parameter.clone(),
-                    format!("{:.1e}", row.manual_vs_autodiff),
-                    format!("{:.1e}", row.manual_vs_difference),
+                    output::error(Some(row.manual_vs_autodiff)),
+                    output::error(row.manual_vs_difference),
                     if row.passes(dtype) { "ok" } else { "WRONG" }.into(),
                 ]
             })

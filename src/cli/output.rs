@@ -79,3 +79,8 @@ pub fn wrote(text: &mut String, files: &[PathBuf]) {
         text.push_str(&format!("wrote {}\n", file.display()));
     }
 }
+
+/// An error in a table; a dash where there is none to speak of.
+pub fn error(error: Option<f64>) -> String {
+    error.map_or_else(|| "-".into(), |error| format!("{error:.1e}"))
+}

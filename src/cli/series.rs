@@ -7,6 +7,7 @@ use bptt::cell::{self, Cell};
 use bptt::data::naive::{last_value, mean_absolute_error, root_mean_squared_error, seasonal};
 use bptt::data::series::{Series, SeriesOptions};
 use bptt::data::windows::split_by_time;
+use bptt::nn::Truncation;
 use bptt::plot::forecast::{Forecast, ForecastCurve};
 use bptt::plot::learning_curve::LearningCurve;
 use bptt::train::series::{Settings, train};
@@ -71,6 +72,9 @@ pub struct Arguments {
     /// Largest norm of a parameter's gradient
     #[arg(long, value_name = "X", default_value = "1", value_parser = positive)]
     clip: f64,
+    /// Which part of the gradient through time: full, window:K, sliding:K1,K2 or random:P
+    #[arg(long, value_name = "HOW", default_value = "full")]
+    truncate: Truncation,
     /// Who writes the derivative
     #[arg(long, value_enum, default_value_t = Path::Manual)]
     gradient: Path,
@@ -153,6 +157,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         batch: arguments.batch,
         learning_rate: arguments.lr,
         clip: arguments.clip,
+        truncation: arguments.truncate,
         gradient: arguments.gradient.into(),
         dtype,
         device,

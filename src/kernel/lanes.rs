@@ -155,11 +155,9 @@ impl<E: Element, I: Simd<E>, const N: usize> Lanes<E, I, N> {
         // Beyond these bounds the result is zero or infinite.
         let (least, most) = if size_of::<E>() == 4 { (-104.0, 89.0) } else { (-746.0, 710.0) };
         let (n, p) = self.at_least(least).at_most(most).reduced();
-        // 2ⁿ alone may be too small or too large for a number; the halves are not.
-        let half = n.times(0.5).rounded();
         let power = p.plus(1.0);
         let rest = p - power.plus(-1.0);
-        (power * half.power_of_two() * (n - half).power_of_two(), rest)
+        (each!(i: I::scale(power.0[i], n.0[i])), rest)
     }
 
     /// `n` and `e^r − 1`, where `self = n ln 2 + r`.

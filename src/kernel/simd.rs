@@ -77,6 +77,23 @@ pub unsafe trait Simd<E: Element>: Copy + Send + Sync + 'static {
     /// The bits of the number moved up into the exponent.
     unsafe fn shift_to_exponent(v: Self::Vector) -> Self::Vector;
 
+    /// `v 2ⁿ` for a whole number n between twice the least and twice the greatest exponent, rounded once.
+    #[inline(always)]
+    unsafe fn scale(v: Self::Vector, n: Self::Vector) -> Self::Vector {
+        // 2ⁿ alone may be too small or too large for a number; the halves are not. The greatest power of
+        // two without fraction, added and taken away, rounds.
+        let (digits, bias) = if size_of::<E>() == 4 { (23, 127.0) } else { (52, 1023.0) };
+        let unit = 1.5 * (1u64 << digits) as f64;
+        unsafe {
+            let magic = Self::splat(E::from_f64(unit));
+            let half = Self::mul(n, Self::splat(E::from_f64(0.5)));
+            let half = Self::sub(Self::add(half, magic), magic);
+            let biased = Self::splat(E::from_f64(unit + bias));
+            let power = |n| Self::shift_to_exponent(Self::add(n, biased));
+            Self::mul(Self::mul(v, power(half)), power(Self::sub(n, half)))
+        }
+    }
+
     /// `tile` of `product`.
     unsafe fn tile(rows: usize, registers: usize, product: Product<E>);
     /// `tile_of_panels` of `product`.

@@ -66,7 +66,7 @@ macro_rules! same {
 
 macro_rules! avx512 {
     ($type:ty, $lanes:literal, $mantissa:literal, $mask:ty, $bits:ident, $numbers:ident, $and:ident,
-     $or:ident, $shift:ident, $integers:ident, $sign:expr, $less:ident, $blend:ident, $abs:ident,
+     $or:ident, $shift:ident, $integers:ident, $sign:expr, $less:ident, $blend:ident, $abs:ident, $scale:ident,
      $load_part:ident, $store_part:ident, $same:tt) => {
         // SAFETY: what is called is what the instruction set has.
         unsafe impl Simd<$type> for Avx512 {
@@ -106,6 +106,10 @@ macro_rules! avx512 {
                 unsafe { $numbers($shift::<$mantissa>($bits(v))) }
             }
             #[inline(always)]
+            unsafe fn scale(v: Self::Vector, n: Self::Vector) -> Self::Vector {
+                unsafe { $scale(v, n) }
+            }
+            #[inline(always)]
             unsafe fn load_part(from: *const $type, count: usize) -> Self::Vector {
                 unsafe { $load_part(first_lanes(count) as $mask, from) }
             }
@@ -140,6 +144,7 @@ avx512!(
     _mm512_cmp_ps_mask,
     _mm512_mask_blend_ps,
     _mm512_abs_ps,
+    _mm512_scalef_ps,
     _mm512_maskz_loadu_ps,
     _mm512_mask_storeu_ps,
     (
@@ -171,6 +176,7 @@ avx512!(
     _mm512_cmp_pd_mask,
     _mm512_mask_blend_pd,
     _mm512_abs_pd,
+    _mm512_scalef_pd,
     _mm512_maskz_loadu_pd,
     _mm512_mask_storeu_pd,
     (

@@ -3,6 +3,7 @@
 use super::initial::from_device;
 use super::{Gradient, Random, Recurrent, RecurrentInitializer};
 use crate::cell::{self, Activation, Cell};
+use crate::recurrence::truncation::Truncation;
 use burn::config::Config;
 use burn::module::{Initializer, Param};
 use burn::tensor::{Device, TensorCreationOptions};
@@ -55,6 +56,11 @@ macro_rules! recurrent_config {
             pub recurrent_initializer: Option<RecurrentInitializer>,
             /// Where the biases start, if elsewhere.
             pub bias_initializer: Option<Initializer>,
+            /// Which part of the gradient through time is computed. Sliding truncation is for stacks that
+            /// walk forward in time, without dropout and zoneout: each of its walks would draw masks of
+            /// its own.
+            #[config(default = "Truncation::Full")]
+            pub truncation: Truncation,
             /// Who writes the derivative.
             #[config(default = "Gradient::Manual")]
             pub gradient: Gradient,
@@ -111,6 +117,7 @@ macro_rules! cell_config {
                     initializer: self.initializer.clone(),
                     recurrent_initializer: self.recurrent_initializer.clone(),
                     bias_initializer: self.bias_initializer.clone(),
+                    truncation: self.truncation,
                     gradient: self.gradient,
                 }
                 .init_with($cell, options, random);
@@ -175,7 +182,9 @@ impl RecurrentConfig {
             "{} looks at its hidden state unit by unit, so that it cannot be projected",
             cell.name()
         );
-        Recurrent::new(cell, self, options.into(), random)
+        let stack = Recurrent::new(cell, self, options.into(), random);
+        stack.check_truncation();
+        stack
     }
 }
 

@@ -27,9 +27,11 @@ mod packing;
 mod readout;
 mod recurrent;
 mod regularisation;
+mod sliding;
 mod trace;
 pub mod weights;
 
+pub use crate::recurrence::truncation::{Truncation, TruncationError};
 pub use config::{
     CoupledLstm, CoupledLstmConfig, Gru, GruConfig, IndRnn, IndRnnConfig, Lstm, LstmConfig,
     RecurrentConfig, Rnn, RnnConfig,

@@ -156,7 +156,7 @@ pub struct Recurrent<C: Cell> {
     #[module(skip)]
     gradient: Gradient,
     #[module(skip)]
-    regularisation: Regularisation,
+    pub(super) regularisation: Regularisation,
 }
 
 impl<C: Cell> Recurrent<C> {
@@ -182,6 +182,7 @@ impl<C: Cell> Recurrent<C> {
             cell,
             gradient: config.gradient,
             regularisation: Regularisation {
+                truncation: config.truncation,
                 dropout: config.dropout,
                 recurrent_dropout: config.recurrent_dropout,
                 zoneout_hidden: config.zoneout_hidden,
@@ -216,6 +217,10 @@ impl<C: Cell> Recurrent<C> {
         input: Tensor<3>,
         state: Option<C::State<Tensor<3>>>,
     ) -> (Tensor<3>, C::State<Tensor<3>>) {
+        if let Some(blocks) = self.sliding(&input) {
+            let [time, batch] = self.time_and_batch(&input);
+            return self.forward_sliding(input, &vec![time; batch], state, blocks);
+        }
         let packing = self.packing(&input);
         self.run(input, &packing, state)
     }
@@ -232,6 +237,9 @@ impl<C: Cell> Recurrent<C> {
         state: Option<C::State<Tensor<3>>>,
     ) -> Result<(Tensor<3>, C::State<Tensor<3>>), LengthsError> {
         let packing = self.packing_lengths(&input, lengths)?;
+        if let Some(blocks) = self.sliding(&input) {
+            return Ok(self.forward_sliding(input, lengths, state, blocks));
+        }
         Ok(self.run(input, &packing, state))
     }
 
@@ -281,7 +289,7 @@ impl<C: Cell> Recurrent<C> {
         Ok(Trace::new(self, input, packing, state))
     }
 
-    fn time_and_batch(&self, input: &Tensor<3>) -> [usize; 2] {
+    pub(super) fn time_and_batch(&self, input: &Tensor<3>) -> [usize; 2] {
         let [first, second, _] = input.dims();
         if self.batch_first { [second, first] } else { [first, second] }
     }
@@ -291,7 +299,7 @@ impl<C: Cell> Recurrent<C> {
         Packing::uniform(time, batch, self.batch_first)
     }
 
-    fn packing_lengths(
+    pub(super) fn packing_lengths(
         &self,
         input: &Tensor<3>,
         lengths: &[usize],
@@ -300,27 +308,17 @@ impl<C: Cell> Recurrent<C> {
         Packing::with_lengths(lengths, time, batch, self.batch_first)
     }
 
-    fn run(
+    pub(super) fn run(
         &self,
         input: Tensor<3>,
         packing: &Packing,
         state: Option<C::State<Tensor<3>>>,
     ) -> (Tensor<3>, C::State<Tensor<3>>) {
-        let walk = self.walk(packing);
-        let path = |operands| match self.gradient {
+        let path = |walk: Walk<C>, operands| match self.gradient {
             Gradient::Manual => op::manual(&walk, operands),
             Gradient::Autodiff => op::autodiff(&walk, operands),
         };
         self.stack(input, packing, state, path, |x, mask| x * mask)
-    }
-
-    /// The walk of each layer and direction.
-    pub(super) fn walk(&self, packing: &Packing) -> Walk<C> {
-        Walk {
-            cell: self.cell.clone(),
-            timeline: packing.timeline().clone(),
-            hidden: self.d_hidden,
-        }
     }
 
     /// Whether the walk of that direction goes from the last step to the first.
@@ -328,7 +326,7 @@ impl<C: Cell> Recurrent<C> {
         direction == 1 || self.reverse
     }
 
-    /// Layer over layer and direction beside direction. `walk` is given the operands of each walk and
+    /// Layer over layer and direction beside direction. `path` is given each walk and its operands and
     /// returns the hidden states of all steps and the last states; `drop` multiplies the output of a
     /// layer with its dropout mask.
     pub(super) fn stack(
@@ -336,7 +334,7 @@ impl<C: Cell> Recurrent<C> {
         input: Tensor<3>,
         packing: &Packing,
         state: Option<C::State<Tensor<3>>>,
-        mut walk: impl FnMut(Operands<Option<Tensor<2>>>) -> (Tensor<2>, Vec<Tensor<2>>),
+        mut path: impl FnMut(Walk<C>, Operands<Option<Tensor<2>>>) -> (Tensor<2>, Vec<Tensor<2>>),
         mut drop: impl FnMut(Tensor<2>, Tensor<2>) -> Tensor<2>,
     ) -> (Tensor<3>, C::State<Tensor<3>>) {
         let timeline = packing.timeline().clone();
@@ -370,7 +368,13 @@ impl<C: Cell> Recurrent<C> {
                 let recurrent_mask = masks.recurrent(batch, self.d_output, &x);
                 let zoneout = masks.zoneout(timeline.steps(), [self.d_output, others], &x);
                 let operands = Operands { recurrent_mask, zoneout, ..weights.operands(x, initial) };
-                let (h, ends) = walk(operands);
+                let walk = Walk {
+                    cell: self.cell.clone(),
+                    timeline: timeline.clone(),
+                    hidden: self.d_hidden,
+                    passes: masks.passes(timeline.time()),
+                };
+                let (h, ends) = path(walk, operands);
                 outputs.push(mirror(h));
                 for (all, end) in last.iter_mut().zip(ends) {
                     all.push(packing.unsort(end).unsqueeze());

@@ -1,17 +1,29 @@
-//! The masks of dropout, recurrent dropout and zoneout.
+//! The masks of dropout, recurrent dropout and zoneout, and the cuts of the truncation.
 
 use super::Random;
 use super::initial::from_device;
+use crate::recurrence::truncation::Truncation;
 use burn::tensor::{Tensor, TensorData};
 use rand::RngExt;
+use std::sync::Arc;
 
-/// The rates.
+/// The rates, and where the gradient is cut.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Regularisation {
+    pub truncation: Truncation,
     pub dropout: f64,
     pub recurrent_dropout: f64,
     pub zoneout_hidden: f64,
     pub zoneout_cell: f64,
+}
+
+impl Regularisation {
+    /// Whether there is a mask to draw.
+    pub fn any(&self) -> bool {
+        [self.dropout, self.recurrent_dropout, self.zoneout_hidden, self.zoneout_cell]
+            .iter()
+            .any(|rate| *rate > 0.0)
+    }
 }
 
 /// Draws the masks of one forward pass.
@@ -25,12 +37,16 @@ impl Masks {
     /// In training, that is on an autodiff device, random numbers are drawn from the device if any
     /// rate needs them.
     pub fn new(rates: Regularisation, input: &Tensor<3>) -> Self {
-        let Regularisation { dropout, recurrent_dropout, zoneout_hidden, zoneout_cell } = rates;
-        let any = [dropout, recurrent_dropout, zoneout_hidden, zoneout_cell]
-            .iter()
-            .any(|rate| *rate > 0.0);
+        let any = rates.any() || matches!(rates.truncation, Truncation::Random(_));
         let random = (any && input.is_autodiff()).then(|| from_device(&input.device()));
         Self { rates, random }
+    }
+
+    /// For each time step of a walk, the share of the gradient that passes to the step before.
+    pub fn passes(&mut self, time: usize) -> Option<Arc<[f64]>> {
+        let mut draw = self.random.as_mut().map(|random| || random.random::<f64>());
+        let draw = draw.as_mut().map(|draw| draw as &mut dyn FnMut() -> f64);
+        self.rates.truncation.passes(time, draw).map(Arc::from)
     }
 
     /// What the output of a layer is multiplied with before the next one, if anything.

@@ -30,11 +30,10 @@ use burn::tensor::Tensor;
 /// ```
 #[derive(Debug)]
 pub struct Trace<C: Cell> {
-    walk: Walk<C>,
     packing: Packing,
     /// Whether each direction walks from the last step to the first.
     mirrored: Vec<bool>,
-    remembered: Vec<Remembered>,
+    remembered: Vec<Remembered<C>>,
     /// The dropout masks between the layers, if there are any.
     dropout: Vec<Tensor<2>>,
     output: Tensor<3>,
@@ -43,7 +42,8 @@ pub struct Trace<C: Cell> {
 
 /// What one walk remembers.
 #[derive(Clone, Debug)]
-struct Remembered {
+struct Remembered<C> {
+    walk: Walk<C>,
     operands: Operands<Option<BackendMatrix<Dispatch>>>,
     tape: Tape<BackendMatrix<Dispatch>>,
 }
@@ -94,7 +94,6 @@ impl<C: Cell> Trace<C> {
         packing: Packing,
         state: Option<C::State<Tensor<3>>>,
     ) -> Self {
-        let walk = stack.walk(&packing);
         let batch = packing.timeline().batch();
         let walks = stack.layers.len() * stack.directions();
         let state = state.unwrap_or_else(|| {
@@ -103,12 +102,12 @@ impl<C: Cell> Trace<C> {
             C::State::from_fn(|s| zeros(if s == 0 { stack.d_output } else { stack.d_hidden }))
         });
         let (mut remembered, mut dropout) = (Vec::new(), Vec::new());
-        let walk_one = |operands: Operands<Option<Tensor<2>>>| {
+        let walk_one = |walk: Walk<C>, operands: Operands<Option<Tensor<2>>>| {
             let operands = operands.map(|operand| operand.map(matrix));
             let tape = walk.forward(&operands);
             let last = tape.last(&walk.timeline).into_iter().map(tensor).collect();
             let hidden = tensor(tape.hidden());
-            remembered.push(Remembered { operands, tape });
+            remembered.push(Remembered { walk, operands, tape });
             (hidden, last)
         };
         let drop = |x: Tensor<2>, mask: Tensor<2>| {
@@ -118,7 +117,7 @@ impl<C: Cell> Trace<C> {
         let (output, state) = stack.stack(input, &packing, Some(state), walk_one, drop);
         let mirrored = (0..stack.directions()).map(|direction| stack.mirrored(direction)).collect();
         let state = state.into_iter().collect();
-        Self { walk, packing, mirrored, remembered, dropout, output, state }
+        Self { packing, mirrored, remembered, dropout, output, state }
     }
 
     /// The hidden states of the top layer, as [`Recurrent::forward`] returns them.
@@ -140,7 +139,7 @@ impl<C: Cell> Trace<C> {
         d_output: Tensor<3>,
         d_state: Option<C::State<Tensor<3>>>,
     ) -> TraceGradients {
-        let (timeline, directions) = (&self.walk.timeline, self.mirrored.len());
+        let (timeline, directions) = (self.packing.timeline(), self.mirrored.len());
         let batch = timeline.batch();
         let all = Operands::from_array([true; OPERANDS]);
         let mut d_x = self.packing.pack(d_output.detach());
@@ -153,8 +152,8 @@ impl<C: Cell> Trace<C> {
                 let mirror = |m: Tensor<2>| {
                     if self.mirrored[direction] { self.packing.mirror(m) } else { m }
                 };
-                let Remembered { operands, tape } = &self.remembered[number];
-                let width = self.walk.output(operands);
+                let Remembered { walk, operands, tape } = &self.remembered[number];
+                let width = walk.output(operands);
                 let columns = direction * width..(direction + 1) * width;
                 let d_h = mirror(d_x.clone().slice([0..timeline.steps(), columns]));
                 let last = |s: usize| {
@@ -167,7 +166,7 @@ impl<C: Cell> Trace<C> {
                     output: Some(matrix(d_h)),
                     last: (0..cell::states::<C>()).map(last).collect(),
                 };
-                let walked = self.walk.backward(operands, tape, &upstream, &all);
+                let walked = walk.backward(operands, tape, &upstream, &all);
                 let gradients = walked.gradients.map(|gradient| gradient.map(tensor));
                 let vector = |m: Option<Tensor<2>>| m.map(|m| m.flatten::<1>(0, 1));
                 weights.push(DirectionGradients {

@@ -29,6 +29,8 @@ pub trait Matrix: Number {
     fn mean_columns(&self) -> Self;
     /// `1 / √self`.
     fn inverse_root(self) -> Self;
+    /// The same numbers; where Burn differentiates, only this share of their gradient passes.
+    fn passing(self, share: f64) -> Self;
     /// A matrix of zeros, of the same kind and on the same device.
     fn zeros(&self, rows: usize, columns: usize) -> Self;
 }
@@ -144,6 +146,13 @@ impl<B: Backend> Matrix for BackendMatrix<B> {
     }
     fn inverse_root(self) -> Self {
         Self(B::float_recip(B::float_sqrt(self.0)))
+    }
+    fn passing(self, share: f64) -> Self {
+        let detached = Self(B::float_detach(self.0.clone()));
+        if share == 0.0 {
+            return detached;
+        }
+        (self - detached.clone()).times(share) + detached
     }
     fn zeros(&self, rows: usize, columns: usize) -> Self {
         Self(B::float_zeros(Shape::new([rows, columns]), &self.0.device(), self.0.dtype().into()))

@@ -10,6 +10,7 @@ mod normalisation;
 pub mod op;
 pub mod placement;
 pub mod slices;
+pub mod truncation;
 pub mod walk;
 
 pub use crate::kernel::Timeline;

@@ -230,7 +230,11 @@ fn backward_of<E: Number, B: HostMemory, C: Cell>(
         &walk.cell,
         &recurrence(walk, &slices),
         (&hidden, E::tape(tape).expect(SAME)),
-        Upstream { output: d_output.as_deref(), others: d_others.as_deref(), passes: None },
+        Upstream {
+            output: d_output.as_deref(),
+            others: d_others.as_deref(),
+            passes: walk.passes.as_deref(),
+        },
         Wanted {
             input: wanted.input,
             initial: wanted.initial && given.initial,

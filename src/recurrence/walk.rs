@@ -34,6 +34,8 @@
 //!
 //! (Werbos 1990, "Backpropagation through time: what it does and how to do it".)
 //!
+//! Truncation multiplies what step `t + 1` hands back by a share `p_{t+1}` before it reaches `dS_t`.
+//!
 //! # Stages around the step
 //!
 //! Each is there where its operand is, and has its derivative beside it below:
@@ -59,6 +61,9 @@ pub struct Walk<C> {
     pub timeline: Arc<Timeline>,
     /// Hidden units.
     pub hidden: usize,
+    /// For each time step, the share of its gradient that it hands on to the step before: all of it if
+    /// not given. See [`truncation`](super::truncation).
+    pub passes: Option<Arc<[f64]>>,
 }
 
 /// What a forward walk leaves for the backward walk.
@@ -116,7 +121,7 @@ pub struct Walked<M> {
 impl<C: Cell> Walk<C> {
     /// Walks forward over all steps and keeps what the backward walk needs.
     pub fn forward<M: Matrix>(&self, operands: &Operands<Option<M>>) -> Tape<M> {
-        let Self { cell, timeline, hidden } = self;
+        let Self { cell, timeline, hidden, .. } = self;
         let hidden = *hidden;
         let joined = (cell::gates::<C>() - cell::apart::<C>()) * hidden;
         let parameters = parameters::<C, M>(operands);
@@ -129,8 +134,14 @@ impl<C: Cell> Walk<C> {
             normalised_hidden: Vec::new(),
         };
         for t in 0..timeline.time() {
-            let before: Vec<M> =
-                tape.states[t].iter().map(|state| state.rows(0..timeline.active(t))).collect();
+            let passing = |state: M| match self.passes(t) {
+                1.0 => state,
+                share => state.passing(share),
+            };
+            let before: Vec<M> = tape.states[t]
+                .iter()
+                .map(|state| passing(state.rows(0..timeline.active(t))))
+                .collect();
             let a_t = a.rows(timeline.rows(t));
             let u_t = match self.recurrent_share(operands, &before[0]) {
                 Some((u_t, normalised)) => {
@@ -269,7 +280,12 @@ impl<C: Cell> Walk<C> {
             for (sum, d) in d_parameters.iter_mut().zip(step.parameters) {
                 sum.add(d.sum_rows());
             }
-            carried = d_before.into_iter().map(|sum| sum.0).collect();
+            let passing = |d: M| match self.passes(t) {
+                0.0 => None,
+                1.0 => Some(d),
+                share => Some(d.times(share)),
+            };
+            carried = d_before.into_iter().map(|sum| sum.0.and_then(passing)).collect();
             d_states.push(d_state);
         }
         d_states.reverse();
@@ -316,6 +332,11 @@ impl<C: Cell> Walk<C> {
             zoneout: None,
         };
         Walked { gradients, states: d_states }
+    }
+
+    /// The share of its gradient that step `t` hands on to the step before.
+    fn passes(&self, t: usize) -> f64 {
+        self.passes.as_ref().map_or(1.0, |passes| passes[t])
     }
 
     /// The width of the output: that of the projection, or the hidden units.

@@ -10,7 +10,7 @@ use crate::data::windows::{
     Standardisation, WindowError, Windows, training_windows, validation_windows,
 };
 use crate::model::Network;
-use crate::nn::{Gradient, Random, Recurrent, RecurrentConfig};
+use crate::nn::{Gradient, Random, Recurrent, RecurrentConfig, Truncation};
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams};
@@ -37,6 +37,8 @@ pub struct Settings {
     pub learning_rate: f64,
     /// Largest norm of a parameter's gradient.
     pub clip: f64,
+    /// Which part of the gradient through time is computed.
+    pub truncation: Truncation,
     /// Who writes the derivative.
     pub gradient: Gradient,
     /// F32 or F64.
@@ -105,6 +107,7 @@ pub fn train<C: Cell>(
     let config = RecurrentConfig::new(columns.len(), settings.hidden, true)
         .with_layers(settings.layers)
         .with_dropout(settings.dropout)
+        .with_truncation(settings.truncation)
         .with_gradient(settings.gradient);
     let mut network =
         Network::new(cell, &config, columns.len(), (&device, settings.dtype), &mut random);

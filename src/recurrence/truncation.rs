@@ -1,0 +1,206 @@
+//! Where the backward walk stops.
+//!
+//! The gradient that step `t` hands back to step `t − 1` is a product of as many Jacobians as there are
+//! steps, so it vanishes or explodes, and it costs memory for all of them. Truncation leaves a part of it
+//! out: at some steps only a share `p_t` of it passes,
+//!
+//! ```text
+//! dS_{t-1} = p_t · (what step t hands back)
+//! ```
+//!
+//! with `p_t = 0` at the border of a window. The states themselves pass every border.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Which part of the gradient through time is computed.
+///
+/// ```
+/// use bptt::recurrence::truncation::Truncation;
+///
+/// let window: Truncation = "window:20".parse().unwrap();
+/// assert_eq!(window, Truncation::Window(20));
+/// assert!("sliding:5,3".parse::<Truncation>().is_err());
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Truncation {
+    /// All of it.
+    #[default]
+    Full,
+    /// Windows of so many steps, from the first one of each call: the state is carried over their
+    /// borders, the gradient is not. With windows of one step, a step receives gradient from its own
+    /// output alone.
+    Window(usize),
+    /// Every `every` steps, the losses of the last `every` steps are walked back `back` steps
+    /// (Williams & Peng 1990, BPTT(h; h′) with h = `back`, h′ = `every`).
+    Sliding {
+        /// h′.
+        every: usize,
+        /// h, at least h′.
+        back: usize,
+    },
+    /// At each step the walk is cut with this probability `P`, and what goes on is multiplied by
+    /// `1 / (1 − P)`, so that the expected gradient is the full one (Tallec & Ollivier 2017). There is
+    /// one draw for each time step, layer and direction, for all rows and states of it. A draw must not
+    /// be shared by two directions: a way of the gradient through both would meet it twice, and the
+    /// expectation of a square is not one.
+    Random(f64),
+}
+
+impl Truncation {
+    /// The share `p_t` of each time step, if not all of the gradient passes everywhere. `random` draws
+    /// from the unit interval; without it nothing random is cut.
+    pub fn passes(self, time: usize, random: Option<&mut dyn FnMut() -> f64>) -> Option<Vec<f64>> {
+        match (self, random) {
+            (Self::Window(steps), _) if steps < time => {
+                Some((0..time).map(|t| f64::from(t == 0 || t % steps != 0)).collect())
+            }
+            (Self::Random(cut), Some(random)) => {
+                let mut share = |t| match t {
+                    0 => 1.0,
+                    _ if random() < cut => 0.0,
+                    _ => 1.0 / (1.0 - cut),
+                };
+                Some((0..time).map(&mut share).collect())
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Truncation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => write!(f, "full"),
+            Self::Window(steps) => write!(f, "window:{steps}"),
+            Self::Sliding { every, back } => write!(f, "sliding:{every},{back}"),
+            Self::Random(cut) => write!(f, "random:{cut}"),
+        }
+    }
+}
+
+/// Why a text is no truncation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TruncationError {
+    /// None of the four forms.
+    #[error("'{0}' is no truncation: full, window:K, sliding:K1,K2 or random:P")]
+    Form(String),
+    /// A number of steps that is not one.
+    #[error("'{0}' is not a number of steps: give a whole number from 1")]
+    Steps(String),
+    /// Losses that would not be walked back at all.
+    #[error(
+        "sliding:{every},{back} walks back fewer steps than it goes on by: give K1,K2 with K2 at least K1"
+    )]
+    Back {
+        /// K1.
+        every: usize,
+        /// K2.
+        back: usize,
+    },
+    /// Not a probability below one.
+    #[error("'{0}' is not a probability to cut: give a number from 0 up to, not including, 1")]
+    Probability(String),
+}
+
+impl FromStr for Truncation {
+    type Err = TruncationError;
+
+    fn from_str(text: &str) -> Result<Self, TruncationError> {
+        let steps = |text: &str| match text.trim().parse::<usize>() {
+            Ok(steps) if steps > 0 => Ok(steps),
+            _ => Err(TruncationError::Steps(text.into())),
+        };
+        let form = || TruncationError::Form(text.into());
+        if text == "full" {
+            return Ok(Self::Full);
+        }
+        let (kind, value) = text.split_once(':').ok_or_else(form)?;
+        match kind {
+            "window" => steps(value).map(Self::Window),
+            "sliding" => {
+                let (every, back) = value.split_once(',').ok_or_else(form)?;
+                let (every, back) = (steps(every)?, steps(back)?);
+                if back < every {
+                    return Err(TruncationError::Back { every, back });
+                }
+                Ok(Self::Sliding { every, back })
+            }
+            "random" => match value.parse::<f64>() {
+                Ok(cut) if (0.0..1.0).contains(&cut) => Ok(Self::Random(cut)),
+                _ => Err(TruncationError::Probability(value.into())),
+            },
+            _ => Err(form()),
+        }
+    }
+}
+
+impl serde::Serialize for Truncation {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Truncation {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let all = [
+            Truncation::Full,
+            Truncation::Window(7),
+            Truncation::Sliding { every: 2, back: 5 },
+            Truncation::Random(0.25),
+        ];
+        for truncation in all {
+            assert_eq!(truncation.to_string().parse(), Ok(truncation));
+            let json = serde_json::to_string(&truncation).unwrap();
+            assert_eq!(serde_json::from_str::<Truncation>(&json).unwrap(), truncation);
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let refused = [
+            "",
+            "windows:3",
+            "window",
+            "window:",
+            "window:0",
+            "window:-1",
+            "window:1.5",
+            "sliding:3",
+            "sliding:0,3",
+            "sliding:5,3",
+            "sliding:1,2,3",
+            "random:1",
+            "random:-0.1",
+            "random:x",
+            "random:NaN",
+            "full:1",
+        ];
+        for text in refused {
+            let error = text.parse::<Truncation>().expect_err(text).to_string();
+            assert!(
+                !error.contains('\n') && error.contains("give") || error.contains("full"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_window_cuts_at_its_borders_alone() {
+        let passes = |steps| Truncation::Window(steps).passes(5, None);
+        assert_eq!(passes(2), Some(vec![1.0, 1.0, 0.0, 1.0, 0.0]));
+        assert_eq!(passes(1), Some(vec![1.0, 0.0, 0.0, 0.0, 0.0]));
+        assert_eq!(passes(5), None);
+    }
+}
