@@ -24,7 +24,7 @@ impl cell::Visitor for Check<'_> {
         for row in &rows {
             assert!(
                 row.passes(problem.dtype),
-                "{} of {}: against autodiff {:.1e}, against differences {:.1e?} ({problem}, {backend})",
+                "{} of {}: against autodiff {:.1e}, against differences {:.1?} ({problem}, {backend})",
                 row.parameter,
                 row.cell,
                 row.manual_vs_autodiff,
