@@ -5,7 +5,7 @@
 //! the peak that the same run measured. Arguments: cells, and sizes as `T,B,I,H`.
 
 use bptt::cell::{self, Cell, Visitor};
-use bptt::kernel::{self, Element, Machine, Recurrence, Upstream, Wanted};
+use bptt::kernel::{self, Compiled, Machine, Recurrence, Upstream, Wanted};
 use bptt::recurrence::Timeline;
 use std::time::Instant;
 
@@ -36,7 +36,7 @@ fn main() {
     if double { table::<f64>(&cells, &sizes) } else { table::<f32>(&cells, &sizes) }
 }
 
-fn table<E: Element>(cells: &[String], sizes: &[[usize; 4]]) {
+fn table<E: Compiled>(cells: &[String], sizes: &[[usize; 4]]) {
     let machine = Machine::chosen();
     let peak = kernel::peak::<E>(machine);
     println!("{}, {} threads: {peak:.0} GFLOP/s at most", machine.set.name(), machine.threads);
@@ -66,7 +66,7 @@ struct Layer<E> {
     element: std::marker::PhantomData<E>,
 }
 
-impl<E: Element> Visitor for Layer<E> {
+impl<E: Compiled> Visitor for Layer<E> {
     type Output = ([f64; 2], usize);
 
     /// Medians in milliseconds of forward, and of forward and backward, and the operations of the latter.

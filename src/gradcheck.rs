@@ -6,6 +6,7 @@
 
 use crate::cell::{self, Cell, Row as _};
 use crate::nn::{DirectionWeights, Gradient, Random, Recurrent, RecurrentConfig, Truncation};
+use crate::recurrence::budget::BudgetError;
 use burn::module::Param;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
@@ -43,6 +44,8 @@ pub struct Problem {
     pub state: bool,
     /// Which part of the gradient is computed.
     pub truncation: Truncation,
+    /// The bytes that the manual path may keep for its backward pass: all that it likes if not given.
+    pub memory_budget: Option<usize>,
     /// F32 or F64.
     pub dtype: DType,
     /// The seed.
@@ -70,7 +73,25 @@ impl fmt::Display for Problem {
         if self.truncation != Truncation::Full {
             write!(f, ", {}", self.truncation)?;
         }
+        if let Some(budget) = self.memory_budget {
+            write!(f, ", memory budget {budget} bytes")?;
+        }
         write!(f, ", {dtype:?}, seed {seed}")
+    }
+}
+
+impl Problem {
+    /// Whether the memory budget allows the walk back.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn check_memory_budget<C: Cell>(
+        &self,
+        cell: &C,
+        device: &Device,
+    ) -> Result<(), BudgetError> {
+        let drawn = Drawn::new(cell, self, Gradient::Manual, device);
+        drawn.stack.check_memory_budget(self.time, self.batch, self.dtype)
     }
 }
 
@@ -204,6 +225,7 @@ impl<C: Cell> Drawn<C> {
             .with_zoneout_hidden(rate(0.2))
             .with_zoneout_cell(rate(0.1))
             .with_truncation(problem.truncation)
+            .with_memory_budget(problem.memory_budget)
             .with_gradient(gradient)
             .init_with(cell.clone(), (device, problem.dtype), &mut random);
         let directions = stack.directions();
@@ -333,7 +355,11 @@ impl<const D: usize> Parameter for Param<Tensor<D>> {
 }
 
 /// The gradients that Burn's graph returns on the given path, by parameter.
-fn gradients<C: Cell>(
+/// The gradients of the input, the initial state and all weights by name, by one author.
+///
+/// # Panics
+/// If the memory budget is too small: see [`Problem::check_memory_budget`].
+pub fn gradients<C: Cell>(
     cell: &C,
     problem: &Problem,
     gradient: Gradient,
@@ -353,6 +379,7 @@ fn differences<C: Cell>(cell: &C, problem: &Problem, device: &Device) -> Vec<Vec
     // Masks are drawn in training only, that is on an autodiff device.
     let training = device.clone().autodiff();
     let device = if problem.regularised { &training } else { device };
+    let problem = &Problem { memory_budget: None, ..problem.clone() };
     let mut drawn = Drawn::new(cell, problem, Gradient::Manual, device);
     drawn.output_weights.widen();
     drawn.state_weights.iter_mut().for_each(Parameter::widen);

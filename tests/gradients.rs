@@ -61,6 +61,7 @@ fn drawn(seed: u64) -> (Problem, &'static str) {
         lengths: option(),
         state: option(),
         truncation: Truncation::Full,
+        memory_budget: None,
         dtype: if option() { DType::F64 } else { DType::F32 },
         seed,
     };

@@ -90,6 +90,7 @@ fn it_gets_both_paths_lengths_and_the_gradient_check() {
         for (seed, dtype) in [(1, DType::F64), (2, DType::F32)] {
             let problem = Problem {
                 truncation: bptt::nn::Truncation::Full,
+                memory_budget: None,
                 input: 4,
                 hidden: 4,
                 layers: 2,

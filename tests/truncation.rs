@@ -69,6 +69,7 @@ fn by_hand_and_by_autodiff_cut_at_the_same_places() {
             lengths: r.random::<bool>(),
             state: r.random::<bool>(),
             truncation,
+            memory_budget: None,
             dtype: DType::F64,
             seed,
         };

@@ -33,8 +33,18 @@ impl Cell for CoupledLstm {
     type Parameters<V> = [V; 0];
     type Kept<V> = [V; 3];
 
+    const COMPILED: bool = true;
+
     fn name(&self) -> String {
         "lstm-coupled".into()
+    }
+
+    fn gate_names(&self) -> &'static [&'static str] {
+        &["input", "candidate", "output"]
+    }
+
+    fn sigmoid_gates(&self) -> &'static [(&'static str, usize)] {
+        &[("input", 0), ("output", 2)]
     }
 
     #[inline(always)]

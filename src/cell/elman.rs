@@ -77,6 +77,8 @@ impl Cell for Elman {
     type Parameters<V> = [V; 0];
     type Kept<V> = [V; 0];
 
+    const COMPILED: bool = true;
+
     fn name(&self) -> String {
         match self.activation {
             Activation::Identity => "linear",

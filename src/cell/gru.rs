@@ -38,8 +38,22 @@ impl Cell for Gru {
     type Parameters<V> = [V; 0];
     type Kept<V> = [V; 4];
 
+    const COMPILED: bool = true;
+
     fn name(&self) -> String {
         "gru".into()
+    }
+
+    fn gate_names(&self) -> &'static [&'static str] {
+        &["reset", "update", "new"]
+    }
+
+    fn remembering_gate(&self) -> Option<usize> {
+        Some(1)
+    }
+
+    fn sigmoid_gates(&self) -> &'static [(&'static str, usize)] {
+        &[("reset", 0), ("update", 1)]
     }
 
     #[inline(always)]

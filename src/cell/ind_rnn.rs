@@ -37,6 +37,8 @@ impl Cell for IndRnn {
 
     const RECURRENT: RecurrentShare = RecurrentShare::Elementwise;
 
+    const COMPILED: bool = true;
+
     fn name(&self) -> String {
         "ind-rnn".into()
     }

@@ -44,8 +44,26 @@ impl Cell for Lstm {
     type Parameters<V> = [V; 0];
     type Kept<V> = [V; 4];
 
+    const COMPILED: bool = true;
+
     fn name(&self) -> String {
         "lstm".into()
+    }
+
+    fn gate_names(&self) -> &'static [&'static str] {
+        &["input", "forget", "candidate", "output"]
+    }
+
+    fn remembering_gate(&self) -> Option<usize> {
+        Some(1)
+    }
+
+    fn writing_gate(&self) -> Option<usize> {
+        Some(0)
+    }
+
+    fn sigmoid_gates(&self) -> &'static [(&'static str, usize)] {
+        &[("input", 0), ("forget", 1), ("output", 3)]
     }
 
     #[inline(always)]

@@ -217,8 +217,35 @@ pub trait Cell: Clone + Debug + Send + Sync + 'static {
     /// The recurrent share of the pre-activations.
     const RECURRENT: RecurrentShare = RecurrentShare::Product;
 
+    /// Whether the kernels of this cell are compiled with this crate: those of a cell from outside are
+    /// not.
+    #[doc(hidden)]
+    const COMPILED: bool = false;
+
     /// The name by which tables and messages call this cell.
     fn name(&self) -> String;
+
+    /// The gates' names in order, if they have any.
+    fn gate_names(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The position of the gate that keeps the old state where it is 1, if there is one alone: the LSTM's
+    /// forget gate, the GRU's update gate.
+    fn remembering_gate(&self) -> Option<usize> {
+        None
+    }
+
+    /// The position of the gate that lets the input into the state, where it is another one: the LSTM's
+    /// input gate.
+    fn writing_gate(&self) -> Option<usize> {
+        None
+    }
+
+    /// What is kept of the gates between 0 and 1: their names, and their positions in `Kept`.
+    fn sigmoid_gates(&self) -> &'static [(&'static str, usize)] {
+        &[]
+    }
 
     /// `(S_t, kept) = step(A_t + U_t, S_{t-1})`.
     fn step<V: Number>(

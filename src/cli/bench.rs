@@ -1,11 +1,12 @@
 //! `bptt bench`: what one layer costs, by either path.
 
-use super::options::{Compute, DataType, Path, fits_memory, positive, size};
+use super::options::{Compute, DataType, Path, fits_memory, memory, positive, size};
 use super::output::table;
 use super::{Failure, MEMORY};
 use bptt::cell::{self, Cell};
 use bptt::kernel::{self, Machine};
 use bptt::nn::{Random, Recurrent, RecurrentConfig};
+use bptt::recurrence::budget::BudgetError;
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use clap::builder::PossibleValuesParser;
 use rand::SeedableRng;
@@ -41,6 +42,10 @@ pub struct Arguments {
     /// Hidden units
     #[arg(long, value_name = "N", default_value = "128", value_parser = size)]
     hidden: usize,
+    /// The most memory that the manual path keeps for its backward pass, as 64MiB; it computes the rest
+    /// again
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    memory_budget: Option<usize>,
     /// Seconds to spend on each number
     #[arg(long, value_name = "X", default_value = "1", value_parser = positive)]
     seconds: f64,
@@ -94,7 +99,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         for path in [Path::Manual, Path::Autodiff] {
             if arguments.gradient.is_none_or(|asked| asked == path) {
                 let layer = Layer { name, path, arguments, device: &device, peak_gflops };
-                rows.extend(cell::visit(name, layer));
+                rows.push(cell::visit(name, layer).expect("clap knows the names")?);
             }
         }
     }
@@ -166,14 +171,15 @@ struct Layer<'a> {
 }
 
 impl cell::Visitor for Layer<'_> {
-    type Output = Row;
+    type Output = Result<Row, BudgetError>;
 
-    fn visit<C: Cell>(self, cell: C) -> Row {
+    fn visit<C: Cell>(self, cell: C) -> Result<Row, BudgetError> {
         let Arguments { time, batch, hidden, .. } = *self.arguments;
         let input = cell::features::<C>(self.arguments.input, hidden);
         let dtype = DType::from(self.arguments.compute.dtype);
         let config = RecurrentConfig::new(input, hidden, true)
             .with_batch_first(false)
+            .with_memory_budget(self.arguments.memory_budget)
             .with_gradient(self.path.into());
         let layer = |device: &Device| -> Recurrent<C> {
             let mut random = Random::seed_from_u64(self.arguments.compute.seed);
@@ -183,6 +189,7 @@ impl cell::Visitor for Layer<'_> {
             Tensor::<3>::random([time, batch, input], Distribution::Default, (device, dtype))
         };
         let training = self.device.clone().autodiff();
+        layer(&training).check_memory_budget(time, batch, dtype)?;
         let (learner, sequence) = (layer(&training), x(&training).require_grad());
         let mut step = || drop(learner.forward(sequence.clone(), None).0.backward());
         let peak_memory_bytes = most_memory(&mut step);
@@ -191,7 +198,7 @@ impl cell::Visitor for Layer<'_> {
         let forward_ms = self.median(&mut || drop(learned.forward(sequence.clone(), None)));
         let multiplications = time * batch * cell::multiplications::<C>(input, hidden);
         let gflops = 6.0 * multiplications as f64 / forward_backward_ms / 1e6;
-        Row {
+        Ok(Row {
             cell: self.name.into(),
             path: self.path.name(),
             time,
@@ -203,7 +210,7 @@ impl cell::Visitor for Layer<'_> {
             gflops,
             peak_share: gflops / self.peak_gflops,
             peak_memory_bytes,
-        }
+        })
     }
 }
 

@@ -1,10 +1,11 @@
 //! `bptt gradcheck`: manual against autodiff against central differences.
 
-use super::options::{Compute, size};
+use super::options::{Compute, memory, size};
 use super::{Failure, output};
 use bptt::cell::{self, Cell};
 use bptt::gradcheck::{Problem, Row, check};
 use bptt::nn::Truncation;
+use bptt::recurrence::budget::BudgetError;
 use burn::tensor::{DType, Device};
 use std::process::ExitCode;
 
@@ -60,6 +61,10 @@ pub struct Arguments {
     /// slope of no loss, so it is held against autodiff alone
     #[arg(long, value_name = "HOW", default_value = "full")]
     truncate: Truncation,
+    /// The most memory that the manual path keeps for its backward pass, as 64MiB; it computes the rest
+    /// again
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    memory_budget: Option<usize>,
     #[command(flatten)]
     compute: Compute,
     /// Print one JSON object instead of a table
@@ -80,11 +85,13 @@ struct Check<'a> {
 }
 
 impl cell::Visitor for Check<'_> {
-    type Output = Vec<Row>;
+    type Output = Result<Vec<Row>, BudgetError>;
 
-    fn visit<C: Cell>(self, cell: C) -> Vec<Row> {
+    fn visit<C: Cell>(self, cell: C) -> Result<Vec<Row>, BudgetError> {
         let projection = self.projection && !cell::looks_at_hidden(&cell);
-        check(&cell, &Problem { projection, ..self.problem.clone() }, self.device)
+        let problem = Problem { projection, ..self.problem.clone() };
+        problem.check_memory_budget(&cell, self.device)?;
+        Ok(check(&cell, &problem, self.device))
     }
 }
 
@@ -123,6 +130,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         lengths: arguments.lengths,
         state: true,
         truncation: arguments.truncate,
+        memory_budget: arguments.memory_budget,
         dtype,
         seed: arguments.compute.seed,
     };
@@ -130,14 +138,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Some(name) => vec![name.as_str()],
         None => cell::NAMES.to_vec(),
     };
-    let check = |name| {
-        cell::visit(
-            name,
-            Check { problem: &problem, projection: arguments.projection, device: &device },
-        )
-        .expect("clap knows the names")
-    };
-    let rows: Vec<Row> = names.into_iter().flat_map(check).collect();
+    let mut rows: Vec<Row> = Vec::new();
+    for name in names {
+        let projection = arguments.projection;
+        let check = Check { problem: &problem, projection, device: &device };
+        rows.extend(cell::visit(name, check).expect("clap knows the names")?);
+    }
     let passed = rows.iter().all(|row| row.passes(dtype));
 
     if arguments.json {

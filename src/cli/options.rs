@@ -4,6 +4,7 @@ use super::Failure;
 use bptt::backend::Backend;
 use bptt::nn::Gradient;
 use burn::tensor::{DType, Device};
+use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 
 /// Where and how to compute.
@@ -101,6 +102,12 @@ pub fn size(text: &str) -> Result<usize, String> {
         Ok(size) if (1..=LARGEST).contains(&size) => Ok(size),
         _ => Err(format!("give a whole number from 1 to {LARGEST}")),
     }
+}
+
+/// A size of memory in bytes.
+pub fn memory(text: &str) -> Result<usize, String> {
+    let size = text.parse::<ByteSize>().ok().and_then(|size| usize::try_from(size.as_u64()).ok());
+    size.filter(|&size| size > 0).ok_or_else(|| "give a size of memory, as 64MiB".into())
 }
 
 /// A number of threads.

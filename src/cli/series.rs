@@ -1,6 +1,6 @@
 //! `bptt train series`: a forecast one step ahead.
 
-use super::options::{Compute, Path, positive, rate, share, size};
+use super::options::{Compute, Path, memory, positive, rate, share, size};
 use super::output::{Output, table};
 use super::{Failure, output};
 use bptt::cell::{self, Cell};
@@ -75,6 +75,10 @@ pub struct Arguments {
     /// Which part of the gradient through time: full, window:K, sliding:K1,K2 or random:P
     #[arg(long, value_name = "HOW", default_value = "full")]
     truncate: Truncation,
+    /// The most memory that the manual path keeps for its backward pass, as 64MiB; it computes the rest
+    /// again
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    memory_budget: Option<usize>,
     /// Who writes the derivative
     #[arg(long, value_enum, default_value_t = Path::Manual)]
     gradient: Path,
@@ -158,6 +162,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         learning_rate: arguments.lr,
         clip: arguments.clip,
         truncation: arguments.truncate,
+        memory_budget: arguments.memory_budget,
         gradient: arguments.gradient.into(),
         dtype,
         device,
@@ -225,6 +230,9 @@ impl cell::Visitor for Run<'_> {
         let curve = LearningCurve {
             train: fit.train_losses.clone(),
             valid: fit.valid_losses.clone(),
+            every: 1,
+            unit: "epoch",
+            level: None,
             title: "Mean squared error of standardised values by epoch".into(),
         };
         pictures.extend(curve.save(&folder.join("learning_curve"))?);

@@ -12,8 +12,8 @@ use super::packing::gates_of;
 use super::product::{Left, Panel, Product, panels, strip, tiles};
 use super::simd::{Element, Simd, Work};
 use super::threads::{Share, Shared, in_shares};
-use super::{Layout, Machine, Recurrence, Tape};
-use crate::cell::{Cell, InputShare, RecurrentShare, Row};
+use super::{Layout, Machine, Recurrence, Tape, register_bytes};
+use crate::cell::{self, Cell, InputShare, RecurrentShare, Row};
 use std::ops::Range;
 
 /// A walk forward over time that can stop after any step and go on.
@@ -48,24 +48,24 @@ impl<'a, C: Cell, E: Element> ForwardWalk<'a, C, E> {
         E::run(machine.set, Prepare { machine, cell, recurrence })
     }
 
-    /// Walks over some steps and writes their hidden states, `[rows of these steps, hidden]`. `before`
-    /// are the hidden states of the step before the first of them; there is none before step 0.
-    /// With `keep` it returns what the backward walk over these steps needs.
+    /// Walks over some steps. With `keep` it returns what the backward walk over these steps needs.
     ///
     /// # Panics
     /// If the hidden states are not as many.
     pub fn over(
         &mut self,
         steps: Range<usize>,
-        before: &[E],
-        hidden: &mut [E],
+        hidden: HiddenStates<E>,
         keep: bool,
     ) -> Option<Tape<E>> {
         let timeline = self.recurrence.timeline;
         let units = self.layout.hidden;
-        assert_eq!(hidden.len(), timeline.rows_of(&steps).len() * units, "hidden states");
-        assert!(steps.start == 0 || before.len() >= timeline.active(steps.start) * units, "before");
-        E::run(self.machine.set, Advance { walk: self, steps, before, hidden, keep })
+        let (before, here) = match &hidden {
+            HiddenStates::New(all) => (all.len(), timeline.rows_of(&(0..steps.end)).len() * units),
+            HiddenStates::Known(all) => (all.len(), timeline.steps() * units),
+        };
+        assert!(before >= here, "hidden states");
+        E::run(self.machine.set, Advance { walk: self, steps, hidden, keep })
     }
 
     /// The states beside the hidden one after each row's latest step, to come back to.
@@ -88,9 +88,25 @@ impl<'a, C: Cell, E: Element> ForwardWalk<'a, C, E> {
     }
 }
 
+/// The hidden states of all steps, `[steps, hidden]`.
+#[derive(Debug)]
+pub enum HiddenStates<'h, E> {
+    /// Those of the steps walked over are written; those before them have been.
+    New(&'h mut [E]),
+    /// All of them have been written by an earlier walk.
+    Known(&'h [E]),
+}
+
 /// The states beside the hidden one between two steps.
 #[derive(Debug)]
 pub struct Border<E: Element>(Buffer<E>);
+
+impl<E: Element> Border<E> {
+    /// The bytes of a border.
+    pub fn bytes<C: Cell>(batch: usize, hidden: usize) -> usize {
+        batch * (cell::states::<C>() - 1) * register_bytes::<E>(hidden)
+    }
+}
 
 struct Prepare<'a, C, E: Element> {
     machine: Machine,
@@ -122,8 +138,7 @@ impl<'a, C: Cell, E: Element> Work<E> for Prepare<'a, C, E> {
 struct Advance<'w, 'a, C, E: Element> {
     walk: &'w mut ForwardWalk<'a, C, E>,
     steps: Range<usize>,
-    before: &'w [E],
-    hidden: &'w mut [E],
+    hidden: HiddenStates<'w, E>,
     keep: bool,
 }
 
@@ -134,13 +149,18 @@ impl<C: Cell, E: Element> Work<E> for Advance<'_, '_, C, E> {
     type Output = Option<Tape<E>>;
 
     fn run<I: Simd<E>>(self) -> Option<Tape<E>> {
-        let Self { walk, steps, before, hidden, keep } = self;
+        let Self { walk, steps, hidden, keep } = self;
         let ForwardWalk { machine, cell, recurrence, layout, weights, others } = walk;
         let timeline = recurrence.timeline;
         let mut tape = keep.then(|| Tape::new(timeline, steps.clone(), layout, others));
         let panels: Vec<Panel> = panels::<E, I>(layout.hidden).collect();
-        let step = layout.gates * layout.hidden * layout.hidden;
-        let (to_others, to_hidden) = (Shared(others.as_mut_ptr()), Shared(hidden.as_mut_ptr()));
+        let known = matches!(hidden, HiddenStates::Known(_));
+        let step = if known { 0 } else { layout.gates * layout.hidden * layout.hidden };
+        let to_others = Shared(others.as_mut_ptr());
+        let hidden = match hidden {
+            HiddenStates::New(all) => Hidden::New(Shared(all.as_mut_ptr())),
+            HiddenStates::Known(all) => Hidden::Known(all),
+        };
         let to_tape = tape.as_mut().map(|tape| {
             let lead = tape.lead * layout.others();
             (Shared(tape.others[lead..].as_mut_ptr()), Shared(tape.kept.as_mut_ptr()))
@@ -159,8 +179,7 @@ impl<C: Cell, E: Element> Work<E> for Advance<'_, '_, C, E> {
                 ahead,
                 a: Buffer::stale(most * layout.row()),
                 u: Buffer::stale(most * layout.apart_row()),
-                before,
-                hidden: to_hidden,
+                hidden,
                 others: to_others,
                 tape: to_tape,
             };
@@ -219,6 +238,28 @@ impl<E: Element> Weights<E> {
     }
 }
 
+/// [`HiddenStates`] among threads.
+#[derive(Clone, Copy)]
+enum Hidden<'a, E> {
+    New(Shared<E>),
+    Known(&'a [E]),
+}
+
+impl<E> Hidden<'_, E> {
+    /// Where the numbers from `index` on are read.
+    ///
+    /// # Safety
+    /// There are so many, and they have been written.
+    #[inline(always)]
+    unsafe fn at(&self, index: usize) -> *const E {
+        match self {
+            // SAFETY: what the caller promises.
+            Self::New(all) => unsafe { all.at(index).cast_const() },
+            Self::Known(all) => all[index..].as_ptr(),
+        }
+    }
+}
+
 /// The walk of some rows of the batch.
 struct RowsForward<'a, C, E: Element> {
     cell: &'a C,
@@ -233,10 +274,7 @@ struct RowsForward<'a, C, E: Element> {
     ahead: usize,
     a: Buffer<E>,
     u: Buffer<E>,
-    /// The hidden states of the step before these.
-    before: &'a [E],
-    /// Those of these steps.
-    hidden: Shared<E>,
+    hidden: Hidden<'a, E>,
     /// The other states after each row's latest step.
     others: Shared<E>,
     /// The other states after each of these steps, and what the steps keep.
@@ -252,14 +290,24 @@ impl<C: Cell, E: Element> Work<E> for RowsForward<'_, C, E> {
         while t < last {
             let end = (t + self.ahead).min(last);
             self.input_share::<I>(t..end);
+            let known = matches!(self.hidden, Hidden::Known(_));
+            if known {
+                self.recurrent_share::<I>(t..end);
+            }
             let mut row = 0;
             for t in t..end {
                 let running = self.share.running(t);
                 if running == 0 {
                     return;
                 }
-                self.step::<I>(t, row, running);
-                self.share.meet();
+                if known {
+                    for panel in self.share.panels {
+                        self.panel_steps::<I>(t, 0..running, [row; 2], panel);
+                    }
+                } else {
+                    self.step::<I>(t, row, running);
+                    self.share.meet();
+                }
                 row += running;
             }
             t = end;
@@ -318,6 +366,58 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
         }
     }
 
+    /// `A_t + H_{t-1} W_h` of some steps at once, where all hidden states are known.
+    #[inline(always)]
+    fn recurrent_share<I: Simd<E>>(&mut self, steps: Range<usize>) {
+        let Layout { gates, apart, hidden, padded, .. } = *self.layout;
+        let joined = gates - apart;
+        let (width, apart_width) = (self.layout.row(), self.layout.apart_row());
+        let rows: usize = steps.clone().map(|t| self.share.running(t)).sum();
+        for u in self.u[..rows * apart_width].chunks_exact_mut(apart_width.max(1)) {
+            u.copy_from_slice(&self.weights.bias_apart);
+        }
+        if C::RECURRENT != RecurrentShare::Product {
+            return;
+        }
+        let (mut t, mut row) = (steps.start, 0);
+        while t < steps.end {
+            let before = self.hidden_before(t);
+            let mut run = self.share.running(t);
+            // Rows of the hidden states that lie one after the other.
+            let first = t;
+            t += 1;
+            while first > 0
+                && t < steps.end
+                && self.share.packed(t - 1) == self.share.packed(first - 1) + run
+            {
+                run += self.share.running(t);
+                t += 1;
+            }
+            if let Some(h) = before {
+                for &Panel { start, registers, .. } in self.share.panels {
+                    for gate in 0..gates {
+                        // SAFETY: the panel's gate in the packed weights, and its columns of A and U.
+                        unsafe {
+                            let (c, c_row) = if gate < joined {
+                                let column = gate * padded + start;
+                                (self.a.as_mut_ptr().add(row * width + column), width)
+                            } else {
+                                let column = (gate - joined) * padded + start;
+                                (self.u.as_mut_ptr().add(row * apart_width + column), apart_width)
+                            };
+                            let w = gates_of(start, hidden, gates)
+                                + gate * hidden * registers * I::LANES;
+                            let b = self.weights.w_h.as_ptr().add(w);
+                            let product = Product { k: hidden, a: h, b, c, c_row, fresh: false };
+                            strip::<E, I>(run, registers, product);
+                        }
+                    }
+                }
+            }
+            row += run;
+        }
+    }
+
     /// `A_t + H_{t-1} W_h`, then the cell's step. Its first row of A is `row`.
     #[inline(always)]
     fn step<I: Simd<E>>(&mut self, t: usize, row: usize, running: usize) {
@@ -363,14 +463,26 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
                         }
                     }
                 }
-                // SAFETY: these rows and units are among those of this walk.
-                unsafe {
-                    if panel.registers == 2 {
-                        self.cell_steps::<I, 2>(t, rows, row, panel, before);
-                    } else {
-                        self.cell_steps::<I, 1>(t, rows, row, panel, before);
-                    }
-                }
+                self.panel_steps::<I>(t, rows, [row, 0], panel);
+            }
+        }
+    }
+
+    /// The cell's step on one panel of units, of the given rows, whose first rows of A and U are those.
+    #[inline(always)]
+    fn panel_steps<I: Simd<E>>(
+        &mut self,
+        t: usize,
+        rows: Range<usize>,
+        first: [usize; 2],
+        panel: &Panel,
+    ) {
+        // SAFETY: these rows and units are among those of this walk.
+        unsafe {
+            if panel.registers == 2 {
+                self.cell_steps::<I, 2>(t, rows, first, panel);
+            } else {
+                self.cell_steps::<I, 1>(t, rows, first, panel);
             }
         }
     }
@@ -380,12 +492,9 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
     fn hidden_before(&self, t: usize) -> Option<Left<E>> {
         let Layout { hidden, states, .. } = *self.layout;
         let first = self.share.rows.start;
-        let (start, row) = if t > self.steps.start {
-            let packed = self.share.packed(t - 1) - self.origin;
+        let (start, row) = if t > 0 {
             // SAFETY: the rows of the step before have been written.
-            (unsafe { self.hidden.at(packed * hidden).cast_const() }, hidden)
-        } else if t > 0 {
-            (self.before[first * hidden..].as_ptr(), hidden)
+            (unsafe { self.hidden.at(self.share.packed(t - 1) * hidden) }, hidden)
         } else {
             let row = states * hidden;
             (self.recurrence.initial?[first * row..].as_ptr(), row)
@@ -393,26 +502,29 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
         Some(Left { start, row, inner: 1 })
     }
 
-    /// The cell's step on one panel of units, of the given rows, whose first row of A is `a_row`.
+    /// The same for panels of `N` registers.
     #[inline(always)]
     unsafe fn cell_steps<I: Simd<E>, const N: usize>(
         &mut self,
         t: usize,
         rows: Range<usize>,
-        a_row: usize,
+        [a_row, u_row]: [usize; 2],
         panel: &Panel,
-        before: Option<Left<E>>,
     ) {
         let layout = *self.layout;
         let Layout { hidden, padded, states, .. } = layout;
         let Panel { start: unit, columns, .. } = *panel;
+        let before = self.hidden_before(t);
         // SAFETY: what the caller promises.
         unsafe {
             let a = self.a.as_ptr().add(a_row * layout.row() + unit);
-            let u = self.u.as_ptr().add(unit);
+            let u = self.u.as_ptr().add(u_row * layout.apart_row() + unit);
             let parameters = self.weights.parameters.as_ptr().add(unit);
+            let to_hidden = match self.hidden {
+                Hidden::New(all) => Some(all.at(self.share.packed(t) * hidden + unit)),
+                Hidden::Known(_) => None,
+            };
             let packed = self.share.packed(t) - self.origin;
-            let to_hidden = self.hidden.at(packed * hidden + unit);
             let others = self.others.at(self.share.rows.start * layout.others() + unit);
             let to_tape = self.tape.map(|(others, kept)| {
                 let others = others.at(packed * layout.others() + unit);
@@ -434,7 +546,9 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
                     Lanes::load_row(parameters, padded),
                 );
                 let after = after.as_ref();
-                after[0].store_part(to_hidden.add(r * hidden), columns);
+                if let Some(to_hidden) = to_hidden {
+                    after[0].store_part(to_hidden.add(r * hidden), columns);
+                }
                 for (s, state) in after.iter().skip(1).enumerate() {
                     state.store(others.add(s * padded));
                 }

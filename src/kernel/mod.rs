@@ -17,6 +17,7 @@
 
 mod arena;
 mod backward;
+mod compiled;
 mod forward;
 mod gradients;
 mod lanes;
@@ -34,7 +35,8 @@ mod x86;
 
 pub use arena::release_memory;
 pub use backward::{BackwardWalk, Upstream};
-pub use forward::{Border, ForwardWalk};
+pub use compiled::{BackwardSteps, Compiled, ForwardSteps, begin_backward, begin_forward};
+pub use forward::{Border, ForwardWalk, HiddenStates};
 pub use gradients::{Gradients, Wanted};
 pub use peak::peak;
 pub use simd::{Element, InstructionSet, Simd, VARIABLE, Work};
@@ -86,16 +88,16 @@ pub struct Walked<E: Element> {
 ///
 /// # Panics
 /// If the slices of the recurrence do not have their lengths.
-pub fn forward<C: Cell, E: Element>(
+pub fn forward<C: Cell, E: Compiled>(
     machine: Machine,
     cell: &C,
     recurrence: &Recurrence<E>,
     keep: bool,
 ) -> Walked<E> {
     let timeline = recurrence.timeline;
-    let mut walk = ForwardWalk::new(machine, cell, recurrence);
+    let mut walk = begin_forward(machine, cell, recurrence);
     let mut hidden = vec![E::default(); timeline.steps() * recurrence.hidden];
-    let tape = walk.over(0..timeline.time(), &[], &mut hidden, keep);
+    let tape = walk.over(0..timeline.time(), HiddenStates::New(&mut hidden), keep);
     Walked { hidden, others: walk.others(), tape }
 }
 
@@ -103,7 +105,7 @@ pub fn forward<C: Cell, E: Element>(
 ///
 /// # Panics
 /// If the slices do not have their lengths.
-pub fn backward<C: Cell, E: Element>(
+pub fn backward<C: Cell, E: Compiled>(
     machine: Machine,
     cell: &C,
     recurrence: &Recurrence<E>,
@@ -111,7 +113,7 @@ pub fn backward<C: Cell, E: Element>(
     upstream: Upstream<E>,
     wanted: Wanted,
 ) -> Gradients<E> {
-    let mut walk = BackwardWalk::new(machine, cell, recurrence, hidden, upstream, wanted);
+    let mut walk = begin_backward(machine, cell, recurrence, hidden, upstream, wanted);
     walk.over(tape);
     walk.finish()
 }
@@ -208,12 +210,15 @@ impl<E: Element> Tape<E> {
         self.lead + timeline.rows_of(&(self.steps.start..t)).len()
     }
 
-    /// The bytes of a tape over some steps.
-    pub fn bytes<C: Cell>(timeline: &Timeline, steps: Range<usize>, hidden: usize) -> usize {
-        let rows = timeline.rows_of(&steps).len();
-        let others = (timeline.active(steps.start) + rows) * (cell::states::<C>() - 1);
-        (others + rows * cell::kept::<C>()) * hidden * size_of::<E>()
+    /// The bytes that a tape has for each row of a step. Beside them it has one [`Border`].
+    pub fn row_bytes<C: Cell>(hidden: usize) -> usize {
+        (cell::states::<C>() - 1 + cell::kept::<C>()) * register_bytes::<E>(hidden)
     }
+}
+
+/// The bytes of that many units in whole registers of the widest kind.
+fn register_bytes<E: Element>(hidden: usize) -> usize {
+    (hidden * size_of::<E>()).next_multiple_of(64)
 }
 
 /// How the numbers of a row lie in the kernels' own memory: each gate, state and kept quantity takes

@@ -56,16 +56,21 @@ impl<E: Element> Visitor for Both<'_, E> {
             let mut walked = vec![E::default(); steps * hidden];
             let mut tapes = Vec::new();
             for part in stops.windows(2) {
-                let rows = timeline.rows_of(&(part[0]..part[1]));
-                let (before, rest) = walked.split_at_mut(rows.start * hidden);
-                let before = match part[0] {
-                    0 => &[],
-                    t => &before[timeline.rows(t - 1).start * hidden..],
-                };
-                let here = &mut rest[..rows.len() * hidden];
-                tapes.extend(walk.over(part[0]..part[1], before, here, keep));
+                tapes.extend(walk.over(part[0]..part[1], HiddenStates::New(&mut walked), keep));
             }
             (walked, walk.others(), tapes)
+        };
+        // Over known hidden states, the later half twice.
+        let again = |walked: &[E]| {
+            let mut walk = ForwardWalk::on_threads(machine, &cell, &recurrence);
+            let tape = |walk: &mut ForwardWalk<C, E>, steps| {
+                walk.over(steps, HiddenStates::Known(walked), true).expect("a tape")
+            };
+            let earlier = tape(&mut walk, 0..time / 2);
+            let border = walk.border();
+            tape(&mut walk, time / 2..time);
+            walk.return_to(&border);
+            [earlier, tape(&mut walk, time / 2..time)]
         };
         let stops: Vec<usize> = (0..time).step_by(2).chain([time]).collect();
         let inference = walk(&[0, time], false);
@@ -101,6 +106,12 @@ impl<E: Element> Visitor for Both<'_, E> {
         };
         let whole = back(&tapes, None);
         assert!(back(&parts, None) == whole, "stops changed the gradient of {}", cell.name());
+        let known = again(&walked);
+        assert!(
+            back(&known, None) == whole,
+            "another walk changed the gradient of {}",
+            cell.name()
+        );
         let truncated = back(&tapes, Some(&passes));
         [walked, others].into_iter().chain(whole).chain(truncated).collect()
     }

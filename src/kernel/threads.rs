@@ -73,7 +73,7 @@ impl Share<'_> {
 
 /// Shares a walk over some steps among threads, by rows or, where there are too few of them, by hidden
 /// units, and does each share on a thread of its own. `step` is how many multiplications a step of one
-/// row takes.
+/// row takes, and 0 if a step of some units needs nothing of the others.
 pub(super) fn in_shares(
     (timeline, steps): (&Timeline, &Range<usize>),
     panels: &[Panel],
@@ -82,6 +82,15 @@ pub(super) fn in_shares(
     part: impl Fn(Share<'_>) + Sync,
 ) {
     let batch = timeline.active(steps.start);
+    let units = |i: usize| {
+        let (from, to) = (panels.len() * i / threads, panels.len() * (i + 1) / threads);
+        &panels[from..to]
+    };
+    if step == 0 && panels.len() >= threads {
+        return in_parallel(threads, |i| {
+            part(Share { rows: 0..batch, panels: units(i), team: None, timeline });
+        });
+    }
     let by_units = threads > 1
         && threads <= rayon::current_num_threads()
         && panels.len() >= threads
@@ -93,8 +102,7 @@ pub(super) fn in_shares(
     if alone.is_some() {
         let team = Team { size: threads, arrived: AtomicUsize::new(0), round: AtomicUsize::new(0) };
         return in_parallel(threads, |i| {
-            let own = panels.len() * i / threads..panels.len() * (i + 1) / threads;
-            part(Share { rows: 0..batch, panels: &panels[own], team: Some(&team), timeline });
+            part(Share { rows: 0..batch, panels: units(i), team: Some(&team), timeline });
         });
     }
     let rows = share_rows(timeline, steps, threads);

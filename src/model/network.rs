@@ -1,9 +1,11 @@
 //! A recurrent stack with the readout `O = H W_2 + b_2`.
 
 use crate::cell::Cell;
+use crate::nn::weights::{self, Each, NamedWeights, WeightsError};
 use crate::nn::{Random, Readout, Recurrent, RecurrentConfig};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorCreationOptions};
+use std::path::Path;
 
 /// `O_t = H_t W_2 + b_2` over the hidden states of a recurrent stack.
 #[derive(Module, Debug)]
@@ -30,9 +32,34 @@ impl<C: Cell> Network<Recurrent<C>> {
         Self { recurrent, readout }
     }
 
+    /// Reads the weights as [`Recurrent::load_safetensors`] does. The stack's names follow `recurrent.`,
+    /// and the readout's are `readout.weight` and `readout.bias`, as those of a PyTorch model with an
+    /// `nn.Linear`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_safetensors(self, path: impl AsRef<Path>) -> Result<Self, WeightsError> {
+        weights::load(self, path.as_ref(), "")
+    }
+
+    /// Writes the weights as [`Recurrent::save_safetensors`] does, with those names.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save_safetensors(&self, path: impl AsRef<Path>) -> Result<(), WeightsError> {
+        weights::save(self, path.as_ref(), "")
+    }
+
     /// `O` for every step: `[batch, time, features]` to `[batch, time, outputs]`.
     pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
         let (hidden, _) = self.recurrent.forward(input, None);
         self.readout.forward(hidden)
+    }
+}
+
+impl<C: Cell> NamedWeights for Network<Recurrent<C>> {
+    fn for_each_named(&mut self, prefix: &str, each: Each<'_>) -> Result<(), WeightsError> {
+        self.recurrent.for_each_named(&format!("{prefix}recurrent."), each)?;
+        self.readout.for_each_named(&format!("{prefix}readout."), each)
     }
 }

@@ -5,7 +5,7 @@ use super::{Gradient, Random, Recurrent, RecurrentInitializer};
 use crate::cell::{self, Activation, Cell};
 use crate::recurrence::truncation::Truncation;
 use burn::config::Config;
-use burn::module::{Initializer, Param};
+use burn::module::Initializer;
 use burn::tensor::{Device, TensorCreationOptions};
 
 /// Declares a configuration with the options that all recurrent stacks have and the given ones of its
@@ -61,6 +61,11 @@ macro_rules! recurrent_config {
             /// its own.
             #[config(default = "Truncation::Full")]
             pub truncation: Truncation,
+            /// The most bytes that the forward passes of all layers together may keep for the backward
+            /// pass, beside inputs, outputs, weights and what one step works with; what does not fit is
+            /// computed again, with the same gradient to the bit. See
+            /// [`budget`](crate::recurrence::budget). Of no account to `Gradient::Autodiff`.
+            pub memory_budget: Option<usize>,
             /// Who writes the derivative.
             #[config(default = "Gradient::Manual")]
             pub gradient: Gradient,
@@ -118,6 +123,7 @@ macro_rules! cell_config {
                     recurrent_initializer: self.recurrent_initializer.clone(),
                     bias_initializer: self.bias_initializer.clone(),
                     truncation: self.truncation,
+                    memory_budget: self.memory_budget,
                     gradient: self.gradient,
                 }
                 .init_with($cell, options, random);
@@ -271,15 +277,7 @@ cell_config! {
     projection: config.projection,
     finish: |config, lstm| {
         if let Some(forget_bias) = config.forget_bias {
-            let forget = config.d_hidden..2 * config.d_hidden;
-            for weights in lstm.layers.iter_mut().flat_map(|layer| &mut layer.directions) {
-                for (bias, value) in [(&mut weights.b_x, forget_bias), (&mut weights.b_h, 0.0)] {
-                    if let Some(bias) = bias {
-                        let start = bias.val().slice_fill(forget.clone(), value);
-                        *bias = Param::from_tensor(start.detach());
-                    }
-                }
-            }
+            lstm.set_forget_bias(forget_bias);
         }
     }
 }

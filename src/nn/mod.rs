@@ -22,6 +22,7 @@
 //! drawn from the device's random numbers: [`Device::seed`](burn::tensor::Device::seed) repeats them.
 
 mod config;
+mod flow;
 mod initial;
 mod packing;
 mod readout;
@@ -36,6 +37,7 @@ pub use config::{
     CoupledLstm, CoupledLstmConfig, Gru, GruConfig, IndRnn, IndRnnConfig, Lstm, LstmConfig,
     RecurrentConfig, Rnn, RnnConfig,
 };
+pub use flow::FlowError;
 pub use initial::{Random, RecurrentInitializer, draw};
 pub use packing::{LengthsError, Packing};
 pub use readout::{Readout, ReadoutGradients};

@@ -5,10 +5,13 @@ use super::packing::{LengthsError, Packing};
 use super::regularisation::{Masks, Regularisation};
 use super::{Gradient, RecurrentConfig, Trace};
 use crate::cell::{self, Cell, InputShare, RecurrentShare, Row};
+use crate::recurrence::budget::BudgetError;
+use crate::recurrence::truncation::Truncation;
 use crate::recurrence::walk::Walk;
-use crate::recurrence::{Operands, op};
+use crate::recurrence::{Operands, Timeline, op, replay, slices};
 use burn::module::{Initializer, Module, Param};
-use burn::tensor::{Tensor, TensorCreationOptions, TensorData};
+use burn::tensor::{DType, Tensor, TensorCreationOptions, TensorData};
+use std::sync::Arc;
 
 /// The weights of one walk over time; the letters are those of [`crate::recurrence::walk`].
 /// What a stack does not have is `None`.
@@ -156,6 +159,8 @@ pub struct Recurrent<C: Cell> {
     #[module(skip)]
     gradient: Gradient,
     #[module(skip)]
+    memory_budget: Option<usize>,
+    #[module(skip)]
     pub(super) regularisation: Regularisation,
 }
 
@@ -181,6 +186,7 @@ impl<C: Cell> Recurrent<C> {
             reverse: config.reverse,
             cell,
             gradient: config.gradient,
+            memory_budget: config.memory_budget,
             regularisation: Regularisation {
                 truncation: config.truncation,
                 dropout: config.dropout,
@@ -207,11 +213,106 @@ impl<C: Cell> Recurrent<C> {
         self
     }
 
+    /// Sets the sum of both biases of the gate that keeps the old state ([`Cell::remembering_gate`]), in all
+    /// layers and directions, and tells whether the cell has such a gate. 1 lets the gradient pass from the
+    /// first step on (Gers 2000, Jozefowicz 2015).
+    pub fn set_forget_bias(&mut self, value: f64) -> bool {
+        let gate = self.cell.remembering_gate();
+        gate.map(|gate| self.set_gate_bias(gate, value)).is_some()
+    }
+
+    /// Sets the biases so that at the start a state lasts about so many steps, and tells whether the cell
+    /// has a gate that keeps it: `ln T` for the gate that keeps the old state, and `−ln T` for the one that
+    /// lets the input in, so that the state does not grow (Tallec & Ollivier 2018, "Can recurrent neural
+    /// networks warp time?", equation 16, with one time for all units).
+    pub fn remember_over(&mut self, steps: usize) -> bool {
+        let bias = (steps as f64).ln();
+        if let Some(gate) = self.cell.writing_gate() {
+            self.set_gate_bias(gate, -bias);
+        }
+        self.set_forget_bias(bias)
+    }
+
+    fn set_gate_bias(&mut self, gate: usize, value: f64) {
+        let units = gate * self.d_hidden..(gate + 1) * self.d_hidden;
+        for weights in self.layers.iter_mut().flat_map(|layer| &mut layer.directions) {
+            for (bias, value) in [(&mut weights.b_x, value), (&mut weights.b_h, 0.0)] {
+                if let Some(bias) = bias {
+                    let start = bias.val().slice_fill(units.clone(), value);
+                    *bias = Param::from_tensor(start.detach());
+                }
+            }
+        }
+    }
+
+    /// The same stack with another memory budget, in bytes: see [`RecurrentConfig::memory_budget`].
+    pub fn with_memory_budget(mut self, budget: Option<usize>) -> Self {
+        self.memory_budget = budget;
+        self
+    }
+
+    /// The least memory budget, in bytes, with which rows of `time` steps can be trained on.
+    pub fn least_memory_budget(&self, time: usize, batch: usize, dtype: DType) -> usize {
+        let weights = &self.layers[0].directions[0];
+        let changed = weights.w_p.is_some() || self.regularisation.zoneout();
+        let normalised = weights.gain_x.is_some() || weights.gain_h.is_some();
+        let masked = self.regularisation.recurrent_dropout > 0.0;
+        let least = |time: usize, rows: usize| {
+            let walk = self.walk(Arc::new(Timeline::uniform(time, rows)), None);
+            let costs = if changed || normalised || masked {
+                replay::costs(&walk, self.d_output, [normalised, changed], dtype.size())
+            } else {
+                slices::costs(&walk, dtype.size())
+            };
+            costs.least()
+        };
+        // Sliding truncation walks over its blocks as the rows of one wide batch.
+        let wide = match self.regularisation.truncation {
+            Truncation::Sliding { every, back } => {
+                least(back.min(time), batch * time.div_ceil(every))
+            }
+            _ => 0,
+        };
+        least(time, batch).max(wide) * self.walks_at_once()
+    }
+
+    /// Whether rows of `time` steps can be trained on within the memory budget.
+    ///
+    /// # Errors
+    /// If the budget is less than [`Recurrent::least_memory_budget`].
+    pub fn check_memory_budget(
+        &self,
+        time: usize,
+        batch: usize,
+        dtype: DType,
+    ) -> Result<(), BudgetError> {
+        let Some(budget) = self.memory_budget else { return Ok(()) };
+        let least = self.least_memory_budget(time, batch, dtype);
+        if budget < least { Err(BudgetError { budget, least }) } else { Ok(()) }
+    }
+
+    /// Walks whose tapes are held at the same time.
+    fn walks_at_once(&self) -> usize {
+        let sliding = matches!(self.regularisation.truncation, Truncation::Sliding { .. });
+        self.layers.len() * self.directions() * if sliding { 2 } else { 1 }
+    }
+
+    fn walk(&self, timeline: Arc<Timeline>, passes: Option<Arc<[f64]>>) -> Walk<C> {
+        Walk {
+            cell: self.cell.clone(),
+            timeline,
+            hidden: self.d_hidden,
+            passes,
+            memory_budget: self.memory_budget.map(|budget| budget / self.walks_at_once()),
+        }
+    }
+
     /// The hidden states of the top layer, `[batch, time, directions × output]` (or time first),
     /// and the states after each row's last step. Without a state given it starts from zero.
     ///
     /// # Panics
-    /// If the input or the state has another shape, or there is no step.
+    /// If the input or the state has another shape, there is no step, or the memory budget is less
+    /// than [`Recurrent::least_memory_budget`].
     pub fn forward(
         &self,
         input: Tensor<3>,
@@ -368,12 +469,7 @@ impl<C: Cell> Recurrent<C> {
                 let recurrent_mask = masks.recurrent(batch, self.d_output, &x);
                 let zoneout = masks.zoneout(timeline.steps(), [self.d_output, others], &x);
                 let operands = Operands { recurrent_mask, zoneout, ..weights.operands(x, initial) };
-                let walk = Walk {
-                    cell: self.cell.clone(),
-                    timeline: timeline.clone(),
-                    hidden: self.d_hidden,
-                    passes: masks.passes(timeline.time()),
-                };
+                let walk = self.walk(timeline.clone(), masks.passes(timeline.time()));
                 let (h, ends) = path(walk, operands);
                 outputs.push(mirror(h));
                 for (all, end) in last.iter_mut().zip(ends) {

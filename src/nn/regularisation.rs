@@ -18,11 +18,14 @@ pub(super) struct Regularisation {
 }
 
 impl Regularisation {
+    /// Whether old states stay.
+    pub fn zoneout(&self) -> bool {
+        self.zoneout_hidden > 0.0 || self.zoneout_cell > 0.0
+    }
+
     /// Whether there is a mask to draw.
     pub fn any(&self) -> bool {
-        [self.dropout, self.recurrent_dropout, self.zoneout_hidden, self.zoneout_cell]
-            .iter()
-            .any(|rate| *rate > 0.0)
+        self.dropout > 0.0 || self.recurrent_dropout > 0.0 || self.zoneout()
     }
 }
 
@@ -68,7 +71,7 @@ impl Masks {
         like: &Tensor<2>,
     ) -> Option<Tensor<2>> {
         let Regularisation { zoneout_hidden, zoneout_cell, .. } = self.rates;
-        if zoneout_hidden == 0.0 && zoneout_cell == 0.0 {
+        if !self.rates.zoneout() {
             return None;
         }
         let rate = |column: usize| if column < hidden { zoneout_hidden } else { zoneout_cell };

@@ -30,22 +30,22 @@ use burn::tensor::Tensor;
 /// ```
 #[derive(Debug)]
 pub struct Trace<C: Cell> {
-    packing: Packing,
+    pub(super) packing: Packing,
     /// Whether each direction walks from the last step to the first.
     mirrored: Vec<bool>,
-    remembered: Vec<Remembered<C>>,
+    pub(super) remembered: Vec<Remembered<C>>,
     /// The dropout masks between the layers, if there are any.
-    dropout: Vec<Tensor<2>>,
+    pub(super) dropout: Vec<Tensor<2>>,
     output: Tensor<3>,
     state: Vec<Tensor<3>>,
 }
 
 /// What one walk remembers.
 #[derive(Clone, Debug)]
-struct Remembered<C> {
-    walk: Walk<C>,
-    operands: Operands<Option<BackendMatrix<Dispatch>>>,
-    tape: Tape<BackendMatrix<Dispatch>>,
+pub(super) struct Remembered<C> {
+    pub walk: Walk<C>,
+    pub operands: Operands<Option<BackendMatrix<Dispatch>>>,
+    pub tape: Tape<BackendMatrix<Dispatch>>,
 }
 
 /// The gradients of the weights of one direction of one layer; the letters are those of
@@ -221,10 +221,10 @@ impl<C: Cell> Trace<C> {
     }
 }
 
-fn matrix(tensor: Tensor<2>) -> BackendMatrix<Dispatch> {
+pub(super) fn matrix(tensor: Tensor<2>) -> BackendMatrix<Dispatch> {
     BackendMatrix(tensor.detach().into_dispatch())
 }
 
-fn tensor(matrix: BackendMatrix<Dispatch>) -> Tensor<2> {
+pub(super) fn tensor(matrix: BackendMatrix<Dispatch>) -> Tensor<2> {
     Tensor::from_dispatch(matrix.0)
 }

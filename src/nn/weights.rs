@@ -35,7 +35,9 @@
 //! # }
 //! ```
 
-use super::{DirectionWeights, Gru, GruConfig, Lstm, LstmConfig, Recurrent, Rnn, RnnConfig};
+use super::{
+    DirectionWeights, Gru, GruConfig, Lstm, LstmConfig, Readout, Recurrent, Rnn, RnnConfig,
+};
 use crate::cell::{Activation, Cell};
 use crate::files;
 use burn::module::Param;
@@ -113,7 +115,7 @@ pub struct NoCounterpart {
 }
 
 /// A weight by PyTorch's name, as PyTorch lays it out.
-trait Named {
+pub(crate) trait Named {
     fn shape(&self) -> Vec<usize>;
     fn data(&self) -> TensorData;
     fn set(&mut self, data: TensorData);
@@ -175,13 +177,17 @@ impl DirectionWeights {
     }
 }
 
-impl<C: Cell> Recurrent<C> {
+/// What is done with each weight and its name.
+pub(crate) type Each<'a> = &'a mut dyn FnMut(String, &mut dyn Named) -> Result<(), WeightsError>;
+
+/// A module whose weights have PyTorch's names.
+pub(crate) trait NamedWeights: Clone {
     /// Calls `each` with every weight and its name.
-    fn for_each_named<E>(
-        &mut self,
-        prefix: &str,
-        mut each: impl FnMut(String, &mut dyn Named) -> Result<(), E>,
-    ) -> Result<(), E> {
+    fn for_each_named(&mut self, prefix: &str, each: Each<'_>) -> Result<(), WeightsError>;
+}
+
+impl<C: Cell> NamedWeights for Recurrent<C> {
+    fn for_each_named(&mut self, prefix: &str, each: Each<'_>) -> Result<(), WeightsError> {
         for (l, layer) in self.layers.iter_mut().enumerate() {
             for (d, direction) in layer.directions.iter_mut().enumerate() {
                 let reverse = if d == 1 { "_reverse" } else { "" };
@@ -192,7 +198,96 @@ impl<C: Cell> Recurrent<C> {
         }
         Ok(())
     }
+}
 
+impl NamedWeights for Readout {
+    fn for_each_named(&mut self, prefix: &str, each: Each<'_>) -> Result<(), WeightsError> {
+        each(format!("{prefix}weight"), &mut self.w_2)?;
+        each(format!("{prefix}bias"), &mut self.b_2)
+    }
+}
+
+fn read<M: NamedWeights>(
+    mut module: M,
+    bytes: &[u8],
+    file: &str,
+    prefix: &str,
+) -> Result<M, WeightsError> {
+    let tensors = SafeTensors::deserialize(bytes)
+        .map_err(|error| WeightsError::Format { file: file.into(), reason: error.to_string() })?;
+    let names = || tensors.names().into_iter().filter(|name| name.starts_with(prefix));
+    let mut surplus: BTreeSet<&str> = names().collect();
+    module.for_each_named(prefix, &mut |name, weight| {
+        let file = || file.to_string();
+        let Ok(view) = tensors.tensor(&name) else {
+            let there: Vec<&str> = names().take(4).collect();
+            let there = match there.as_slice() {
+                [] => format!(": none of its {} tensors starts with '{prefix}'", tensors.len()),
+                some => format!("; there are {} …", some.join(", ")),
+            };
+            return Err(WeightsError::Missing { file: file(), name, there });
+        };
+        surplus.remove(name.as_str());
+        let dtype = match view.dtype() {
+            Dtype::F64 => DType::F64,
+            Dtype::F32 => DType::F32,
+            Dtype::F16 => DType::F16,
+            Dtype::BF16 => DType::BF16,
+            other => {
+                let dtype = format!("{other:?}");
+                return Err(WeightsError::Type { file: file(), name, dtype });
+            }
+        };
+        if view.shape() != weight.shape() {
+            let (expected, found) = (weight.shape(), view.shape().to_vec());
+            return Err(WeightsError::Shape { file: file(), name, expected, found });
+        }
+        weight.set(TensorData::from_bytes_vec(view.data().to_vec(), weight.shape(), dtype));
+        Ok(())
+    })?;
+    match surplus.first() {
+        Some(name) => Err(WeightsError::Surplus { file: file.into(), name: (*name).into() }),
+        None => Ok(module),
+    }
+}
+
+pub(crate) fn load<M: NamedWeights>(
+    module: M,
+    path: &Path,
+    prefix: &str,
+) -> Result<M, WeightsError> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        std::io::Error::new(error.kind(), format!("cannot read {}: {error}", path.display()))
+    })?;
+    read(module, &bytes, &path.display().to_string(), prefix)
+}
+
+pub(crate) fn save<M: NamedWeights>(
+    module: &M,
+    path: &Path,
+    prefix: &str,
+) -> Result<(), WeightsError> {
+    let mut tensors: BTreeMap<String, TensorData> = BTreeMap::new();
+    module.clone().for_each_named(prefix, &mut |name, weight| {
+        tensors.insert(name, weight.data());
+        Ok(())
+    })?;
+    let format = |error: safetensors::SafeTensorError| WeightsError::Format {
+        file: path.display().to_string(),
+        reason: error.to_string(),
+    };
+    let mut views = Vec::with_capacity(tensors.len());
+    for (name, data) in &tensors {
+        let dtype = if data.dtype() == DType::F64 { Dtype::F64 } else { Dtype::F32 };
+        let shape: Vec<usize> = data.shape().iter().copied().collect();
+        let view = TensorView::new(dtype, shape, data.as_bytes()).map_err(format)?;
+        views.push((name, view));
+    }
+    let bytes = safetensors::serialize(views, None).map_err(format)?;
+    Ok(files::replace(path, &bytes)?)
+}
+
+impl<C: Cell> Recurrent<C> {
     /// Reads the weights whose names start with `prefix` from a safetensors file, in the module's
     /// data type and on its device. Other tensors of the file are of no matter.
     ///
@@ -204,11 +299,7 @@ impl<C: Cell> Recurrent<C> {
         path: impl AsRef<Path>,
         prefix: &str,
     ) -> Result<Self, WeightsError> {
-        let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|error| {
-            std::io::Error::new(error.kind(), format!("cannot read {}: {error}", path.display()))
-        })?;
-        self.read_safetensors(&bytes, &path.display().to_string(), prefix)
+        load(self, path.as_ref(), prefix)
     }
 
     /// As [`Recurrent::load_safetensors`], from the bytes of a file called `file` in errors.
@@ -216,49 +307,12 @@ impl<C: Cell> Recurrent<C> {
     /// # Errors
     /// As there.
     pub fn read_safetensors(
-        mut self,
+        self,
         bytes: &[u8],
         file: &str,
         prefix: &str,
     ) -> Result<Self, WeightsError> {
-        let tensors = SafeTensors::deserialize(bytes).map_err(|error| WeightsError::Format {
-            file: file.into(),
-            reason: error.to_string(),
-        })?;
-        let names = || tensors.names().into_iter().filter(|name| name.starts_with(prefix));
-        let mut surplus: BTreeSet<&str> = names().collect();
-        self.for_each_named(prefix, |name, weight| {
-            let file = || file.to_string();
-            let Ok(view) = tensors.tensor(&name) else {
-                let there: Vec<&str> = names().take(4).collect();
-                let there = match there.as_slice() {
-                    [] => format!(": none of its {} tensors starts with '{prefix}'", tensors.len()),
-                    some => format!("; there are {} …", some.join(", ")),
-                };
-                return Err(WeightsError::Missing { file: file(), name, there });
-            };
-            surplus.remove(name.as_str());
-            let dtype = match view.dtype() {
-                Dtype::F64 => DType::F64,
-                Dtype::F32 => DType::F32,
-                Dtype::F16 => DType::F16,
-                Dtype::BF16 => DType::BF16,
-                other => {
-                    let dtype = format!("{other:?}");
-                    return Err(WeightsError::Type { file: file(), name, dtype });
-                }
-            };
-            if view.shape() != weight.shape() {
-                let (expected, found) = (weight.shape(), view.shape().to_vec());
-                return Err(WeightsError::Shape { file: file(), name, expected, found });
-            }
-            weight.set(TensorData::from_bytes_vec(view.data().to_vec(), weight.shape(), dtype));
-            Ok(())
-        })?;
-        match surplus.first() {
-            Some(name) => Err(WeightsError::Surplus { file: file.into(), name: (*name).into() }),
-            None => Ok(self),
-        }
+        read(self, bytes, file, prefix)
     }
 
     /// Writes the weights as a safetensors file with PyTorch's names after `prefix`, in the module's
@@ -271,33 +325,7 @@ impl<C: Cell> Recurrent<C> {
         path: impl AsRef<Path>,
         prefix: &str,
     ) -> Result<(), WeightsError> {
-        let path = path.as_ref();
-        let mut tensors: BTreeMap<String, TensorData> = BTreeMap::new();
-        let gathered: Result<(), WeightsError> =
-            self.clone().for_each_named(prefix, |name, weight| {
-                tensors.insert(name, weight.data());
-                Ok(())
-            });
-        gathered?;
-        let format = |error: safetensors::SafeTensorError| WeightsError::Format {
-            file: path.display().to_string(),
-            reason: error.to_string(),
-        };
-        let view = |(name, data): (&String, &TensorData)| {
-            let dtype = if data.dtype() == DType::F64 { Dtype::F64 } else { Dtype::F32 };
-            let shape: Vec<usize> = data.shape().iter().copied().collect();
-            // Views borrow the bytes of the map.
-            Ok((name.clone(), (dtype, shape)))
-        };
-        let described: Vec<(String, (Dtype, Vec<usize>))> =
-            tensors.iter().map(view).collect::<Result<_, WeightsError>>()?;
-        let mut views = Vec::with_capacity(tensors.len());
-        for (name, (dtype, shape)) in described {
-            let view = TensorView::new(dtype, shape, tensors[&name].as_bytes()).map_err(format)?;
-            views.push((name, view));
-        }
-        let bytes = safetensors::serialize(views, None).map_err(format)?;
-        Ok(files::replace(path, &bytes)?)
+        save(self, path.as_ref(), prefix)
     }
 }
 

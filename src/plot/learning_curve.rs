@@ -1,4 +1,4 @@
-//! The loss by epoch.
+//! The loss in the course of training.
 
 use super::axes::{Frame, NAME, drawable, log_ticks, range, round_ticks, spread, title, widened};
 use super::canvas::{Align, Canvas, Font, GREY, INK, Marker, PALETTE, Point, Stroke};
@@ -6,7 +6,7 @@ use super::{Drawing, Error, save};
 use plotters::prelude::DrawingBackend;
 use std::path::{Path, PathBuf};
 
-/// Training and validation loss by epoch on a log axis, with the best epoch marked: that of the
+/// Training and validation loss by epoch (or another unit) on a log axis, with the best one marked: that of the
 /// smallest validation loss, or of the smallest training loss where there is no validation.
 #[derive(Clone, Debug)]
 pub struct LearningCurve {
@@ -14,14 +14,21 @@ pub struct LearningCurve {
     pub train: Vec<f64>,
     /// The loss on what is not, likewise; may be empty.
     pub valid: Vec<f64>,
+    /// From one loss to the next, in that unit.
+    pub every: usize,
+    /// What is counted: epoch, optimizer step.
+    pub unit: &'static str,
+    /// A loss to compare with, and its name.
+    pub level: Option<(String, f64)>,
     /// Title.
     pub title: String,
 }
 
 /// Epoch, counted from 1, and the exponent of ten.
-fn points(losses: &[f64]) -> Vec<Point> {
+fn points(losses: &[f64], every: usize) -> Vec<Point> {
     let logs = losses.iter().map(|loss| loss.log10()).enumerate();
-    logs.filter(|(_, log)| drawable(*log)).map(|(epoch, log)| (epoch as f64 + 1.0, log)).collect()
+    let drawable = logs.filter(|(_, log)| drawable(*log));
+    drawable.map(|(number, log)| (((number + 1) * every) as f64, log)).collect()
 }
 
 impl LearningCurve {
@@ -30,7 +37,7 @@ impl LearningCurve {
     /// # Errors
     /// If no loss is finite and above zero, or a file cannot be written.
     pub fn save(&self, stem: &Path) -> Result<[PathBuf; 2], Error> {
-        if points(&self.train).is_empty() && points(&self.valid).is_empty() {
+        if points(&self.train, 1).is_empty() && points(&self.valid, 1).is_empty() {
             return Err(Error::Nothing("the learning curve has no finite loss above zero"));
         }
         save(self, stem)
@@ -41,12 +48,16 @@ impl Drawing for LearningCurve {
     const SIZE: (u32, u32) = (1600, 1000);
 
     fn draw<B: DrawingBackend>(&self, canvas: &Canvas<B>) -> Result<(), Error> {
-        let (train, valid) = (points(&self.train), points(&self.valid));
+        let (train, valid) = (points(&self.train, self.every), points(&self.valid, self.every));
+        let level = self.level.as_ref().map(|(name, loss)| (name, loss.log10()));
+        let level = level.filter(|(_, log)| drawable(*log));
         let logs = train.iter().chain(&valid).map(|(_, log)| *log);
+        let logs = logs.chain(level.map(|(_, log)| log));
         let Some(logs) = range(logs) else { return Ok(()) };
         title(canvas, 1520.0, &self.title, "", false)?;
         let font = Font::new(NAME, INK);
-        let last = self.train.len().max(self.valid.len()).max(2) as f64;
+        let first = self.every as f64;
+        let last = first * self.train.len().max(self.valid.len()).max(2) as f64;
         // Room for the widest name, "validation", at the right.
         let right = 1560.0 - canvas.text_width("validation", font)? - 24.0;
         let frame = Frame {
@@ -54,16 +65,16 @@ impl Drawing for LearningCurve {
             top: 170.0,
             right,
             bottom: 870.0,
-            x: (1.0, last),
+            x: (first, last),
             y: widened((logs.0, logs.1.max(logs.0 + 0.02)), 0.06),
         };
-        let mut x_ticks = round_ticks((1.0, last), 10);
+        let mut x_ticks = round_ticks((first, last), 10);
         x_ticks.retain(|(epoch, _)| epoch.fract() == 0.0);
         if x_ticks.first().is_some_and(|(epoch, _)| *epoch > 0.06 * last) {
-            x_ticks.insert(0, (1.0, "1".into()));
+            x_ticks.insert(0, (first, self.every.to_string()));
         }
         frame.draw(canvas, &x_ticks, &log_ticks(frame.y, 10))?;
-        canvas.text("epoch", ((frame.left + frame.right) / 2.0, 960.0), Align::Center, font)?;
+        canvas.text(self.unit, ((frame.left + frame.right) / 2.0, 960.0), Align::Center, font)?;
         canvas.text("loss", (40.0, frame.top - 22.0), Align::Left, font)?;
 
         let measured = if valid.is_empty() { &train } else { &valid };
@@ -77,11 +88,20 @@ impl Drawing for LearningCurve {
             )?;
             let name = if valid.is_empty() { "training" } else { "validation" };
             let losses = if valid.is_empty() { &self.train } else { &self.valid };
-            let loss = losses[best.0 as usize - 1];
-            let text = format!("lowest {name} loss: {}, epoch {}", significant(loss), best.0);
+            let loss = losses[(best.0 / first).round() as usize - 1];
+            let (unit, loss) = (self.unit, significant(loss));
+            let text = format!("lowest {name} loss: {loss}, {unit} {}", best.0);
             let half = canvas.text_width(&text, font)? / 2.0;
             let x = x.clamp(frame.left + 60.0 + half, 1560.0 - half);
             canvas.text(&text, (x, frame.top - 22.0), Align::Center, font)?;
+        }
+        if let Some((name, log)) = level {
+            let (from, to) = (frame.at((first, log)), frame.at((last, log)));
+            let stroke = Stroke { dash: Some((3.0, 7.0)), ..Stroke::new(3.0, INK) };
+            canvas.line(&[from, to], stroke)?;
+            let below = from.1 + 1.1 * NAME;
+            let y = if below < frame.bottom - NAME { below } else { from.1 - 0.5 * NAME };
+            canvas.text(name, (from.0 + 14.0, y), Align::Left, font)?;
         }
         let curves = [
             ("training", &train, Stroke::new(4.0, PALETTE[0])),
@@ -146,8 +166,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let stem = folder.path().join("a");
         let save = |train: &[f64], valid: &[f64]| {
-            LearningCurve { train: train.into(), valid: valid.into(), title: "T".into() }
-                .save(&stem)
+            let (train, valid) = (train.into(), valid.into());
+            let level = Some(("level".into(), 0.1));
+            let title = "T".into();
+            LearningCurve { train, valid, every: 7, unit: "epoch", level, title }.save(&stem)
         };
         assert!(matches!(save(&[], &[]), Err(Error::Nothing(_))));
         assert!(matches!(save(&[f64::NAN, 0.0], &[-1.0]), Err(Error::Nothing(_))));

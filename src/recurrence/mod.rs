@@ -5,10 +5,13 @@
 // burn-ndarray is deprecated in favour of burn-flex; it is served here as long as Burn has it.
 #![allow(deprecated)]
 
+pub mod budget;
+pub mod flow;
 mod matrix;
 mod normalisation;
 pub mod op;
 pub mod placement;
+pub(crate) mod replay;
 pub mod slices;
 pub mod truncation;
 pub mod walk;

@@ -17,6 +17,7 @@
 //! ```
 
 use super::Matrix;
+use std::ops::Range;
 
 /// ε, as in PyTorch.
 const EPSILON: f64 = 1e-5;
@@ -34,6 +35,17 @@ impl<M: Matrix> Normalised<M> {
         let centred = m.clone() - m.mean_columns();
         let r = (centred.clone() * centred.clone()).mean_columns().plus(EPSILON).inverse_root();
         Self { n: centred * r.clone(), r }
+    }
+
+    /// The same of some of the rows.
+    pub fn rows(&self, range: Range<usize>) -> Self {
+        Self { n: self.n.rows(range.clone()), r: self.r.rows(range) }
+    }
+
+    /// The same for as many copies of the rows, one after the other.
+    pub fn copied(&self, copies: usize) -> Self {
+        let copied = |m: &M| M::stack_rows(vec![m.clone(); copies]);
+        Self { n: copied(&self.n), r: copied(&self.r) }
     }
 
     /// `y = gain ⊙ n`.

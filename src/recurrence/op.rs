@@ -3,8 +3,10 @@
 //! Its body is the walk in the backend's own tensor primitives, so it runs on any backend; on
 //! `Autodiff<B>` it registers the hand-written backward walk as its derivative.
 
+use super::budget::{self, Forward, Kept};
 use super::placement::{PlaceBackward, Placement};
-use super::slices::{self, HostMemory, SliceTape};
+use super::replay::{self, Replay};
+use super::slices::{self, HostMemory, Once, SliceTape};
 use super::walk::{Tape, Upstream, Walk};
 use super::{BackendMatrix, Matrix, OPERANDS, Operands, Timeline};
 use crate::cell::{self, Cell};
@@ -93,7 +95,11 @@ pub trait RecurrenceBackend: Backend + HostMemory {
         let operands = matrices::<Self>(operands.into());
         let (hidden, others) = match slices::forward(&walk, &operands, false) {
             Some(walked) => (walked.hidden, walked.others),
-            None => outputs(&walk.forward(&operands), &walk.timeline),
+            None => {
+                let mut replay = Replay::forward_only(&walk, &operands);
+                replay.forward(0..walk.timeline.time());
+                outputs(replay)
+            }
         };
         Outputs { hidden, others: others.map_or(Operand::Absent, Operand::Given) }
     }
@@ -119,19 +125,18 @@ impl RecurrenceBackend for NdArray {}
 #[cfg(feature = "flex")]
 impl RecurrenceBackend for Flex {}
 
-fn outputs<B: Backend>(
-    tape: &Tape<BackendMatrix<B>>,
-    timeline: &Timeline,
+fn outputs<B: Backend, C: Cell>(
+    replay: Replay<C, BackendMatrix<B>>,
 ) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
-    let others: Vec<_> = tape.last(timeline).into_iter().skip(1).collect();
-    let others = (!others.is_empty()).then(|| BackendMatrix::stack_columns(others).0);
-    (tape.hidden().0, others)
+    let (hidden, last) = replay.output();
+    let others: Vec<_> = last.into_iter().skip(1).collect();
+    (hidden.0, (!others.is_empty()).then(|| BackendMatrix::stack_columns(others).0))
 }
 
 /// An autodiff operation has one output, and a recurrence has two. The hidden states are the
 /// operation's own output; the other states are a second operation behind it, whose backward pass
 /// leaves its gradient here and hands a single zero on, so that the first one's comes after it.
-type GradientOfOthers<B> = Arc<Mutex<Option<FloatTensor<B>>>>;
+type GradientOfOthers<B> = Once<FloatTensor<B>>;
 
 #[derive(Debug)]
 struct OthersBackward;
@@ -160,11 +165,14 @@ struct Remembered<B: Backend> {
     others: GradientOfOthers<B>,
 }
 
+/// What the walk in the backend's tensors keeps.
+type WalkKept<M> = Kept<Vec<M>, Vec<Tape<M>>>;
+
 /// What the forward walk left: in the backend's tensors, or in the kernels' memory beside the hidden
 /// states.
 #[derive(Clone, Debug)]
 enum AnyTape<B: Backend> {
-    Walk(Tape<BackendMatrix<B>>),
+    Walk(Once<WalkKept<BackendMatrix<B>>>),
     Kernel(FloatTensor<B>, SliceTape),
 }
 
@@ -184,7 +192,7 @@ impl<B: RecurrenceBackend, C: Cell> Backward<B, OPERANDS> for RecurrenceBackward
         let [steps, width] = d_output.shape();
         let whole = steps == walk.timeline.steps() && width == walk.output(&operands);
         let d_output = whole.then_some(d_output);
-        let d_others = others.lock().expect("no other holder panicked").take();
+        let d_others = slices::take(&others);
         let wanted = Operands::from_array(ops.parents.each_ref().map(Option::is_some));
         let walked = match &tape {
             AnyTape::Kernel(hidden, tape) => {
@@ -200,7 +208,10 @@ impl<B: RecurrenceBackend, C: Cell> Backward<B, OPERANDS> for RecurrenceBackward
                 });
                 let last = std::iter::once(None).chain(others).collect();
                 let upstream = Upstream { output: d_output, last };
-                walk.backward(&operands, tape, &upstream, &wanted).gradients
+                let kept = slices::take(tape).expect("a forward walk is walked back once");
+                let mut replay = Replay::backward(&walk, &operands, upstream, wanted);
+                budget::backward(&mut replay, kept);
+                replay.gradients()
             }
         };
         for (parent, gradient) in ops.parents.into_iter().zip(walked.into_array()) {
@@ -244,13 +255,15 @@ impl<B: RecurrenceBackend, K: CheckpointStrategy> RecurrenceBackend for Autodiff
             OpsKind::Tracked(prepared) => {
                 let operands = matrices::<B>(operands);
                 let (hidden, others, tape) = match slices::forward(&walk, &operands, true) {
-                    Some(slices::Forward { hidden, others, tape: Some(tape) }) => {
+                    Some(slices::Forwarded { hidden, others, tape: Some(tape) }) => {
                         (hidden.clone(), others, AnyTape::Kernel(hidden, tape))
                     }
                     _ => {
-                        let tape = walk.forward(&operands);
-                        let (hidden, others) = outputs(&tape, &walk.timeline);
-                        (hidden, others, AnyTape::Walk(tape))
+                        let plan = walk.plan(|| replay::costs_of(&walk, &operands));
+                        let mut replay = Replay::forward_only(&walk, &operands);
+                        let kept = budget::forward(&mut replay, plan);
+                        let (hidden, others) = outputs(replay);
+                        (hidden, others, AnyTape::Walk(Arc::new(Mutex::new(Some(kept)))))
                     }
                 };
                 let gradient = GradientOfOthers::<B>::default();

@@ -1,9 +1,12 @@
 //! The walk by the kernels, for backends whose tensors lie in the machine's own memory.
 
+use super::budget::{self, Backward, Costs, Forward, Kept};
 use super::walk::Walk;
 use super::{BackendMatrix, Matrix, Operands};
 use crate::cell::{self, Cell};
-use crate::kernel::{self, Machine, Recurrence, Upstream, Wanted};
+use crate::kernel::{
+    self, BackwardSteps, Border, ForwardSteps, HiddenStates, Machine, Recurrence, Upstream, Wanted,
+};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, TensorMetadata};
 use burn::tensor::{DType, Element, TensorData};
@@ -13,7 +16,8 @@ use burn_flex::Flex;
 #[cfg(feature = "ndarray")]
 use burn_ndarray::{NdArray, NdArrayTensor};
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
 
 /// A backend that may show a tensor's numbers as a slice.
 pub trait HostMemory: Backend {
@@ -74,21 +78,21 @@ impl HostMemory for Flex {
 }
 
 /// A type of number of the kernels as one of Burn's.
-trait Number: kernel::Element + Element {
+trait Number: kernel::Compiled + Element {
     fn numbers<B: HostMemory>(tensor: &FloatTensor<B>) -> Option<Cow<'_, [Self]>>;
-    fn tape(tape: &SliceTape) -> Option<&kernel::Tape<Self>>;
-    fn into_tape(tape: kernel::Tape<Self>) -> SliceTape;
+    fn taken(tape: &SliceTape) -> Option<SliceKept<Self>>;
+    fn as_tape(kept: SliceKept<Self>) -> SliceTape;
 }
 
 impl Number for f32 {
     fn numbers<B: HostMemory>(tensor: &FloatTensor<B>) -> Option<Cow<'_, [Self]>> {
         B::f32s(tensor)
     }
-    fn tape(tape: &SliceTape) -> Option<&kernel::Tape<Self>> {
-        if let SliceTape::F32(tape) = tape { Some(tape) } else { None }
+    fn taken(tape: &SliceTape) -> Option<SliceKept<Self>> {
+        if let SliceTape::F32(tape) = tape { take(tape) } else { None }
     }
-    fn into_tape(tape: kernel::Tape<Self>) -> SliceTape {
-        SliceTape::F32(Arc::new(tape))
+    fn as_tape(kept: SliceKept<Self>) -> SliceTape {
+        SliceTape::F32(Arc::new(Mutex::new(Some(kept))))
     }
 }
 
@@ -96,26 +100,105 @@ impl Number for f64 {
     fn numbers<B: HostMemory>(tensor: &FloatTensor<B>) -> Option<Cow<'_, [Self]>> {
         B::f64s(tensor)
     }
-    fn tape(tape: &SliceTape) -> Option<&kernel::Tape<Self>> {
-        if let SliceTape::F64(tape) = tape { Some(tape) } else { None }
+    fn taken(tape: &SliceTape) -> Option<SliceKept<Self>> {
+        if let SliceTape::F64(tape) = tape { take(tape) } else { None }
     }
-    fn into_tape(tape: kernel::Tape<Self>) -> SliceTape {
-        SliceTape::F64(Arc::new(tape))
+    fn as_tape(kept: SliceKept<Self>) -> SliceTape {
+        SliceTape::F64(Arc::new(Mutex::new(Some(kept))))
     }
 }
+
+/// What is kept is given up as it is walked back over, so that it is there once.
+pub(super) type Once<T> = Arc<Mutex<Option<T>>>;
+
+/// Takes what is there once.
+pub(super) fn take<T>(once: &Once<T>) -> Option<T> {
+    once.lock().expect("no other holder panicked").take()
+}
+
+type SliceKept<E> = Kept<Border<E>, kernel::Tape<E>>;
 
 /// What the kernels' forward walk leaves for their backward walk.
 #[derive(Clone, Debug)]
 pub(super) enum SliceTape {
-    F32(Arc<kernel::Tape<f32>>),
-    F64(Arc<kernel::Tape<f64>>),
+    F32(Once<SliceKept<f32>>),
+    F64(Once<SliceKept<f64>>),
+}
+
+/// What the kernels keep of a walk in numbers of so many bytes.
+pub(crate) fn costs<C: Cell>(walk: &Walk<C>, bytes: usize) -> Costs {
+    match bytes {
+        4 => costs_of::<f32, C>(walk),
+        _ => costs_of::<f64, C>(walk),
+    }
+}
+
+fn costs_of<E: Number, C: Cell>(walk: &Walk<C>) -> Costs {
+    let Walk { timeline, hidden, .. } = walk;
+    let row = kernel::Tape::<E>::row_bytes::<C>(*hidden);
+    Costs {
+        stops: (0..=timeline.time()).collect(),
+        tapes: (0..timeline.time()).map(|t| timeline.active(t) * row).collect(),
+        border: Border::<E>::bytes::<C>(timeline.batch(), *hidden),
+    }
+}
+
+/// The kernels' walk within a budget.
+struct Replay<'a, 'h, C: Cell, E: kernel::Element> {
+    cell: &'a C,
+    recurrence: &'a Recurrence<'a, E>,
+    /// Begun when it is first needed: a walk backward over a whole tape has no use for it.
+    forward: Option<Box<dyn ForwardSteps<E> + 'a>>,
+    hidden: HiddenStates<'h, E>,
+    backward: Option<Box<dyn BackwardSteps<E> + 'a>>,
+}
+
+impl<'a, C: Cell, E: Number> Replay<'a, '_, C, E> {
+    fn walk(&mut self) -> &mut (dyn ForwardSteps<E> + 'a) {
+        let Self { cell, recurrence, forward, .. } = self;
+        let begin = || kernel::begin_forward(Machine::chosen(), *cell, *recurrence);
+        forward.get_or_insert_with(begin).as_mut()
+    }
+
+    fn over(&mut self, steps: Range<usize>, keep: bool) -> Option<kernel::Tape<E>> {
+        self.walk();
+        let hidden = match &mut self.hidden {
+            HiddenStates::New(all) => HiddenStates::New(all),
+            HiddenStates::Known(all) => HiddenStates::Known(all),
+        };
+        self.forward.as_mut().expect("it has begun").over(steps, hidden, keep)
+    }
+}
+
+impl<C: Cell, E: Number> Forward for Replay<'_, '_, C, E> {
+    type Border = Border<E>;
+    type Tape = kernel::Tape<E>;
+
+    fn border(&mut self) -> Border<E> {
+        self.walk().border()
+    }
+    fn forward(&mut self, steps: Range<usize>) {
+        self.over(steps, false);
+    }
+    fn forward_with_tape(&mut self, steps: Range<usize>) -> kernel::Tape<E> {
+        self.over(steps, true).expect("it was asked for")
+    }
+}
+
+impl<C: Cell, E: Number> Backward for Replay<'_, '_, C, E> {
+    fn return_to(&mut self, border: Border<E>) {
+        self.walk().return_to(&border);
+    }
+    fn backward(&mut self, tape: kernel::Tape<E>) {
+        self.backward.as_mut().expect("a walk backward").over(&tape);
+    }
 }
 
 type Given<B> = Operands<Option<BackendMatrix<B>>>;
 
 /// What a forward walk returns: the hidden states of all steps, the other states after each row's last
 /// step, and what the backward walk needs.
-pub(super) struct Forward<B: Backend> {
+pub(super) struct Forwarded<B: Backend> {
     pub hidden: FloatTensor<B>,
     pub others: Option<FloatTensor<B>>,
     pub tape: Option<SliceTape>,
@@ -126,7 +209,7 @@ pub(super) fn forward<B: HostMemory, C: Cell>(
     walk: &Walk<C>,
     operands: &Given<B>,
     keep: bool,
-) -> Option<Forward<B>> {
+) -> Option<Forwarded<B>> {
     match operands.input.as_ref()?.0.dtype() {
         DType::F32 => forward_of::<f32, B, C>(walk, operands, keep),
         DType::F64 => forward_of::<f64, B, C>(walk, operands, keep),
@@ -176,20 +259,33 @@ fn forward_of<E: Number, B: HostMemory, C: Cell>(
     walk: &Walk<C>,
     operands: &Given<B>,
     keep: bool,
-) -> Option<Forward<B>> {
+) -> Option<Forwarded<B>> {
     let slices = slices::<E, B>(operands)?;
-    let walked = kernel::forward(Machine::chosen(), &walk.cell, &recurrence(walk, &slices), keep);
+    let recurrence = recurrence(walk, &slices);
+    let (time, steps) = (walk.timeline.time(), walk.timeline.steps());
+    let mut hidden = vec![kernel::Element::from_f64(0.0); steps * walk.hidden];
+    let mut replay = Replay {
+        cell: &walk.cell,
+        recurrence: &recurrence,
+        forward: None,
+        hidden: HiddenStates::New(&mut hidden),
+        backward: None,
+    };
+    let kept = if keep {
+        let plan = walk.plan(|| costs_of::<E, C>(walk));
+        Some(budget::forward(&mut replay, plan))
+    } else {
+        replay.forward(0..time);
+        None
+    };
+    let others = replay.walk().others();
     let device = operands.input.as_ref()?.0.device();
     let tensor = |numbers: Vec<E>, rows: usize| {
         let columns = numbers.len() / rows;
         B::float_from_data(TensorData::new(numbers, [rows, columns]), &device)
     };
-    let others = cell::states::<C>() > 1;
-    Some(Forward {
-        hidden: tensor(walked.hidden, walk.timeline.steps()),
-        others: others.then(|| tensor(walked.others, walk.timeline.batch())),
-        tape: walked.tape.map(E::into_tape),
-    })
+    let others = (cell::states::<C>() > 1).then(|| tensor(others, walk.timeline.batch()));
+    Some(Forwarded { hidden: tensor(hidden, steps), others, tape: kept.map(E::as_tape) })
 }
 
 /// The backward walk after [`forward`] of the same operands.
@@ -225,26 +321,39 @@ fn backward_of<E: Number, B: HostMemory, C: Cell>(
     let d_output = d_output.map(|d| E::numbers::<B>(d).expect(SAME));
     let d_others = d_others.map(|d| E::numbers::<B>(d).expect(SAME));
     let given = operands.each_ref().map(Option::is_some);
-    let gradients = kernel::backward(
-        Machine::chosen(),
-        &walk.cell,
-        &recurrence(walk, &slices),
-        (&hidden, E::tape(tape).expect(SAME)),
-        Upstream {
-            output: d_output.as_deref(),
-            others: d_others.as_deref(),
-            passes: walk.passes.as_deref(),
-        },
-        Wanted {
-            input: wanted.input,
-            initial: wanted.initial && given.initial,
-            w_x: wanted.w_x && given.w_x,
-            w_h: wanted.w_h && given.w_h,
-            b_x: wanted.b_x && given.b_x,
-            b_h: wanted.b_h && given.b_h,
-            parameters: wanted.parameters && given.parameters,
-        },
-    );
+    let recurrence = recurrence(walk, &slices);
+    let upstream = Upstream {
+        output: d_output.as_deref(),
+        others: d_others.as_deref(),
+        passes: walk.passes.as_deref(),
+    };
+    let wanted = Wanted {
+        input: wanted.input,
+        initial: wanted.initial && given.initial,
+        w_x: wanted.w_x && given.w_x,
+        w_h: wanted.w_h && given.w_h,
+        b_x: wanted.b_x && given.b_x,
+        b_h: wanted.b_h && given.b_h,
+        parameters: wanted.parameters && given.parameters,
+    };
+    let (machine, cell) = (Machine::chosen(), &walk.cell);
+    let mut replay = Replay {
+        cell,
+        recurrence: &recurrence,
+        forward: None,
+        hidden: HiddenStates::Known(&hidden),
+        backward: Some(kernel::begin_backward(
+            machine,
+            cell,
+            &recurrence,
+            &hidden,
+            upstream,
+            wanted,
+        )),
+    };
+    let kept = E::taken(tape).expect("a forward walk is walked back once");
+    budget::backward(&mut replay, kept);
+    let gradients = replay.backward.expect("a walk backward").finish();
     let like = |operand: &Option<BackendMatrix<B>>, numbers: Option<Vec<E>>| {
         let (matrix, numbers) = (operand.as_ref()?, numbers?);
         let data = TensorData::new(numbers, matrix.shape());

@@ -47,9 +47,11 @@
 //! zoneout             S_t = S̃_t + z_t ⊙ (S_{t-1} − S̃_t)   where z_t = 1 the old state stays (Krueger 2017)
 //! ```
 
+use super::budget::{Costs, Plan};
 use super::normalisation::Normalised;
 use super::{Matrix, Operands, Timeline};
 use crate::cell::{self, Cell, InputShare, RecurrentShare, Row};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A recurrence ready to be walked.
@@ -64,12 +66,16 @@ pub struct Walk<C> {
     /// For each time step, the share of its gradient that it hands on to the step before: all of it if
     /// not given. See [`truncation`](super::truncation).
     pub passes: Option<Arc<[f64]>>,
+    /// The most bytes that the forward walk may keep for the backward walk, beside its operands and its
+    /// output: all that would save time if not given. See [`budget`](super::budget).
+    pub memory_budget: Option<usize>,
 }
 
-/// What a forward walk leaves for the backward walk.
+/// What a forward walk over some steps leaves for the backward walk.
 #[derive(Clone, Debug)]
 pub struct Tape<M> {
-    /// The states, hidden first: `states[0]` before the first step, `states[t]` after step `t`,
+    steps: Range<usize>,
+    /// The states, hidden first: `states[0]` before the first of the steps, then those after each,
     /// `[active(t), …]` each.
     states: Vec<Vec<M>>,
     /// The states as the cell's step made them, before projection and zoneout.
@@ -82,21 +88,66 @@ pub struct Tape<M> {
 }
 
 impl<M: Matrix> Tape<M> {
-    /// The hidden states of all steps, packed: `[steps, output]`.
+    /// The hidden states of the steps, packed: `[steps, output]`.
     pub fn hidden(&self) -> M {
         M::stack_rows(self.states[1..].iter().map(|state| state[0].clone()).collect())
     }
 
-    /// The state after each row's last step, hidden first: `[batch, …]` each.
+    /// The states after each of the steps, hidden first.
+    pub fn states(&self) -> &[Vec<M>] {
+        &self.states[1..]
+    }
+
+    /// What each of the steps kept for its derivative.
+    pub fn kept(&self) -> &[Vec<M>] {
+        &self.kept
+    }
+
+    /// The normalised product of the input at step `t`, if it is normalised.
+    pub(super) fn normalised_input(&self, t: usize, timeline: &Timeline) -> Option<Normalised<M>> {
+        let (rows, origin) = (timeline.rows(t), timeline.rows_of(&self.steps).start);
+        let normalised = self.normalised_input.as_ref();
+        normalised.map(|all| all.rows(rows.start - origin..rows.end - origin))
+    }
+
+    /// The states after the last of the steps, hidden first.
+    pub fn after(&self) -> &[M] {
+        self.states.last().expect("the states before the first step")
+    }
+
+    /// The state after each row's last step, hidden first, if these are all steps: `[batch, …]` each.
     pub fn last(&self, timeline: &Timeline) -> Vec<M> {
-        let ends_of = |s: usize| {
-            let ends = (0..timeline.time()).rev().filter_map(|t| {
-                let (running, going_on) = (timeline.active(t), timeline.active(t + 1));
-                (running > going_on).then(|| self.states[t + 1][s].rows(going_on..running))
-            });
-            M::stack_rows(ends.collect())
-        };
-        (0..self.states[0].len()).map(ends_of).collect()
+        let mut last = Last::default();
+        for (t, states) in self.steps.clone().zip(self.states()) {
+            last.add(timeline, t, states);
+        }
+        last.stacked()
+    }
+}
+
+/// The states after each row's last step, gathered as the rows end: the shortest row first.
+pub(super) struct Last<M>(Vec<Vec<M>>);
+
+impl<M> Default for Last<M> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<M: Matrix> Last<M> {
+    /// Takes the rows that end at step `t`.
+    pub fn add(&mut self, timeline: &Timeline, t: usize, states: &[M]) {
+        let (running, going_on) = (timeline.active(t), timeline.active(t + 1));
+        if running > going_on {
+            self.0.push(states.iter().map(|state| state.rows(going_on..running)).collect());
+        }
+    }
+
+    /// `[batch, …]` each, hidden first.
+    pub fn stacked(&self) -> Vec<M> {
+        let of =
+            |s: usize| M::stack_rows(self.0.iter().rev().map(|ends| ends[s].clone()).collect());
+        (0..self.0[0].len()).map(of).collect()
     }
 }
 
@@ -121,28 +172,42 @@ pub struct Walked<M> {
 impl<C: Cell> Walk<C> {
     /// Walks forward over all steps and keeps what the backward walk needs.
     pub fn forward<M: Matrix>(&self, operands: &Operands<Option<M>>) -> Tape<M> {
+        self.forward_over(operands, 0..self.timeline.time(), self.initial_state(operands))
+    }
+
+    /// Walks forward over some steps from the states before them, hidden first.
+    pub fn forward_over<M: Matrix>(
+        &self,
+        operands: &Operands<Option<M>>,
+        steps: Range<usize>,
+        before: Vec<M>,
+    ) -> Tape<M> {
         let Self { cell, timeline, hidden, .. } = self;
         let hidden = *hidden;
         let joined = (cell::gates::<C>() - cell::apart::<C>()) * hidden;
         let parameters = parameters::<C, M>(operands);
-        let (a, normalised_input) = self.input_share(operands);
+        let packed = timeline.rows_of(&steps);
+        let (a, normalised_input) = self.input_share(operands, packed.clone());
         let mut tape = Tape {
-            states: vec![self.initial_state(operands)],
-            stepped: Vec::with_capacity(timeline.time()),
-            kept: Vec::with_capacity(timeline.time()),
+            steps: steps.clone(),
+            states: vec![before],
+            stepped: Vec::with_capacity(steps.len()),
+            kept: Vec::with_capacity(steps.len()),
             normalised_input,
             normalised_hidden: Vec::new(),
         };
-        for t in 0..timeline.time() {
+        for t in steps {
             let passing = |state: M| match self.passes(t) {
                 1.0 => state,
                 share => state.passing(share),
             };
-            let before: Vec<M> = tape.states[t]
+            let before: Vec<M> = tape
+                .after()
                 .iter()
                 .map(|state| passing(state.rows(0..timeline.active(t))))
                 .collect();
-            let a_t = a.rows(timeline.rows(t));
+            let rows = timeline.rows(t);
+            let a_t = a.rows(rows.start - packed.start..rows.end - packed.start);
             let u_t = match self.recurrent_share(operands, &before[0]) {
                 Some((u_t, normalised)) => {
                     tape.normalised_hidden.extend(normalised);
@@ -195,143 +260,99 @@ impl<C: Cell> Walk<C> {
         upstream: &Upstream<M>,
         wanted: &Operands<bool>,
     ) -> Walked<M> {
-        let Self { cell, timeline, .. } = self;
-        let steps = timeline.time();
-        let x = operands.input.as_ref().expect("a recurrence has an input");
-        let w_h_transposed = operands.w_h.as_ref().map(M::transposed);
-        let w_p_transposed = operands.w_p.as_ref().map(M::transposed);
-        let parameters = parameters::<C, M>(operands);
+        let mut states = Vec::new();
+        let mut walk = WalkBack::new(self, operands, upstream.clone(), *wanted);
+        walk.over(tape, |d_states| states.push(d_states));
+        states.reverse();
+        Walked { gradients: walk.finish(), states }
+    }
+
+    /// The derivative of step `t`, which is one of the tape's: from `dS_t` to the gradients of all that
+    /// the step is computed from. With `copies` there are as many gradients of each row, one copy of all
+    /// rows after the other, and the sums over the rows are not asked for.
+    pub(super) fn step_back<M: Matrix>(
+        &self,
+        operands: &Operands<Option<M>>,
+        transposed: &Transposed<M>,
+        tape: &Tape<M>,
+        t: usize,
+        d_state: Vec<M>,
+        copies: usize,
+    ) -> StepBack<M> {
+        let copied = |m: M| if copies == 1 { m } else { M::stack_rows(vec![m; copies]) };
+        let running = self.timeline.active(t);
         let joined = cell::gates::<C>() - cell::apart::<C>();
+        let i = t - tape.steps.start;
+        let before: Vec<M> =
+            tape.states[i].iter().map(|state| copied(state.rows(0..running))).collect();
 
-        // By step, the last one first.
-        let (mut d_a, mut d_u, mut d_products) = (Vec::new(), Vec::new(), Vec::new());
-        let mut d_projected = Vec::new();
-        let mut d_gain_h = Sum(None);
-        let mut d_parameters: Vec<Sum<M>> = parameters.iter().map(|_| Sum(None)).collect();
-        let mut d_states: Vec<Vec<M>> = Vec::with_capacity(steps);
-        // What step t + 1 hands back to the states of step t, a row for each row still running there.
-        let mut carried: Vec<Option<M>> = vec![None; cell::states::<C>()];
-        for t in (0..steps).rev() {
-            let running = timeline.active(t);
-            let before: Vec<M> =
-                tape.states[t].iter().map(|state| state.rows(0..running)).collect();
-            let d_state: Vec<M> = (0..cell::states::<C>())
-                .map(|s| {
-                    let source_1 = upstream
-                        .output
-                        .as_ref()
-                        .filter(|_| s == 0)
-                        .map(|d| d.rows(timeline.rows(t)));
-                    let source_2 =
-                        self.source_2(t, carried[s].take(), &upstream.last[s], &before[s]);
-                    match (source_1, source_2) {
-                        (Some(source_1), Some(source_2)) => source_1 + source_2,
-                        (Some(only), None) | (None, Some(only)) => only,
-                        (None, None) => zeros_like(&before[s]),
-                    }
-                })
-                .collect();
-
-            // Zoneout: of dS_t, z goes to the old state and the rest to the step.
-            let mut d_stepped = d_state.clone();
-            let mut d_before: Vec<Sum<M>> = (0..d_state.len()).map(|_| Sum(None)).collect();
-            if let Some(zoneout) = &operands.zoneout {
-                let z = self.zoneout(zoneout, t, &d_state);
-                for ((d, d_before), z) in d_stepped.iter_mut().zip(&mut d_before).zip(z) {
-                    let stays = z * d.clone();
-                    *d = d.clone() - stays.clone();
-                    d_before.add(stays);
-                }
+        // Zoneout: of dS_t, z goes to the old state and the rest to the step.
+        let mut d_stepped = d_state;
+        let mut d_before: Vec<Sum<M>> = (0..d_stepped.len()).map(|_| Sum(None)).collect();
+        if let Some(zoneout) = &operands.zoneout {
+            let z = self.zoneout(zoneout, t, &d_stepped);
+            for ((d, d_before), z) in d_stepped.iter_mut().zip(&mut d_before).zip(z) {
+                let z = if zoneout.shape()[0] == 1 { z } else { copied(z) };
+                let stays = z * d.clone();
+                *d = d.clone() - stays.clone();
+                d_before.add(stays);
             }
-            // Projection: H_t = H̃_t W_p, so dH̃_t = dH_t W_pᵀ.
-            if let Some(w_p_transposed) = &w_p_transposed {
-                let projected = d_stepped[0].product(w_p_transposed);
-                d_projected.push(std::mem::replace(&mut d_stepped[0], projected));
-            }
-            let step = cell.derivative(
-                C::State::from_fn(|s| d_stepped[s].clone()),
-                C::State::from_fn(|s| before[s].clone()),
-                C::State::from_fn(|s| tape.stepped[t][s].clone()),
-                C::Kept::from_fn(|k| tape.kept[t][k].clone()),
-                C::Parameters::from_fn(|p| parameters[p].clone()),
-            );
-            for (sum, d) in d_before.iter_mut().zip(step.state) {
-                d.into_iter().for_each(|d| sum.add(d));
-            }
-            let d_gates: Vec<M> = step.gates.into_iter().collect();
-            if let Some(w_h_transposed) = &w_h_transposed {
-                let mut halves: Vec<M> = d_gates[..joined].to_vec();
-                halves.extend(step.apart);
-                let d_u_t = M::stack_columns(halves);
-                let d_product = match &operands.gain_h {
-                    Some(gain) => {
-                        let normalised = &tape.normalised_hidden[t];
-                        d_gain_h.add(normalised.back_gain(&d_u_t));
-                        normalised.back(d_u_t.clone(), gain)
-                    }
-                    None => d_u_t.clone(),
-                };
-                let through_weights = d_product.product(w_h_transposed);
-                d_before[0].add(masked(through_weights, &operands.recurrent_mask));
-                d_u.push(d_u_t);
-                d_products.push(d_product);
-            }
-            d_a.push(M::stack_columns(d_gates));
-            for (sum, d) in d_parameters.iter_mut().zip(step.parameters) {
-                sum.add(d.sum_rows());
-            }
-            let passing = |d: M| match self.passes(t) {
-                0.0 => None,
-                1.0 => Some(d),
-                share => Some(d.times(share)),
-            };
-            carried = d_before.into_iter().map(|sum| sum.0.and_then(passing)).collect();
-            d_states.push(d_state);
         }
-        d_states.reverse();
+        // Projection: H_t = H̃_t W_p, so dH̃_t = dH_t W_pᵀ.
+        let mut d_projected = None;
+        if let Some(w_p) = &transposed.w_p {
+            let projected = d_stepped[0].product(w_p);
+            d_projected = Some(std::mem::replace(&mut d_stepped[0], projected));
+        }
+        let step = self.cell.derivative(
+            C::State::from_fn(|s| d_stepped[s].clone()),
+            C::State::from_fn(|s| before[s].clone()),
+            C::State::from_fn(|s| copied(tape.stepped[i][s].clone())),
+            C::Kept::from_fn(|k| copied(tape.kept[i][k].clone())),
+            C::Parameters::from_fn(|p| transposed.parameters[p].clone()),
+        );
+        for (sum, d) in d_before.iter_mut().zip(step.state) {
+            d.into_iter().for_each(|d| sum.add(d));
+        }
+        let d_gates: Vec<M> = step.gates.into_iter().collect();
+        let (mut d_u, mut d_product) = (None, None);
+        if let Some(w_h) = &transposed.w_h {
+            let mut halves: Vec<M> = d_gates[..joined].to_vec();
+            halves.extend(step.apart);
+            let halves = M::stack_columns(halves);
+            let d = match &operands.gain_h {
+                Some(gain) => tape.normalised_hidden[i].copied(copies).back(halves.clone(), gain),
+                None => halves.clone(),
+            };
+            let mask = operands.recurrent_mask.as_ref();
+            let through_weights = d.product(w_h);
+            d_before[0].add(match mask {
+                Some(mask) => through_weights * copied(mask.rows(0..running)),
+                None => through_weights,
+            });
+            (d_u, d_product) = (Some(halves), Some(d));
+        }
+        let passing = |d: M| match self.passes(t) {
+            0.0 => None,
+            1.0 => Some(d),
+            share => Some(d.times(share)),
+        };
+        StepBack {
+            d_a: M::stack_columns(d_gates),
+            d_u,
+            d_product,
+            d_projected,
+            d_parameters: step.parameters.into_iter().collect(),
+            d_before: d_before.into_iter().map(|sum| sum.0.and_then(passing)).collect(),
+        }
+    }
 
-        let in_order = |mut steps: Vec<M>| {
-            steps.reverse();
-            (!steps.is_empty()).then(|| M::stack_rows(steps))
-        };
-        let d_a = in_order(d_a).expect("a recurrence has a step");
-        let (d_u, d_products) = (in_order(d_u), in_order(d_products));
-        let d_product_x = match (&tape.normalised_input, &operands.gain_x) {
-            (Some(normalised), Some(gain)) => normalised.back(d_a.clone(), gain),
-            _ => d_a.clone(),
-        };
-        let stacked = |rows: &dyn Fn(usize) -> M| M::stack_rows((0..steps).map(rows).collect());
-        let given = operands.clone().map(|operand| operand.is_some());
-        let gradients = Operands {
-            input: wanted.input.then(|| match &operands.w_x {
-                Some(w_x) => d_product_x.product(&w_x.transposed()),
-                None => d_product_x.clone(),
-            }),
-            initial: (wanted.initial && given.initial).then(|| {
-                let gradient = |(d, state): (Option<M>, &M)| d.unwrap_or_else(|| zeros_like(state));
-                M::stack_columns(carried.into_iter().zip(&tape.states[0]).map(gradient).collect())
-            }),
-            w_x: (wanted.w_x && given.w_x).then(|| x.transposed().product(&d_product_x)),
-            w_h: d_products.filter(|_| wanted.w_h).map(|d_products| {
-                let before = |t: usize| {
-                    let before = tape.states[t][0].rows(0..timeline.active(t));
-                    masked(before, &operands.recurrent_mask)
-                };
-                stacked(&before).transposed().product(&d_products)
-            }),
-            b_x: (wanted.b_x && given.b_x).then(|| d_a.sum_rows()),
-            b_h: d_u.filter(|_| wanted.b_h && given.b_h).map(|d_u| d_u.sum_rows()),
-            parameters: (wanted.parameters && !d_parameters.is_empty())
-                .then(|| M::stack_rows(d_parameters.into_iter().filter_map(|sum| sum.0).collect())),
-            w_p: in_order(d_projected).filter(|_| wanted.w_p).map(|d_projected| {
-                stacked(&|t| tape.stepped[t][0].clone()).transposed().product(&d_projected)
-            }),
-            gain_x: tape.normalised_input.as_ref().map(|normalised| normalised.back_gain(&d_a)),
-            gain_h: d_gain_h.0,
-            recurrent_mask: None,
-            zoneout: None,
-        };
-        Walked { gradients, states: d_states }
+    /// What is kept of the forward walk and what is walked again.
+    pub(super) fn plan(&self, costs: impl FnOnce() -> Costs) -> Plan {
+        match self.memory_budget {
+            None => Plan::Keep(0..self.timeline.time()),
+            Some(budget) => costs().plan(budget).unwrap_or_else(|error| panic!("{error}")),
+        }
     }
 
     /// The share of its gradient that step `t` hands on to the step before.
@@ -369,12 +390,16 @@ impl<C: Cell> Walk<C> {
         }
     }
 
-    /// `A = X W_x + b_x`, all steps at once.
-    fn input_share<M: Matrix>(&self, operands: &Operands<Option<M>>) -> (M, Option<Normalised<M>>) {
-        let x = operands.input.as_ref().expect("a recurrence has an input");
+    /// `A = X W_x + b_x` of some rows.
+    fn input_share<M: Matrix>(
+        &self,
+        operands: &Operands<Option<M>>,
+        rows: Range<usize>,
+    ) -> (M, Option<Normalised<M>>) {
+        let x = operands.input.as_ref().expect("a recurrence has an input").rows(rows);
         let product = match (C::INPUT, &operands.w_x) {
             (InputShare::Product, Some(w_x)) => x.product(w_x),
-            _ => x.clone(),
+            _ => x,
         };
         share(product, &operands.gain_x, &operands.b_x)
     }
@@ -397,7 +422,7 @@ impl<C: Cell> Walk<C> {
     }
 
     /// The states before the first step: those given, or zero.
-    fn initial_state<M: Matrix>(&self, operands: &Operands<Option<M>>) -> Vec<M> {
+    pub(super) fn initial_state<M: Matrix>(&self, operands: &Operands<Option<M>>) -> Vec<M> {
         let output = self.output(operands);
         let widths = (0..cell::states::<C>()).map(|s| if s == 0 { output } else { self.hidden });
         match &operands.initial {
@@ -406,6 +431,185 @@ impl<C: Cell> Walk<C> {
                 let like = operands.input.as_ref().expect("a recurrence has an input");
                 widths.map(|width| like.zeros(self.timeline.batch(), width)).collect()
             }
+        }
+    }
+}
+
+/// What every step's derivative reads.
+pub(super) struct Transposed<M> {
+    w_h: Option<M>,
+    w_p: Option<M>,
+    /// The vector parameters, `[1, hidden]` each.
+    parameters: Vec<M>,
+}
+
+impl<M: Matrix> Transposed<M> {
+    pub fn of<C: Cell>(operands: &Operands<Option<M>>) -> Self {
+        let w_h = operands.w_h.as_ref().filter(|_| C::RECURRENT == RecurrentShare::Product);
+        Self {
+            w_h: w_h.map(M::transposed),
+            w_p: operands.w_p.as_ref().map(M::transposed),
+            parameters: parameters::<C, M>(operands),
+        }
+    }
+}
+
+/// What the derivative of one step returns.
+pub(super) struct StepBack<M> {
+    /// `dA_t`.
+    pub d_a: M,
+    /// `dU_t`, and the gradient of the product in it.
+    d_u: Option<M>,
+    d_product: Option<M>,
+    /// The gradient of the projected hidden state.
+    d_projected: Option<M>,
+    /// The vector parameters' gradients, a row for each row.
+    d_parameters: Vec<M>,
+    /// What the step hands back to `S_{t-1}`, nothing where that is zero.
+    pub d_before: Vec<Option<M>>,
+}
+
+/// A walk backward that can stop between two tapes and go on.
+pub(super) struct WalkBack<'a, C, M> {
+    walk: &'a Walk<C>,
+    operands: &'a Operands<Option<M>>,
+    upstream: Upstream<M>,
+    wanted: Operands<bool>,
+    transposed: Transposed<M>,
+    /// What step `t + 1` hands back to the states of step `t`, a row for each row still running there.
+    carried: Vec<Option<M>>,
+    /// The gradient of the input, by tape, the last one first.
+    d_input: Vec<M>,
+    /// The sums so far of the gradients that are sums over the steps.
+    sums: Operands<Sum<M>>,
+    d_parameters: Vec<Sum<M>>,
+}
+
+impl<'a, C: Cell, M: Matrix> WalkBack<'a, C, M> {
+    pub fn new(
+        walk: &'a Walk<C>,
+        operands: &'a Operands<Option<M>>,
+        upstream: Upstream<M>,
+        wanted: Operands<bool>,
+    ) -> Self {
+        let given = operands.each_ref().map(Option::is_some).into_array();
+        let mut wanted = wanted.into_array();
+        wanted.iter_mut().zip(given).for_each(|(wanted, given)| *wanted &= given);
+        let transposed = Transposed::of::<C>(operands);
+        Self {
+            walk,
+            operands,
+            upstream,
+            wanted: Operands::from_array(wanted),
+            carried: vec![None; cell::states::<C>()],
+            d_input: Vec::new(),
+            sums: Operands::from_array(std::array::from_fn(|_| Sum(None))),
+            d_parameters: transposed.parameters.iter().map(|_| Sum(None)).collect(),
+            transposed,
+        }
+    }
+
+    /// Walks back over the steps of the tape and hands each `dS_t` to `see`, the last one first.
+    pub fn over(&mut self, tape: &Tape<M>, mut see: impl FnMut(Vec<M>)) {
+        let Self { walk, operands, upstream, wanted, transposed, .. } = self;
+        let timeline = &walk.timeline;
+        // By step, the last one first.
+        let mut steps = Vec::with_capacity(tape.steps.len());
+        for t in tape.steps.clone().rev() {
+            let before = &tape.states[t - tape.steps.start];
+            let running = timeline.active(t);
+            let d_state: Vec<M> = (0..cell::states::<C>())
+                .map(|s| {
+                    let like = before[s].rows(0..running);
+                    let output = upstream.output.as_ref().filter(|_| s == 0);
+                    let source_1 = output.map(|d| d.rows(timeline.rows(t)));
+                    let carried = self.carried[s].take();
+                    let source_2 = walk.source_2(t, carried, &upstream.last[s], &like);
+                    match (source_1, source_2) {
+                        (Some(source_1), Some(source_2)) => source_1 + source_2,
+                        (Some(only), None) | (None, Some(only)) => only,
+                        (None, None) => zeros_like(&like),
+                    }
+                })
+                .collect();
+            see(d_state.clone());
+            let mut step = walk.step_back(operands, transposed, tape, t, d_state, 1);
+            self.carried = std::mem::take(&mut step.d_before);
+            for (sum, d) in self.d_parameters.iter_mut().zip(&step.d_parameters) {
+                sum.add(d.sum_rows());
+            }
+            if let (Some(_), Some(d_u)) = (&operands.gain_h, &step.d_u) {
+                let normalised = &tape.normalised_hidden[t - tape.steps.start];
+                self.sums.gain_h.add(normalised.back_gain(d_u));
+            }
+            steps.push(step);
+        }
+        steps.reverse();
+
+        // Sums over all rows of these steps, one product each.
+        let stacked = |of: &dyn Fn(&StepBack<M>) -> Option<M>| {
+            let parts = steps.iter().map(of).collect::<Option<Vec<M>>>()?;
+            Some(M::stack_rows(parts))
+        };
+        let d_a = stacked(&|step| Some(step.d_a.clone())).expect("a tape has a step");
+        let d_product_x = match (&tape.normalised_input, &operands.gain_x) {
+            (Some(normalised), Some(gain)) => normalised.back(d_a.clone(), gain),
+            _ => d_a.clone(),
+        };
+        let sums = &mut self.sums;
+        if wanted.input {
+            self.d_input.push(match &operands.w_x {
+                Some(w_x) => d_product_x.product(&w_x.transposed()),
+                None => d_product_x.clone(),
+            });
+        }
+        if wanted.w_x {
+            let x = operands.input.as_ref().expect("a recurrence has an input");
+            let x = x.rows(timeline.rows_of(&tape.steps));
+            sums.w_x.add(x.transposed().product(&d_product_x));
+        }
+        if wanted.w_h
+            && let Some(d_products) = stacked(&|step| step.d_product.clone())
+        {
+            let before = tape.steps.clone().zip(&tape.states).map(|(t, state)| {
+                masked(state[0].rows(0..timeline.active(t)), &operands.recurrent_mask)
+            });
+            let before = M::stack_rows(before.collect());
+            sums.w_h.add(before.transposed().product(&d_products));
+        }
+        if wanted.b_x {
+            sums.b_x.add(d_a.sum_rows());
+        }
+        if wanted.b_h
+            && let Some(d_u) = stacked(&|step| step.d_u.clone())
+        {
+            sums.b_h.add(d_u.sum_rows());
+        }
+        if wanted.w_p
+            && let Some(d_projected) = stacked(&|step| step.d_projected.clone())
+        {
+            let hidden = M::stack_rows(tape.stepped.iter().map(|s| s[0].clone()).collect());
+            sums.w_p.add(hidden.transposed().product(&d_projected));
+        }
+        if let Some(normalised) = &tape.normalised_input {
+            sums.gain_x.add(normalised.back_gain(&d_a));
+        }
+    }
+
+    /// The gradients, once the walk has come to the first step.
+    pub fn finish(self) -> Operands<Option<M>> {
+        let Self { walk, operands, wanted, carried, mut d_input, sums, d_parameters, .. } = self;
+        d_input.reverse();
+        let vectors: Vec<M> = d_parameters.into_iter().filter_map(|sum| sum.0).collect();
+        Operands {
+            input: wanted.input.then(|| M::stack_rows(d_input)),
+            initial: wanted.initial.then(|| {
+                let initial = walk.initial_state(operands);
+                let gradient = |(d, state): (Option<M>, &M)| d.unwrap_or_else(|| zeros_like(state));
+                M::stack_columns(carried.into_iter().zip(&initial).map(gradient).collect())
+            }),
+            parameters: (wanted.parameters && !vectors.is_empty()).then(|| M::stack_rows(vectors)),
+            ..sums.map(|sum| sum.0)
         }
     }
 }
@@ -463,7 +667,7 @@ fn zeros_like<M: Matrix>(m: &M) -> M {
 }
 
 /// A sum that starts from nothing.
-struct Sum<M>(Option<M>);
+pub(super) struct Sum<M>(Option<M>);
 
 impl<M: Matrix> Sum<M> {
     fn add(&mut self, term: M) {

@@ -11,6 +11,7 @@ use crate::data::windows::{
 };
 use crate::model::Network;
 use crate::nn::{Gradient, Random, Recurrent, RecurrentConfig, Truncation};
+use crate::recurrence::budget::BudgetError;
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams};
@@ -39,6 +40,8 @@ pub struct Settings {
     pub clip: f64,
     /// Which part of the gradient through time is computed.
     pub truncation: Truncation,
+    /// The bytes that the manual path may keep for its backward pass: all that it likes if not given.
+    pub memory_budget: Option<usize>,
     /// Who writes the derivative.
     pub gradient: Gradient,
     /// F32 or F64.
@@ -73,6 +76,9 @@ pub enum SeriesTrainingError {
     /// No windows.
     #[error(transparent)]
     Windows(#[from] WindowError),
+    /// A memory budget that cannot be met.
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
     /// The loss stopped being a number.
     #[error(transparent)]
     Diverged(#[from] Diverged),
@@ -85,7 +91,7 @@ const ADVICE: &str = "lower the learning rate with --lr, or the largest gradient
 /// the validation loss.
 ///
 /// # Errors
-/// If there are too few rows for a window, or the loss stops being a number.
+/// If there are too few rows for a window, the memory budget is too small, or the loss stops being a number.
 pub fn train<C: Cell>(
     cell: C,
     columns: &[Vec<f64>],
@@ -108,9 +114,11 @@ pub fn train<C: Cell>(
         .with_layers(settings.layers)
         .with_dropout(settings.dropout)
         .with_truncation(settings.truncation)
+        .with_memory_budget(settings.memory_budget)
         .with_gradient(settings.gradient);
     let mut network =
         Network::new(cell, &config, columns.len(), (&device, settings.dtype), &mut random);
+    network.recurrent.check_memory_budget(settings.window, settings.batch, settings.dtype)?;
     let clip = GradientClippingConfig::Norm(settings.clip as f32);
     let mut optimizer = AdamConfig::new().with_grad_clipping(Some(clip)).init();
 

@@ -1,0 +1,303 @@
+//! The flow of the gradient through a stack: see [`crate::recurrence::flow`].
+
+use super::Recurrent;
+use super::trace::{Remembered, matrix, tensor};
+use crate::cell::{self, Cell, RecurrentShare};
+use crate::recurrence::BackendMatrix;
+use crate::recurrence::flow::{
+    Flow, GateFlow, LayerFlow, Losses, StateFlow, one_step_back, walk_each_loss,
+};
+use burn::backend::Dispatch;
+use burn::tensor::{Tensor, TensorData};
+use rayon::prelude::*;
+
+/// Why there is no flow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FlowError {
+    /// A lag counts steps back in time.
+    #[error("the flow of the gradient is for stacks that walk forward in time")]
+    Direction,
+    /// Another shape.
+    #[error("the gradient of the output is {given:?}, and the output {output:?}")]
+    Shape {
+        /// The gradient's.
+        given: [usize; 3],
+        /// The output's.
+        output: [usize; 3],
+    },
+}
+
+impl<C: Cell> Recurrent<C> {
+    /// How the gradient flows through the stack: by time, by lag, and what lets it through.
+    ///
+    /// `d_output` holds `∂L_t/∂H_t` in the shape of the output: what the loss of each step hands to the
+    /// top layer's hidden state. With `last` the whole loss is that of the last step, else their sum;
+    /// the maps by lag are of each step's loss alone. They take the memory of `T²/2` steps.
+    ///
+    /// # Errors
+    /// If the stack walks back in time, or the gradient has another shape than the output.
+    ///
+    /// ```
+    /// use bptt::nn::LstmConfig;
+    /// use burn::tensor::{Device, Distribution, Tensor};
+    ///
+    /// # #[cfg(feature = "flex")] {
+    /// let device = Device::flex();
+    /// let lstm = LstmConfig::new(3, 5, true).init(&device);
+    /// let x = Tensor::<3>::random([2, 7, 3], Distribution::Default, &device);
+    /// let (output, _) = lstm.forward(x.clone(), None);
+    /// let flow = lstm.flow(x, output, true).unwrap(); // L_t = ½ ‖H_t‖²
+    /// let cell = &flow.layers[0].states[1];
+    /// assert_eq!(cell.name, "cell");
+    /// println!("{}", cell.lag_map[6][3]); // ‖∂L_7/∂c_4‖
+    /// # }
+    /// ```
+    pub fn flow(
+        &self,
+        input: Tensor<3>,
+        d_output: Tensor<3>,
+        last: bool,
+    ) -> Result<Flow, FlowError> {
+        if self.directions() > 1 || self.reverse {
+            return Err(FlowError::Direction);
+        }
+        let trace = self.trace(input, None);
+        let (given, output) = (d_output.dims(), trace.output().dims());
+        if given != output {
+            return Err(FlowError::Shape { given, output });
+        }
+        let d_output = d_output.detach();
+        let time = trace.packing.timeline().time();
+        let axis = if self.batch_first { 1 } else { 0 };
+        let whole = if last {
+            let last = d_output.clone().slice_dim(axis, time - 1..time);
+            let earlier = d_output.clone().slice_dim(axis, 0..time - 1).zeros_like();
+            if time > 1 { Tensor::cat(vec![earlier, last], axis) } else { last }
+        } else {
+            d_output.clone()
+        };
+        let gradients = trace.backward(whole, None);
+        let names: Vec<String> = (0..cell::states::<C>()).map(state_name).collect();
+        let of_state = |layer: usize, s: usize| match s {
+            0 => &gradients.hidden[layer],
+            _ => &gradients.others[layer][s - 1],
+        };
+        let mut layers: Vec<LayerFlow> = (0..self.layers.len())
+            .map(|layer| {
+                let state = |(s, name): (usize, &String)| StateFlow {
+                    name: name.clone(),
+                    gradient_norm: norms_by_time(of_state(layer, s).clone(), axis),
+                    lag_map: (0..time).map(|t| vec![0.0; t + 1]).collect(),
+                };
+                let remembered = &trace.remembered[layer];
+                LayerFlow {
+                    states: names.iter().enumerate().map(state).collect(),
+                    jacobian_norm: jacobian_norms(remembered, names.len()),
+                    spectral_radius: self.spectral_radii(layer),
+                    gates: gates(remembered),
+                }
+            })
+            .collect();
+
+        let mut losses = Losses::Own(matrix(trace.packing.pack(d_output)));
+        for layer in (0..self.layers.len()).rev() {
+            let Remembered { walk, operands, tape } = &trace.remembered[layer];
+            let states = &mut layers[layer].states;
+            let d_input = walk_each_loss(walk, operands, tape, &losses, |s, d_state| {
+                for (state, d) in states.iter_mut().zip(d_state) {
+                    let by_loss = row_block_norms(d, time - s);
+                    for (back, norm) in by_loss.into_iter().enumerate() {
+                        let t = time - 1 - back;
+                        state.lag_map[t][t - s] = norm;
+                    }
+                }
+            });
+            let mask = layer.checked_sub(1).and_then(|below| trace.dropout.get(below));
+            let dropped = |(s, d): (usize, BackendMatrix<Dispatch>)| match mask {
+                Some(mask) => {
+                    let rows = mask.clone().slice_dim(0, walk.timeline.rows(s));
+                    matrix(tensor(d) * rows.repeat_dim(0, time - s))
+                }
+                None => d,
+            };
+            losses = Losses::All(d_input.into_iter().enumerate().map(dropped).collect());
+        }
+        let sum = |t: usize| {
+            let norms = layers.iter().map(|layer| layer.states[0].gradient_norm[t].powi(2));
+            norms.sum::<f64>().sqrt()
+        };
+        Ok(Flow { gradient_norm: (0..time).map(sum).collect(), layers })
+    }
+
+    /// The largest eigenvalue modulus of each gate's block of `W_h`, behind the projection if there is
+    /// one.
+    fn spectral_radii(&self, layer: usize) -> Vec<(String, f64)> {
+        let weights = &self.layers[layer].directions[0];
+        let Some(w_h) = weights.w_h.as_ref().filter(|_| C::RECURRENT == RecurrentShare::Product)
+        else {
+            return Vec::new();
+        };
+        let w_h = match &weights.w_p {
+            Some(w_p) => w_p.val().matmul(w_h.val()),
+            None => w_h.val(),
+        };
+        let hidden = self.d_hidden;
+        let radius = |gate: usize| {
+            let block = w_h.clone().slice_dim(1, gate * hidden..(gate + 1) * hidden);
+            let name = match self.cell().gate_names().get(gate) {
+                Some(name) => (*name).to_string(),
+                None if cell::gates::<C>() == 1 => "recurrent".into(),
+                None => format!("gate {}", gate + 1),
+            };
+            (name, spectral_radius(host(block), hidden))
+        };
+        (0..cell::gates::<C>()).map(radius).collect()
+    }
+}
+
+/// hidden, cell, and numbers for what has no name.
+fn state_name(s: usize) -> String {
+    match s {
+        0 => "hidden".into(),
+        1 => "cell".into(),
+        s => format!("state {}", s + 1),
+    }
+}
+
+fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    tensor.into_data().convert::<f64>().try_to_vec().expect("float data")
+}
+
+fn norm(values: &[f64]) -> f64 {
+    values.iter().map(|value| value * value).sum::<f64>().sqrt()
+}
+
+/// The norm over all but the time axis.
+fn norms_by_time(tensor: Tensor<3>, axis: usize) -> Vec<f64> {
+    let [first, second, width] = tensor.dims();
+    let values = host(tensor);
+    let time = if axis == 0 { first } else { second };
+    let mut squares = vec![0.0; time];
+    for (i, row) in values.chunks_exact(width).enumerate() {
+        let t = if axis == 0 { i / second } else { i % second };
+        squares[t] += row.iter().map(|value| value * value).sum::<f64>();
+    }
+    squares.into_iter().map(f64::sqrt).collect()
+}
+
+/// The norm of each of so many blocks of rows.
+fn row_block_norms(m: &BackendMatrix<Dispatch>, blocks: usize) -> Vec<f64> {
+    let values = host(tensor(m.clone()));
+    values.chunks_exact(values.len() / blocks).map(norm).collect()
+}
+
+/// The largest singular value of `∂S_t/∂S_{t−1}`, the mean over the rows, by time.
+fn jacobian_norms<C: Cell>(remembered: &Remembered<C>, states: usize) -> Vec<f64> {
+    let Remembered { walk, operands, tape } = remembered;
+    let batch = walk.timeline.batch();
+    let widths: Vec<usize> =
+        (0..states).map(|s| if s == 0 { walk.output(operands) } else { walk.hidden }).collect();
+    let whole: usize = widths.iter().sum();
+    // One copy of all rows for each unit of the states, with 1 in its place.
+    let mut from = 0;
+    let units: Vec<BackendMatrix<Dispatch>> = widths
+        .iter()
+        .map(|&width| {
+            let mut values = vec![0.0; whole * batch * width];
+            for unit in 0..width {
+                for row in 0..batch {
+                    values[((from + unit) * batch + row) * width + unit] = 1.0;
+                }
+            }
+            from += width;
+            let like = tensor(operands.input.clone().expect("a recurrence has an input"));
+            let data = TensorData::new(values, [whole * batch, width]);
+            matrix(Tensor::from_data(data, (&like.device(), like.dtype())))
+        })
+        .collect();
+    (0..walk.timeline.time())
+        .map(|t| {
+            let jacobians = one_step_back(walk, operands, tape, t, units.clone(), whole);
+            let values = host(tensor(jacobians));
+            let of_row = |row: usize| {
+                let rows = (0..whole).map(|unit| &values[(unit * batch + row) * whole..][..whole]);
+                largest_singular_value(&rows.collect::<Vec<_>>())
+            };
+            (0..batch).into_par_iter().map(of_row).sum::<f64>() / batch as f64
+        })
+        .collect()
+}
+
+/// By power iteration on `JᵀJ`, from its longest row.
+fn largest_singular_value(rows: &[&[f64]]) -> f64 {
+    const MOST: usize = 1000;
+    const CHANGE: f64 = 1e-12;
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let longest = rows.iter().max_by(|a, b| norm(a).total_cmp(&norm(b))).expect("a state");
+    let mut vector = longest.to_vec();
+    let mut value = 0.0;
+    for _ in 0..MOST {
+        let length = norm(&vector);
+        if length == 0.0 || !length.is_finite() {
+            return length;
+        }
+        vector.iter_mut().for_each(|v| *v /= length);
+        let image: Vec<f64> = rows.iter().map(|row| dot(row, &vector)).collect();
+        let next = norm(&image);
+        if (next - value).abs() <= CHANGE * next {
+            return next;
+        }
+        value = next;
+        vector.fill(0.0);
+        for (row, image) in rows.iter().zip(&image) {
+            vector.iter_mut().zip(*row).for_each(|(v, r)| *v += r * image);
+        }
+    }
+    value
+}
+
+/// `lim ‖Aⁿ‖^(1/n)` (Gelfand 1941) at `n = 2^40`, by squaring.
+fn spectral_radius(mut a: Vec<f64>, size: usize) -> f64 {
+    const SQUARINGS: i32 = 40;
+    let mut logarithm = 0.0;
+    for squaring in 0..=SQUARINGS {
+        let length = norm(&a);
+        if length == 0.0 || !length.is_finite() {
+            return length;
+        }
+        // ‖A^(2^s)‖^(1/2^s) is the product of the lengths divided out, each to its power.
+        logarithm += length.ln() / 2f64.powi(squaring);
+        a.iter_mut().for_each(|value| *value /= length);
+        if squaring < SQUARINGS {
+            let mut square = vec![0.0; size * size];
+            square.par_chunks_exact_mut(size).zip(a.par_chunks_exact(size)).for_each(
+                |(to, from)| {
+                    for (factor, row) in from.iter().zip(a.chunks_exact(size)) {
+                        to.iter_mut().zip(row).for_each(|(sum, value)| *sum += factor * value);
+                    }
+                },
+            );
+            a = square;
+        }
+    }
+    logarithm.exp()
+}
+
+/// The sigmoid gates over time.
+fn gates<C: Cell>(remembered: &Remembered<C>) -> Vec<GateFlow> {
+    let of_gate = |&(name, position): &(&str, usize)| {
+        let mut gate =
+            GateFlow { name: name.into(), mean: Vec::new(), below: Vec::new(), above: Vec::new() };
+        for kept in remembered.tape.kept() {
+            let values = host(tensor(kept[position].clone()));
+            let share = |test: &dyn Fn(f64) -> bool| {
+                values.iter().filter(|&&value| test(value)).count() as f64 / values.len() as f64
+            };
+            gate.mean.push(values.iter().sum::<f64>() / values.len() as f64);
+            gate.below.push(share(&|value| value < 0.1));
+            gate.above.push(share(&|value| value > 0.9));
+        }
+        gate
+    };
+    remembered.walk.cell.sigmoid_gates().iter().map(of_gate).collect()
+}
