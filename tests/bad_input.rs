@@ -118,3 +118,65 @@ fn a_loss_that_is_no_number_stops_with_its_step_and_an_advice() {
     refused(&arguments, folder.path(), &["epoch", "--lr"]);
     assert_eq!(std::fs::read_dir(folder.path().join("there")).unwrap().count(), 0);
 }
+
+#[test]
+fn truncations_budgets_and_sizes_that_make_no_sense() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (how, words) in [
+        ("window", "window:K"),
+        ("window:0", "0"),
+        ("window:1.5", "1.5"),
+        ("sliding:4,2", "sliding"),
+        ("sliding:4", "sliding:K1,K2"),
+        ("random:1", "random"),
+        ("random:-0.1", "random"),
+        ("everything", "full"),
+    ] {
+        refused(&["gradcheck", "--truncate", how], folder, &["--truncate", words]);
+        refused(&["train", "adding", "--truncate", how], folder, &["--truncate", words]);
+    }
+    let sliding = ["gradcheck", "--truncate", "sliding:2,3", "--bidirectional"];
+    refused(&sliding, folder, &["sliding", "--bidirectional"]);
+    for size in ["0", "many", "1 parsec"] {
+        refused(&["bench", "--memory-budget", size], folder, &["--memory-budget"]);
+    }
+    let least = "the least that would do is";
+    refused(&["bench", "--cell", "lstm", "--memory-budget", "1KiB"], folder, &["1024", least]);
+    refused(&["gradcheck", "--cell", "lstm", "--memory-budget", "1B"], folder, &[least]);
+    refused(&["train", "adding", "--memory-budget", "1KiB"], folder, &["1024", least]);
+    refused(
+        &["train", "adding", "--memory-budget", "1MiB", "--gradient", "autodiff"],
+        folder,
+        &["--memory-budget", "manual"],
+    );
+    refused(&["train", "adding", "--time", "3"], folder, &["time", "4", "3"]);
+    refused(&["train", "order", "--time", "9"], folder, &["time", "10", "9"]);
+    refused(&["train", "copy", "--delay", "0"], folder, &["--delay"]);
+    refused(&["train", "adding", "--time", "1000000", "--batch", "100000"], folder, &["memory"]);
+    refused(&["train", "adding", "--start", "irnn"], folder, &["irnn", "elman-relu"]);
+    let no_gate = ["train", "adding", "--cell", "elman", "--forget-bias", "1"];
+    refused(&no_gate, folder, &["--forget-bias", "elman"]);
+    refused(&["bench", "--time", "1000000", "--batch", "1000000"], folder, &["memory", "--time"]);
+    refused(&["bench", "--threads", "0"], folder, &["--threads"]);
+    refused(&["bench", "--cell", "lstm,abacus"], folder, &["abacus"]);
+    refused(&["flow", "--cell", "abacus"], folder, &["abacus"]);
+    refused(&["flow", "--time", "1"], folder, &["time", "4", "1"]);
+    refused(&["flow", "--time", "100000", "--hidden", "1000"], folder, &["memory"]);
+    refused(&["flow", "nowhere"], folder, &["nowhere"]);
+    refused(&["flow", "nowhere", "--cell", "gru"], folder, &["--cell"]);
+}
+
+#[test]
+fn a_run_that_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    std::fs::create_dir(&run).unwrap();
+    refused(&["flow", "run"], folder.path(), &["config.toml"]);
+    for content in ["", "what = \"else\"\n", "steps = [", "\u{0}\u{1}"] {
+        file(&run, "config.toml", content);
+        refused(&["flow", "run"], folder.path(), &["config.toml"]);
+    }
+    std::fs::write(run.join("config.toml"), [0xff, 0xfe, 0x00]).unwrap();
+    refused(&["flow", "run"], folder.path(), &["config.toml"]);
+}

@@ -152,3 +152,98 @@ fn a_repeated_run_prints_the_same() {
     let run = || bptt(&["train", "count", "--iterations", "50", "--json"], folder.path()).stdout;
     assert_eq!(run(), run());
 }
+
+#[test]
+fn a_task_is_learnt_and_its_run_shows_its_flow_before_and_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments =
+        ["train", "reber", "--hidden", "24", "--test", "100", "--threads", "1", "--json"];
+    let result = json(&arguments, folder.path());
+    assert_eq!((&result["task"], &result["run"]), (&"reber".into(), &"runs/reber".into()));
+    assert_eq!(result["solved"], true, "{result}");
+    assert!(result["valid_right"].as_f64().unwrap() >= 0.99);
+    for key in ["train_loss", "valid_loss", "epochs", "seconds", "steps_per_second"] {
+        assert!(result[key].as_f64().unwrap() > 0.0, "{key}: {result}");
+    }
+    assert!(
+        result["baselines"]["chance"].as_f64().unwrap() > result["valid_loss"].as_f64().unwrap()
+    );
+    for file in ["config.toml", "checkpoint/last.safetensors", "learning_curve.png"] {
+        assert!(folder.path().join("runs/reber").join(file).metadata().unwrap().len() > 200);
+    }
+
+    let flow = json(&["flow", "runs/reber", "--json"], folder.path());
+    let rows = flow["rows"].as_array().unwrap();
+    let moments: Vec<&Value> = rows.iter().map(|row| &row["moment"]).collect();
+    assert_eq!(moments, ["before", "after"]);
+    let time = flow["gradient_norm"].as_array().unwrap().len();
+    let map = flow["lag_map"].as_array().unwrap();
+    assert_eq!((map.len(), map[time - 1].as_array().unwrap().len()), (time, time));
+    assert_eq!(flow["jacobian_norm"].as_array().unwrap().len(), time);
+    for name in ["flow.png", "flow.svg", "lag_map.png", "gates.svg", "flow.html"] {
+        assert!(folder.path().join("runs/reber").join(name).exists(), "{name}");
+    }
+}
+
+/// Every `src`, `href` and `url` that a browser would go and get.
+fn fetched(html: &str) -> Vec<&str> {
+    let marks = ["http://", "https://", "src=", "href=", "url(", "<script", "<link", "@import"];
+    marks.into_iter().filter(|mark| html.contains(mark)).collect()
+}
+
+#[test]
+fn the_page_of_the_flow_needs_no_network_and_opens_in_a_browser() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["flow", "--cell", "elman,lstm", "--time", "30", "--out", "out"];
+    let output = bptt(&arguments, folder.path());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let page = folder.path().join("out/flow.html");
+    let html = std::fs::read_to_string(&page).unwrap();
+    // The pictures name their own vocabulary, which nobody fetches.
+    let html = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
+    assert_eq!(fetched(&html), Vec::<&str>::new());
+    assert_eq!(html.matches("<svg ").count(), 3);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let row = text.lines().find(|line| line.starts_with("lstm, cell")).unwrap();
+    for number in row.trim_start_matches("lstm, cell").split_whitespace() {
+        assert!(html.contains(&format!("<td>{number}</td>")), "{number} of the table");
+    }
+
+    let browser = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
+        Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success())
+    });
+    let Some(browser) = browser else {
+        println!("no browser here: the page was not opened");
+        return;
+    };
+    let profile = folder.path().join("profile");
+    let opened = Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
+        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .args(["--window-size=390,3000", "--dump-dom"])
+        .arg(format!("file://{}", page.display()))
+        .output()
+        .expect("the browser runs");
+    let dom = String::from_utf8_lossy(&opened.stdout);
+    assert_eq!(dom.matches("</svg>").count(), 3, "{}", String::from_utf8_lossy(&opened.stderr));
+    assert!(dom.contains("How the gradient flows through time"));
+}
+
+#[test]
+fn a_layer_is_measured_with_and_without_a_budget() {
+    let folder = tempfile::tempdir().unwrap();
+    let sizes = ["--time", "200", "--batch", "2", "--input", "3", "--hidden", "16"];
+    let measured = |more: &[&str]| {
+        let fixed =
+            ["bench", "--json", "--seconds", "0.01", "--cell", "lstm", "--gradient", "manual"];
+        json(&[&fixed[..], &sizes, more].concat(), folder.path())["rows"][0].clone()
+    };
+    let (free, bound) = (measured(&[]), measured(&["--memory-budget", "8KiB"]));
+    for key in ["forward_ms", "forward_backward_ms", "gflops", "peak_share"] {
+        assert!(free[key].as_f64().unwrap() > 0.0, "{key}: {free}");
+    }
+    let memory = |row: &Value| row["peak_memory_bytes"].as_u64().unwrap();
+    // A tape of 200 steps of two rows is 128 KiB.
+    assert!(memory(&bound) + 100_000 < memory(&free), "{bound} {free}");
+}

@@ -3,10 +3,12 @@
 
 mod bench;
 mod count;
+mod flow;
 mod gradcheck;
 mod options;
 mod output;
 mod series;
+mod task;
 
 use bptt::kernel::InstructionSet;
 use clap::{Parser, Subcommand, error::ErrorKind};
@@ -32,6 +34,8 @@ enum Command {
     Train(Train),
     /// Hold the hand-written gradient against autodiff and central differences
     Gradcheck(gradcheck::Arguments),
+    /// Show how the gradient flows through time: by time, by lag, through gates
+    Flow(flow::Arguments),
     /// Measure one layer: time, share of the machine's peak, memory
     Bench(bench::Arguments),
 }
@@ -40,6 +44,14 @@ enum Command {
 enum Train {
     /// A linear network of one unit learns to count the ones of a binary sequence
     Count(count::Arguments),
+    /// A network learns to add two marked numbers that it saw long ago
+    Adding(task::Adding),
+    /// A network learns to say ten symbols again after a delay
+    Copy(task::Copy),
+    /// A network learns in which order two symbols came
+    Order(task::Order),
+    /// A network learns which symbols of the embedded Reber grammar may come next
+    Reber(task::Reber),
     /// A network learns to predict the next value of a series in a CSV file
     Series(series::Arguments),
 }
@@ -74,8 +86,13 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
     InstructionSet::chosen()?;
     match cli.command {
         Command::Train(Train::Count(arguments)) => count::run(&arguments),
+        Command::Train(Train::Adding(arguments)) => task::adding(&arguments),
+        Command::Train(Train::Copy(arguments)) => task::copy(&arguments),
+        Command::Train(Train::Order(arguments)) => task::order(&arguments),
+        Command::Train(Train::Reber(arguments)) => task::reber(&arguments),
         Command::Train(Train::Series(arguments)) => series::run(&arguments),
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
+        Command::Flow(arguments) => flow::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     }
 }

@@ -22,7 +22,12 @@ pub struct Output {
 impl Output {
     /// Makes the folder of the run and sees that it can be written, before any work is done.
     pub fn folder(&self, task: &str) -> Result<PathBuf, Failure> {
-        let folder = self.out.clone().unwrap_or_else(|| Path::new("runs").join(task));
+        self.folder_or(&Path::new("runs").join(task))
+    }
+
+    /// The same, with another folder if none was asked for.
+    pub fn folder_or(&self, default: &Path) -> Result<PathBuf, Failure> {
+        let folder = self.out.clone().unwrap_or_else(|| default.into());
         let refused = |error: std::io::Error| {
             Failure(format!(
                 "cannot write to the folder {}: {error}; name another with --out",

@@ -4,7 +4,7 @@ use super::axes::{
     self, Entry, Frame, NAME, drawable, legend, log_ticks, range, round_ticks, spread, title,
 };
 use super::canvas::{Align, Canvas, Font, GREY, INK, Point, Stroke, curve_style, distance};
-use super::{Drawing, Error, save};
+use super::{Drawing, Error, save, svg};
 use plotters::prelude::DrawingBackend;
 use std::path::{Path, PathBuf};
 
@@ -52,6 +52,17 @@ impl GradientByTime {
             return Err(Error::Nothing("no curve has a finite value above zero"));
         }
         save(self, stem)
+    }
+
+    /// The picture as SVG.
+    ///
+    /// # Errors
+    /// If no curve has a value above zero.
+    pub fn svg(&self) -> Result<String, Error> {
+        if self.decades().is_none() {
+            return Err(Error::Nothing("no curve has a finite value above zero"));
+        }
+        svg(self)
     }
 
     /// The range of exponents.

@@ -8,8 +8,12 @@ mod canvas;
 mod contour;
 pub mod error_surface;
 pub mod forecast;
+pub mod gates;
 pub mod gradient_by_time;
+pub mod lag_maps;
 pub mod learning_curve;
+pub mod page;
+mod panels;
 
 use crate::files;
 use canvas::{Canvas, Letters, SCALE};
@@ -43,6 +47,8 @@ impl Error {
 trait Drawing {
     /// Width and height in pixels of the PNG.
     const SIZE: (u32, u32);
+    /// Whether an SVG's edges are on whole pixels: areas that lie side by side would show a seam.
+    const CRISP: bool = false;
 
     /// Draws it on a white canvas of that size.
     fn draw<B: DrawingBackend>(&self, canvas: &Canvas<B>) -> Result<(), Error>;
@@ -110,7 +116,8 @@ fn svg<D: Drawing>(drawing: &D) -> Result<String, Error> {
         area.present().map_err(Error::drawing)?;
     }
     let drawn = format!("width=\"{}\" height=\"{}\"", large.0, large.1);
-    Ok(svg.replacen(&drawn, &format!("width=\"{width}\" height=\"{height}\""), 1))
+    let crisp = if D::CRISP { "shape-rendering=\"crispEdges\" " } else { "" };
+    Ok(svg.replacen(&drawn, &format!("{crisp}width=\"{width}\" height=\"{height}\""), 1))
 }
 
 #[cfg(test)]

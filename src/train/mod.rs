@@ -1,9 +1,13 @@
 //! Training: optimizers that Burn lacks, and the loops behind the training commands.
 
+mod clip;
 pub mod count;
 mod rprop;
+pub mod run;
 pub mod series;
+pub mod task;
 
+pub use clip::clip_norm;
 pub use rprop::{Rprop, RpropConfig, RpropState};
 
 use burn::tensor::Tensor;
