@@ -405,7 +405,10 @@ fn lag_maps(seen: &[Seen], what: &str) -> LagMaps {
 
 fn gates(seen: &[Seen], what: &str) -> Gates {
     let gate = |seen: &Seen, gate: &bptt::recurrence::flow::GateFlow| Gate {
-        label: format!("{}, {} gate", seen.name(), gate.name),
+        label: match seen.moment {
+            Some(moment) => format!("{} gate, {moment}", gate.name),
+            None => format!("{}, {} gate", seen.cell, gate.name),
+        },
         mean: gate.mean.clone(),
         below: gate.below.clone(),
         above: gate.above.clone(),

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use bptt::backend::Backend;
-use bptt::nn::Gradient;
+use bptt::nn::{Gradient, Truncation};
 use burn::tensor::{DType, Device};
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
@@ -31,6 +31,34 @@ impl Compute {
             rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
         }
         Ok(self.backend.device()?)
+    }
+}
+
+/// How the gradient of a training is computed.
+#[derive(Args, Clone, Debug)]
+pub struct Backward {
+    /// Which part of the gradient through time: full, window:K, sliding:K1,K2 or random:P
+    #[arg(long, value_name = "HOW", default_value = "full")]
+    pub truncate: Truncation,
+    /// The most memory that the manual path keeps for its backward pass, as 64MiB; it computes the rest
+    /// again
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub memory_budget: Option<usize>,
+    /// Who writes the derivative
+    #[arg(long, value_enum, default_value_t = Path::Manual)]
+    pub gradient: Path,
+}
+
+impl Backward {
+    /// Refuses what contradicts itself.
+    pub fn check(&self) -> Result<(), Failure> {
+        match (self.memory_budget, self.gradient) {
+            (Some(_), Path::Autodiff) => Err(Failure(
+                "--memory-budget is for --gradient manual: Burn's autodiff keeps what it keeps"
+                    .into(),
+            )),
+            _ => Ok(()),
+        }
     }
 }
 

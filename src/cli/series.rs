@@ -1,13 +1,12 @@
 //! `bptt train series`: a forecast one step ahead.
 
-use super::options::{Compute, Path, memory, positive, rate, share, size};
+use super::options::{Backward, Compute, positive, rate, share, size};
 use super::output::{Output, table};
 use super::{Failure, output};
 use bptt::cell::{self, Cell};
 use bptt::data::naive::{last_value, mean_absolute_error, root_mean_squared_error, seasonal};
 use bptt::data::series::{Series, SeriesOptions};
 use bptt::data::windows::split_by_time;
-use bptt::nn::Truncation;
 use bptt::plot::forecast::{Forecast, ForecastCurve};
 use bptt::plot::learning_curve::LearningCurve;
 use bptt::train::series::{Settings, train};
@@ -72,16 +71,8 @@ pub struct Arguments {
     /// Largest norm of a parameter's gradient
     #[arg(long, value_name = "X", default_value = "1", value_parser = positive)]
     clip: f64,
-    /// Which part of the gradient through time: full, window:K, sliding:K1,K2 or random:P
-    #[arg(long, value_name = "HOW", default_value = "full")]
-    truncate: Truncation,
-    /// The most memory that the manual path keeps for its backward pass, as 64MiB; it computes the rest
-    /// again
-    #[arg(long, value_name = "SIZE", value_parser = memory)]
-    memory_budget: Option<usize>,
-    /// Who writes the derivative
-    #[arg(long, value_enum, default_value_t = Path::Manual)]
-    gradient: Path,
+    #[command(flatten)]
+    backward: Backward,
     #[command(flatten)]
     compute: Compute,
     #[command(flatten)]
@@ -130,6 +121,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if arguments.bidirectional {
         return Err(Failure("--bidirectional: a forecast cannot look ahead, and the second direction walks from the end of the window to each step; leave it out".into()));
     }
+    arguments.backward.check()?;
     let device = arguments.compute.device()?;
     let dtype: DType = arguments.compute.dtype.into();
     let options = SeriesOptions {
@@ -161,9 +153,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         batch: arguments.batch,
         learning_rate: arguments.lr,
         clip: arguments.clip,
-        truncation: arguments.truncate,
-        memory_budget: arguments.memory_budget,
-        gradient: arguments.gradient.into(),
+        truncation: arguments.backward.truncate,
+        memory_budget: arguments.backward.memory_budget,
+        gradient: arguments.backward.gradient.into(),
         dtype,
         device,
         seed: arguments.compute.seed,

@@ -2,11 +2,10 @@
 //! them.
 
 use super::Failure;
-use super::options::{Compute, Path, fits_memory, memory, positive, size};
+use super::options::{Backward, Compute, fits_memory, positive, size};
 use super::output::{self, Output, table};
 use bptt::cell::{self, Cell};
 use bptt::data::task::{Measure, Task, TaskSettings};
-use bptt::nn::Truncation;
 use bptt::plot::learning_curve::LearningCurve;
 use bptt::train::run::{Config, Run};
 use bptt::train::task::{
@@ -107,7 +106,7 @@ struct Training {
     #[arg(long, value_name = "N", value_parser = size, conflicts_with = "forget_bias")]
     remember: Option<usize>,
     /// The most optimizer steps; each draws new sequences
-    #[arg(long, value_name = "N", default_value = "8000", value_parser = size)]
+    #[arg(long, value_name = "N", default_value = "20000", value_parser = size)]
     steps: usize,
     /// Go on to the last step when the task is solved
     #[arg(long)]
@@ -127,16 +126,8 @@ struct Training {
     /// Sequences of the test, drawn once
     #[arg(long, value_name = "N", default_value = "500", value_parser = size)]
     test: usize,
-    /// Which part of the gradient through time: full, window:K, sliding:K1,K2 or random:P
-    #[arg(long, value_name = "HOW", default_value = "full")]
-    truncate: Truncation,
-    /// The most memory that the manual path keeps for its backward pass, as 64MiB; it computes the rest
-    /// again
-    #[arg(long, value_name = "SIZE", value_parser = memory)]
-    memory_budget: Option<usize>,
-    /// Who writes the derivative
-    #[arg(long, value_enum, default_value_t = Path::Manual)]
-    gradient: Path,
+    #[command(flatten)]
+    backward: Backward,
     #[command(flatten)]
     compute: Compute,
     #[command(flatten)]
@@ -213,11 +204,7 @@ struct Learner<'a> {
 fn run(chosen: TaskSettings, training: &Training) -> Result<ExitCode, Failure> {
     let task = chosen.task()?;
     let device = training.compute.device()?;
-    if training.memory_budget.is_some() && training.gradient == Path::Autodiff {
-        return Err(Failure(
-            "--memory-budget is for --gradient manual: Burn's autodiff keeps what it keeps".into(),
-        ));
-    }
+    training.backward.check()?;
     let learner = Learner { task: task.as_ref(), chosen, training, device };
     cell::visit(&training.cell, learner).expect("clap knows the names")
 }
@@ -257,9 +244,9 @@ impl cell::Visitor for Learner<'_> {
             test_every: training.test_every.min(training.steps),
             test,
             all_steps: training.all_steps,
-            truncation: training.truncate,
-            memory_budget: training.memory_budget,
-            gradient: training.gradient.into(),
+            truncation: training.backward.truncate,
+            memory_budget: training.backward.memory_budget,
+            gradient: training.backward.gradient.into(),
             dtype: DType::from(training.compute.dtype),
             device,
         };
@@ -280,8 +267,8 @@ impl cell::Visitor for Learner<'_> {
             cell: training.cell.clone(),
             dtype: training.compute.dtype.name().into(),
             backend: training.compute.backend.to_string(),
-            gradient: training.gradient.name().into(),
-            truncate: training.truncate.to_string(),
+            gradient: training.backward.gradient.name().into(),
+            truncate: training.backward.truncate.to_string(),
             steps: training.steps,
             batch,
             lr: training.lr,
