@@ -1,6 +1,8 @@
 //! The recursion over time, written once for every cell: [`walk`].
 //!
-//! [`op`] makes one Burn operation of it, with the hand-written walk as its backward pass.
+//! [`op`] makes one Burn operation of it, with the hand-written walk as its backward pass. [`truncation`]
+//! says where the gradient stops, [`budget`] what is kept and what is walked over again, [`flow`] what the
+//! walk saw.
 
 // burn-ndarray is deprecated in favour of burn-flex; it is served here as long as Burn has it.
 #![allow(deprecated)]
