@@ -10,8 +10,8 @@
 //! - [`nn`]: Burn modules. [`nn::Gradient`] chooses who writes the derivative: this crate, or Burn's
 //!   autodiff.
 //! - [`model`]: what the commands train, a recurrence with a readout.
-//! - [`data`]: series from a file, generated tasks.
-//! - [`train`]: the loops, the folder of a run, and optimizers that Burn lacks.
+//! - [`data`]: series and texts from files, generated tasks.
+//! - [`train`]: the loops, the folder of a run, checkpoints, and optimizers that Burn lacks.
 //! - [`gradcheck`]: three gradients side by side, by hand, by autodiff, by central differences.
 //! - [`plot`] draws pictures, [`files`] writes whole files or none, [`backend`] turns a name into a
 //!   Burn device.

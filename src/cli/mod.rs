@@ -2,17 +2,26 @@
 //! text and pictures.
 
 mod bench;
+mod configuration;
 mod count;
 mod flow;
+mod generate;
 mod gradcheck;
+mod interrupt;
 mod options;
 mod output;
+mod print;
+mod runs;
+mod score;
 mod series;
 mod task;
+mod text;
+mod text_report;
 
 use bptt::kernel::InstructionSet;
 use clap::{Parser, Subcommand, error::ErrorKind};
 use peak_alloc::PeakAlloc;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Counts the bytes that are held, for `bptt bench`.
@@ -30,14 +39,33 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Train a network on a generated task or on a file
-    #[command(subcommand)]
-    Train(Train),
+    Train(TrainArguments),
+    /// Draw a text from a trained model
+    Generate(generate::Arguments),
+    /// Say how probable a file is to a trained model
+    Score(score::Arguments),
     /// Hold the hand-written gradient against autodiff and central differences
     Gradcheck(gradcheck::Arguments),
     /// Show how the gradient flows through time: by time, by lag, through gates
     Flow(flow::Arguments),
     /// Measure one layer: time, share of the machine's peak, memory
     Bench(bench::Arguments),
+    /// List what has been trained
+    Runs(runs::List),
+    /// Write the page of a run again
+    Report(runs::Report),
+    /// Print the completions for a shell, or the manual page
+    #[command(subcommand)]
+    Print(print::What),
+}
+
+#[derive(clap::Args)]
+struct TrainArguments {
+    #[command(subcommand)]
+    task: Train,
+    /// Read flags from a TOML file, a line each, as hidden = 64; flags on the line go before it
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -54,6 +82,8 @@ enum Train {
     Reber(task::Reber),
     /// A network learns to predict the next value of a series in a CSV file
     Series(series::Arguments),
+    /// A network learns a text character by character
+    Text(text::Arguments),
 }
 
 /// What went wrong, as the one line that the user reads.
@@ -67,7 +97,8 @@ impl<E: std::error::Error> From<E> for Failure {
 
 /// The arguments of this process.
 pub fn parse() -> Result<Cli, Failure> {
-    Cli::try_parse().map_err(|error| match error.kind() {
+    let arguments = configuration::with_file(std::env::args_os().collect())?;
+    Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
@@ -85,15 +116,23 @@ pub fn parse() -> Result<Cli, Failure> {
 pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
     InstructionSet::chosen()?;
     match cli.command {
-        Command::Train(Train::Count(arguments)) => count::run(&arguments),
-        Command::Train(Train::Adding(arguments)) => task::adding(&arguments),
-        Command::Train(Train::Copy(arguments)) => task::copy(&arguments),
-        Command::Train(Train::Order(arguments)) => task::order(&arguments),
-        Command::Train(Train::Reber(arguments)) => task::reber(&arguments),
-        Command::Train(Train::Series(arguments)) => series::run(&arguments),
+        Command::Train(train) => match train.task {
+            Train::Count(arguments) => count::run(&arguments),
+            Train::Adding(arguments) => task::adding(&arguments),
+            Train::Copy(arguments) => task::copy(&arguments),
+            Train::Order(arguments) => task::order(&arguments),
+            Train::Reber(arguments) => task::reber(&arguments),
+            Train::Series(arguments) => series::run(&arguments),
+            Train::Text(arguments) => text::run(&arguments),
+        },
+        Command::Generate(arguments) => generate::run(&arguments),
+        Command::Score(arguments) => score::run(&arguments),
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
         Command::Flow(arguments) => flow::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Runs(arguments) => runs::list(&arguments),
+        Command::Report(arguments) => runs::report(&arguments),
+        Command::Print(what) => print::run(&what),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Failure;
 use bptt::backend::Backend;
 use bptt::nn::{Gradient, Truncation};
-use burn::tensor::{DType, Device};
+use burn::tensor::{DType, Device, FloatDType};
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 
@@ -29,6 +29,10 @@ impl Compute {
     pub fn device(&self) -> Result<Device, Failure> {
         if let Some(threads) = self.threads {
             rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+        }
+        if self.dtype == DataType::F64 {
+            // Burn reads an optimizer's record into the default type of the default device.
+            Device::default().configure(FloatDType::F64)?;
         }
         Ok(self.backend.device()?)
     }

@@ -27,16 +27,20 @@ impl Output {
 
     /// The same, with another folder if none was asked for.
     pub fn folder_or(&self, default: &Path) -> Result<PathBuf, Failure> {
-        let folder = self.out.clone().unwrap_or_else(|| default.into());
+        self.existing(self.out.as_deref().unwrap_or(default))
+    }
+
+    /// The folder of a run that goes on.
+    pub fn existing(&self, folder: &Path) -> Result<PathBuf, Failure> {
         let refused = |error: std::io::Error| {
             Failure(format!(
                 "cannot write to the folder {}: {error}; name another with --out",
                 folder.display()
             ))
         };
-        std::fs::create_dir_all(&folder).map_err(refused)?;
-        tempfile::tempfile_in(&folder).map_err(refused)?;
-        Ok(folder)
+        std::fs::create_dir_all(folder).map_err(refused)?;
+        tempfile::tempfile_in(folder).map_err(refused)?;
+        Ok(folder.into())
     }
 
     /// A progress bar on standard error, shown on a terminal only.

@@ -2,7 +2,7 @@
 //! forecasts that cost nothing to make, and generated tasks.
 //!
 //! Reading order: [`series`] (a file becomes columns of numbers), [`windows`] (columns become
-//! standardised inputs and targets), [`naive`] (what any model has to beat), [`count`], and the tasks that
+//! standardised inputs and targets), [`naive`] (what any model has to beat), [`text`] (characters become classes), [`count`], and the tasks that
 //! need memory, [`task`]: [`adding`], [`copy`], [`order`], [`reber`].
 
 pub mod adding;
@@ -16,4 +16,5 @@ mod rows;
 pub mod series;
 mod series_error;
 pub mod task;
+pub mod text;
 pub mod windows;

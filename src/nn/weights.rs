@@ -114,6 +114,9 @@ pub struct NoCounterpart {
     option: &'static str,
 }
 
+/// What a checkpoint holds beside the weights has names that start so.
+pub(crate) const TRAINING: &str = "training.";
+
 /// A weight by PyTorch's name, as PyTorch lays it out.
 pub(crate) trait Named {
     fn shape(&self) -> Vec<usize>;
@@ -207,7 +210,7 @@ impl NamedWeights for Readout {
     }
 }
 
-fn read<M: NamedWeights>(
+pub(crate) fn read<M: NamedWeights>(
     mut module: M,
     bytes: &[u8],
     file: &str,
@@ -215,7 +218,8 @@ fn read<M: NamedWeights>(
 ) -> Result<M, WeightsError> {
     let tensors = SafeTensors::deserialize(bytes)
         .map_err(|error| WeightsError::Format { file: file.into(), reason: error.to_string() })?;
-    let names = || tensors.names().into_iter().filter(|name| name.starts_with(prefix));
+    let ours = |name: &&str| name.starts_with(prefix) && !name.starts_with(TRAINING);
+    let names = || tensors.names().into_iter().filter(ours);
     let mut surplus: BTreeSet<&str> = names().collect();
     module.for_each_named(prefix, &mut |name, weight| {
         let file = || file.to_string();
@@ -262,16 +266,23 @@ pub(crate) fn load<M: NamedWeights>(
     read(module, &bytes, &path.display().to_string(), prefix)
 }
 
+/// Every weight by its name.
+pub(crate) fn tensors<M: NamedWeights>(module: &M) -> BTreeMap<String, TensorData> {
+    let mut tensors = BTreeMap::new();
+    let collected = module.clone().for_each_named("", &mut |name, weight| {
+        tensors.insert(name, weight.data());
+        Ok(())
+    });
+    collected.expect("collecting does not fail");
+    tensors
+}
+
 pub(crate) fn save<M: NamedWeights>(
     module: &M,
     path: &Path,
     prefix: &str,
 ) -> Result<(), WeightsError> {
-    let mut tensors: BTreeMap<String, TensorData> = BTreeMap::new();
-    module.clone().for_each_named(prefix, &mut |name, weight| {
-        tensors.insert(name, weight.data());
-        Ok(())
-    })?;
+    let tensors = tensors(module);
     let format = |error: safetensors::SafeTensorError| WeightsError::Format {
         file: path.display().to_string(),
         reason: error.to_string(),
@@ -281,7 +292,7 @@ pub(crate) fn save<M: NamedWeights>(
         let dtype = if data.dtype() == DType::F64 { Dtype::F64 } else { Dtype::F32 };
         let shape: Vec<usize> = data.shape().iter().copied().collect();
         let view = TensorView::new(dtype, shape, data.as_bytes()).map_err(format)?;
-        views.push((name, view));
+        views.push((format!("{prefix}{name}"), view));
     }
     let bytes = safetensors::serialize(views, None).map_err(format)?;
     Ok(files::replace(path, &bytes)?)

@@ -70,7 +70,12 @@ impl Drawing for LearningCurve {
         };
         let mut x_ticks = round_ticks((first, last), 10);
         x_ticks.retain(|(epoch, _)| epoch.fract() == 0.0);
-        if x_ticks.first().is_some_and(|(epoch, _)| *epoch > 0.06 * last) {
+        for (_, label) in &mut x_ticks {
+            if let Some(whole) = label.strip_suffix(".0") {
+                *label = whole.into();
+            }
+        }
+        if x_ticks.first().is_some_and(|(epoch, _)| epoch - first > 0.06 * (last - first)) {
             x_ticks.insert(0, (first, self.every.to_string()));
         }
         frame.draw(canvas, &x_ticks, &log_ticks(frame.y, 10))?;

@@ -1,14 +1,21 @@
 //! Training: optimizers that Burn lacks, and the loops behind the training commands.
 
+pub mod checkpoint;
 mod clip;
 pub mod count;
+mod optimizer;
 mod rprop;
 pub mod run;
+mod schedule;
 pub mod series;
 pub mod task;
+pub mod text;
+pub mod text_run;
 
 pub use clip::clip_norm;
+pub use optimizer::OptimizerName;
 pub use rprop::{Rprop, RpropConfig, RpropState};
+pub use schedule::Schedule;
 
 use burn::tensor::Tensor;
 

@@ -9,6 +9,7 @@ use crate::model::Network;
 use crate::nn::Recurrent;
 use crate::nn::weights::WeightsError;
 use burn::tensor::{DType, Device};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Everything that is needed to repeat a run.
@@ -66,6 +67,23 @@ pub enum RunError {
     Network(#[from] TaskTrainingError),
 }
 
+/// The text of a file of a run, which is small.
+pub(super) fn read_limited(path: &Path) -> Result<String, RunError> {
+    const LARGEST: u64 = 16 << 20;
+    let named = |error: std::io::Error| {
+        let text = format!("cannot read the run {}: {error}", path.display());
+        std::io::Error::new(error.kind(), text)
+    };
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(named)?;
+    file.take(LARGEST + 1).read_to_string(&mut text).map_err(named)?;
+    if text.len() as u64 > LARGEST {
+        let reason = "it is larger than such a file can be".into();
+        return Err(RunError::Config { file: path.display().to_string(), reason });
+    }
+    Ok(text)
+}
+
 /// The folder of a run.
 #[derive(Clone, Debug)]
 pub struct Run {
@@ -97,20 +115,12 @@ impl Run {
     /// # Errors
     /// If it cannot be read or does not describe a run.
     pub fn open(folder: &Path) -> Result<Self, RunError> {
-        const LARGEST: u64 = 1 << 20;
         let path = folder.join("config.toml");
-        let named = |error: std::io::Error| {
-            let text = format!("cannot read the run {}: {error}", path.display());
-            std::io::Error::new(error.kind(), text)
-        };
         let refused = |reason: String| {
             let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
             RunError::Config { file: path.display().to_string(), reason }
         };
-        if std::fs::metadata(&path).map_err(named)?.len() > LARGEST {
-            return Err(refused("it is larger than a configuration can be".into()));
-        }
-        let text = std::fs::read_to_string(&path).map_err(named)?;
+        let text = read_limited(&path)?;
         let config: Config = toml::from_str(&text).map_err(|error| {
             let line = error.span().map(|span| text[..span.start].lines().count().max(1));
             let line = line.map_or(String::new(), |line| format!("line {line}: "));

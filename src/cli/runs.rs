@@ -1,0 +1,114 @@
+//! `bptt runs` and `bptt report`: what has been trained.
+
+use super::output::table;
+use super::{Failure, text_report};
+use bptt::backend::Backend;
+use bptt::cell::{self, Cell};
+use bptt::train::checkpoint::Checkpoints;
+use bptt::train::run::Run;
+use bptt::train::text::Progress;
+use bptt::train::text_run::TextRun;
+use burn::tensor::DType;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The runs in a folder: what was trained and how far it is
+///
+/// Example: bptt runs
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct List {
+    /// Folder whose folders are looked at
+    #[arg(default_value = "runs")]
+    folder: PathBuf,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Write the page of a run again: report.html and its pictures
+///
+/// Example: bptt report runs/text
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Report {
+    /// Folder of the run
+    run: PathBuf,
+}
+
+/// A line of the list.
+#[derive(serde::Serialize)]
+struct Row {
+    run: PathBuf,
+    task: String,
+    cell: String,
+    epochs: Option<usize>,
+    valid_loss: Option<f64>,
+    done: Option<bool>,
+}
+
+fn row(run: PathBuf) -> Option<Row> {
+    if let Ok(TextRun { folder: run, config, .. }) = TextRun::open(&run) {
+        let last = Checkpoints::of(&run).first::<Progress>(&["last", "previous", "best"]).ok();
+        let progress = last.map(|(last, _)| last.progress).unwrap_or_default();
+        let (epochs, done) = (Some(progress.epochs.len()), Some(progress.done));
+        let valid_loss = progress.best().map(|best| best.valid_loss);
+        return Some(Row { run, task: config.task, cell: config.cell, epochs, valid_loss, done });
+    }
+    let opened = Run::open(&run).ok()?;
+    let task = opened.task().ok()?.name().to_string();
+    let cell = opened.config.cell;
+    Some(Row { run, task, cell, epochs: None, valid_loss: None, done: None })
+}
+
+pub fn list(arguments: &List) -> Result<ExitCode, Failure> {
+    let refused = |error: std::io::Error| {
+        Failure(format!("cannot read the folder {}: {error}", arguments.folder.display()))
+    };
+    let entries = std::fs::read_dir(&arguments.folder).map_err(refused)?;
+    let entries = entries.collect::<Result<Vec<_>, _>>().map_err(refused)?;
+    let mut folders: Vec<PathBuf> = entries.iter().map(std::fs::DirEntry::path).collect();
+    folders.sort();
+    let rows: Vec<Row> = folders.into_iter().filter_map(row).collect();
+    if arguments.json {
+        println!("{}", serde_json::json!({ "rows": rows }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            vec![
+                row.run.display().to_string(),
+                row.task.clone(),
+                row.cell.clone(),
+                row.epochs.map_or_else(|| "-".into(), |epochs| epochs.to_string()),
+                row.valid_loss.map_or_else(|| "-".into(), |loss| format!("{loss:.4}")),
+                row.done.map_or("-", |done| if done { "done" } else { "can go on" }).into(),
+            ]
+        })
+        .collect();
+    print!("{}", table(&["run", "task", "cell", "epochs", "validation", ""], &cells));
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Reporter<'a>(&'a TextRun);
+
+impl cell::Visitor for Reporter<'_> {
+    type Output = Result<Vec<PathBuf>, Failure>;
+
+    fn visit<C: Cell>(self, cell: C) -> Self::Output {
+        let backend: Backend = self.0.config.backend.parse().map_err(Failure)?;
+        let dtype = if self.0.config.dtype == "f64" { DType::F64 } else { DType::F32 };
+        text_report::write(cell, self.0, &backend.device()?, dtype)
+    }
+}
+
+pub fn report(arguments: &Report) -> Result<ExitCode, Failure> {
+    let run = TextRun::open(Path::new(&arguments.run))?;
+    let unknown = || Failure(format!("{} has a cell that is not known", arguments.run.display()));
+    let files = cell::visit(&run.config.cell, Reporter(&run)).ok_or_else(unknown)??;
+    let mut text = String::new();
+    super::output::wrote(&mut text, &files);
+    print!("{text}");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,182 @@
+//! A model of a sequence of classes, characters say: `P(x) = Π_t P(x_t | x_1 … x_{t−1})`.
+
+use super::{CrossEntropy, Network, cross_entropy};
+use crate::cell::{Cell, Row};
+use crate::nn::weights::{self, Each, NamedWeights, WeightsError};
+use crate::nn::{Random, Recurrent, RecurrentConfig};
+use crate::train::host;
+use burn::module::{Module, Param};
+use burn::tensor::{DType, Int, Tensor, TensorCreationOptions, TensorData};
+use rand::RngExt;
+use std::path::Path;
+
+/// The class before, one-hot or embedded, through a [`Network`] to the logits of the next class.
+#[derive(Module, Debug)]
+pub struct CharacterModel<R: Module> {
+    /// `E`: `[width, classes]`, a column a class; none: one-hot input.
+    pub embedding: Option<Param<Tensor<2>>>,
+    /// The recurrent stack and the readout.
+    pub network: Network<R>,
+}
+
+impl<C: Cell> CharacterModel<Recurrent<C>> {
+    /// A model with drawn weights: an embedding of that width, from `N(0, 1)` as PyTorch's, or one-hot input.
+    /// `configure` sees the configuration of the stack.
+    pub fn new(
+        cell: C,
+        classes: usize,
+        embedding: Option<usize>,
+        [hidden, layers]: [usize; 2],
+        configure: impl FnOnce(RecurrentConfig) -> RecurrentConfig,
+        options: impl Into<TensorCreationOptions>,
+        random: &mut Random,
+    ) -> Self {
+        let options = options.into();
+        let features = embedding.unwrap_or(classes);
+        let config = configure(RecurrentConfig::new(features, hidden, true).with_layers(layers));
+        let network = Network::new(cell, &config, classes, options.clone(), random);
+        let embedding = embedding.map(|width| {
+            let mut normal = || random.sample::<f64, _>(rand_distr::StandardNormal);
+            let values: Vec<f64> = (0..width * classes).map(|_| normal()).collect();
+            Param::from_tensor(Tensor::from_data(
+                TensorData::new(values, [width, classes]),
+                options,
+            ))
+        });
+        Self { embedding, network }
+    }
+
+    /// How many classes.
+    pub fn classes(&self) -> usize {
+        self.network.readout.b_2.dims()[0]
+    }
+
+    /// The data type of the weights.
+    pub fn dtype(&self) -> DType {
+        self.network.readout.b_2.val().dtype()
+    }
+
+    /// The input of the classes, `[batch, time]` in row-major order, as `[batch, time, features]`.
+    fn input(&self, classes: &[u32], [batch, time]: [usize; 2]) -> Tensor<3> {
+        let like = self.network.readout.b_2.val();
+        if let Some(embedding) = &self.embedding {
+            let indices: Vec<i64> = classes.iter().map(|&class| i64::from(class)).collect();
+            let shape = [batch * time];
+            let indices =
+                Tensor::<1, Int>::from_data(TensorData::new(indices, shape), &like.device());
+            let chosen = embedding.val().transpose().select(0, indices);
+            let [_, width] = chosen.dims();
+            return chosen.reshape([batch, time, width]);
+        }
+        let width = self.classes();
+        let mut one_hot = vec![0f32; classes.len() * width];
+        for (row, &class) in one_hot.chunks_exact_mut(width).zip(classes) {
+            row[class as usize] = 1.0;
+        }
+        let data = TensorData::new(one_hot, [batch, time, width]);
+        Tensor::from_data(data, (&like.device(), like.dtype()))
+    }
+
+    /// The logits of what follows each class, `[batch × time, classes]`, and the state after the last.
+    /// `classes` are `[batch, time]`; the state is that of [`CharacterModel::step_state`] or none.
+    pub fn forward(
+        &self,
+        classes: &[u32],
+        [batch, time]: [usize; 2],
+        state: Option<C::State<Tensor<3>>>,
+    ) -> (Tensor<2>, C::State<Tensor<3>>) {
+        let input = self.input(classes, [batch, time]);
+        let (hidden, state) = self.network.recurrent.forward(input, state);
+        let logits = self.network.readout.forward(hidden);
+        (logits.reshape([batch * time, self.classes()]), state)
+    }
+
+    /// A state that carries no gradient, for the next window of the same rows.
+    pub fn step_state(state: C::State<Tensor<3>>) -> C::State<Tensor<3>> {
+        let mut states = state.into_iter();
+        Row::from_fn(|_| states.next().expect("as many states").detach())
+    }
+
+    /// `−ln P(x_t | x_1 … x_{t−1})` in nats for every t, by the chain rule from a zero state; the first class
+    /// follows [`crate::data::text::UNKNOWN`]. Their sum is `−ln P(x)`. Memory does not grow with the length.
+    pub fn score(&self, classes: &[u32]) -> Vec<f64> {
+        const BLOCK: usize = 2048;
+        let (mut losses, mut state, mut before) =
+            (Vec::with_capacity(classes.len()), None, crate::data::text::UNKNOWN);
+        for block in classes.chunks(BLOCK) {
+            let input: Vec<u32> =
+                std::iter::once(before).chain(block[..block.len() - 1].iter().copied()).collect();
+            let (logits, next) = self.forward(&input, [1, block.len()], state);
+            losses.extend(cross_entropy(&host(logits), block).losses);
+            state = Some(Self::step_state(next));
+            before = block[block.len() - 1];
+        }
+        losses
+    }
+
+    /// As [`CharacterModel::score`], with a past of `past` classes alone: each step starts from a zero state
+    /// that many steps before.
+    pub fn score_forgetting(&self, classes: &[u32], past: usize) -> Vec<f64> {
+        const ROWS: usize = 256;
+        let whole = past.min(classes.len());
+        let mut losses = self.score(&classes[..whole]);
+        let all: Vec<usize> = (whole..classes.len()).collect();
+        for steps in all.chunks(ROWS) {
+            let windows: Vec<u32> =
+                steps.iter().flat_map(|&t| &classes[t - past..t]).copied().collect();
+            let input = self.input(&windows, [steps.len(), past]);
+            let (hidden, _) = self.network.recurrent.forward(input, None);
+            let last = hidden.slice_dim(1, past - 1..past);
+            let targets: Vec<u32> = steps.iter().map(|&t| classes[t]).collect();
+            losses
+                .extend(cross_entropy(&host(self.network.readout.forward(last)), &targets).losses);
+        }
+        losses
+    }
+
+    /// The mean loss of a window of several rows as a tensor whose backward pass gives the gradient of all
+    /// weights, the losses of its steps, and the state after it. The derivative of the softmax is written by
+    /// hand, on both paths.
+    pub fn loss(
+        &self,
+        inputs: &[u32],
+        targets: &[u32],
+        shape: [usize; 2],
+        state: Option<C::State<Tensor<3>>>,
+    ) -> (Tensor<1>, Vec<f64>, C::State<Tensor<3>>) {
+        let (logits, state) = self.forward(inputs, shape, state);
+        let CrossEntropy { losses, mut d_logits } = cross_entropy(&host(logits.clone()), targets);
+        let share = 1.0 / targets.len() as f64;
+        d_logits.iter_mut().for_each(|gradient| *gradient *= share);
+        let options = (&logits.device(), logits.dtype());
+        let d_logits = Tensor::<2>::from_data(TensorData::new(d_logits, logits.dims()), options);
+        // Linear in the logits with ∂L/∂O as the slope: its gradient is that of the loss.
+        ((logits * d_logits).sum(), losses, Self::step_state(state))
+    }
+
+    /// Reads the weights: those of the network as [`Network::load_safetensors`] does, and
+    /// `embedding.weight`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_safetensors(self, bytes: &[u8], file: &str) -> Result<Self, WeightsError> {
+        weights::read(self, bytes, file, "")
+    }
+
+    /// Writes the weights with those names.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save_safetensors(&self, path: impl AsRef<Path>) -> Result<(), WeightsError> {
+        weights::save(self, path.as_ref(), "")
+    }
+}
+
+impl<C: Cell> NamedWeights for CharacterModel<Recurrent<C>> {
+    fn for_each_named(&mut self, prefix: &str, each: Each<'_>) -> Result<(), WeightsError> {
+        if let Some(embedding) = &mut self.embedding {
+            each(format!("{prefix}embedding.weight"), embedding)?;
+        }
+        self.network.for_each_named(prefix, each)
+    }
+}

@@ -1,0 +1,228 @@
+//! Checkpoints: everything that a training needs to go on as if nothing had happened.
+//!
+//! One is a safetensors file: the weights by PyTorch's names, and beside them `training.state.0`, … (the carried
+//! state), `training.optimizer` (the bytes of Burn's record), and in its metadata the progress and a
+//! checksum. A run keeps `last`, the one before it, `previous`, and the `best` by validation.
+
+use crate::files;
+use crate::nn::weights::{self, NamedWeights, TRAINING};
+use burn::module::{Module, ModuleMapper, Param, ParamId};
+use burn::tensor::{DType, Tensor, TensorData};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Serialize, de::DeserializeOwned};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a checkpoint could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// A file could not be read or written.
+    #[error("{0}")]
+    File(#[from] io::Error),
+    /// Not a checkpoint, or one that is not whole.
+    #[error("{file} is not a whole checkpoint: {reason}")]
+    Torn {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// No checkpoint.
+    #[error("{0} has no checkpoint: train there first")]
+    None(String),
+}
+
+/// A checkpoint in memory.
+#[derive(Clone, Debug)]
+pub struct Checkpoint<P> {
+    /// The file's bytes, for the weights.
+    pub bytes: Vec<u8>,
+    /// The carried state.
+    pub state: Vec<TensorData>,
+    /// The bytes of the optimizer's record.
+    pub optimizer: Vec<u8>,
+    /// How far the training is.
+    pub progress: P,
+}
+
+/// The larger ones do not fit the memory of a machine that this is for.
+const LARGEST: u64 = 8 << 30;
+
+/// The bytes of a checkpoint.
+pub(crate) fn encode<P: Serialize>(
+    model: &impl NamedWeights,
+    state: &[TensorData],
+    optimizer: &[u8],
+    progress: &P,
+) -> Vec<u8> {
+    let mut tensors = weights::tensors(model);
+    for (s, data) in state.iter().enumerate() {
+        tensors.insert(format!("{TRAINING}state.{s}"), data.clone());
+    }
+    let progress = toml::to_string(progress).expect("progress is plain data");
+    let mut views: BTreeMap<&str, TensorView<'_>> = BTreeMap::new();
+    let optimizer_name = format!("{TRAINING}optimizer");
+    let optimizer = TensorView::new(Dtype::U8, vec![optimizer.len()], optimizer);
+    views.insert(&optimizer_name, optimizer.expect("as many bytes as it says"));
+    for (name, data) in &tensors {
+        let dtype = if data.dtype() == DType::F64 { Dtype::F64 } else { Dtype::F32 };
+        let shape: Vec<usize> = data.shape().iter().copied().collect();
+        let view = TensorView::new(dtype, shape, data.as_bytes()).expect("data has its shape");
+        views.insert(name, view);
+    }
+    let checksum = checksum(&progress, views.iter().map(|(name, view)| (*name, view.data())));
+    let metadata =
+        HashMap::from([("checksum".to_string(), checksum), ("progress".to_string(), progress)]);
+    safetensors::serialize(views, Some(metadata)).expect("tensors and names are in order")
+}
+
+/// CRC-32 over the progress, and every tensor's name and bytes in the order of their names.
+fn checksum<'a>(progress: &str, tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(progress.as_bytes());
+    for (name, bytes) in tensors {
+        hasher.update(name.as_bytes());
+        hasher.update(bytes);
+    }
+    format!("{:08x}", hasher.finalize())
+}
+
+impl<P: DeserializeOwned> Checkpoint<P> {
+    /// Of a file's bytes; `file` is what errors call it.
+    ///
+    /// # Errors
+    /// If it is not safetensors, was not written here, or its checksum is another one.
+    pub fn decode(bytes: Vec<u8>, file: &str) -> Result<Self, CheckpointError> {
+        let torn = |reason: String| CheckpointError::Torn { file: file.into(), reason };
+        let (_, header) =
+            SafeTensors::read_metadata(&bytes).map_err(|error| torn(error.to_string()))?;
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| torn(error.to_string()))?;
+        let noted =
+            |key: &str| header.metadata().as_ref().and_then(|notes| notes.get(key).cloned());
+        let (Some(progress), Some(expected)) = (noted("progress"), noted("checksum")) else {
+            return Err(torn("it holds weights, and no progress".into()));
+        };
+        let sorted: BTreeMap<&str, &[u8]> = tensors
+            .names()
+            .into_iter()
+            .map(|name| (name, tensors.tensor(name).expect("it has its names").data()))
+            .collect();
+        let found = checksum(&progress, sorted.iter().map(|(name, bytes)| (*name, *bytes)));
+        if found != expected {
+            return Err(torn(format!("its checksum is {found} where {expected} is noted")));
+        }
+        let optimizer = sorted.get(format!("{TRAINING}optimizer").as_str()).copied();
+        let optimizer = optimizer.ok_or_else(|| torn("it has no optimizer".into()))?.to_vec();
+        let state = (0..)
+            .map_while(|s| tensors.tensor(&format!("{TRAINING}state.{s}")).ok())
+            .map(|view| {
+                let dtype = if view.dtype() == Dtype::F64 { DType::F64 } else { DType::F32 };
+                TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), dtype)
+            })
+            .collect();
+        let progress = toml::from_str(&progress).map_err(|error| torn(error.message().into()))?;
+        Ok(Self { state, optimizer, progress, bytes })
+    }
+}
+
+/// Where a run keeps its checkpoints.
+#[derive(Clone, Debug)]
+pub struct Checkpoints {
+    folder: PathBuf,
+}
+
+impl Checkpoints {
+    /// Those of the run in that folder.
+    pub fn of(run: &Path) -> Self {
+        Self { folder: run.join("checkpoint") }
+    }
+
+    /// The file of that name: `last`, `previous`, `best`.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.safetensors"))
+    }
+
+    /// Forgets the checkpoints of an earlier training.
+    ///
+    /// # Errors
+    /// If the folder cannot be made or a file not removed.
+    pub fn clear(&self) -> io::Result<()> {
+        std::fs::create_dir_all(&self.folder)?;
+        for name in ["last", "previous", "best"] {
+            match std::fs::remove_file(self.file(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the last one; the one that was the last is kept as `previous`.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn save_last(&self, bytes: &[u8]) -> io::Result<()> {
+        let last = self.file("last");
+        if last.exists() {
+            std::fs::rename(&last, self.file("previous"))?;
+        }
+        files::replace(&last, bytes)
+    }
+
+    /// Writes the best one.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save_best(&self, bytes: &[u8]) -> io::Result<()> {
+        files::replace(&self.file("best"), bytes)
+    }
+
+    /// The first of the named ones that is whole, and why those before it are not.
+    ///
+    /// # Errors
+    /// If there is none: the reason of the first that is there.
+    pub fn first<P: DeserializeOwned>(
+        &self,
+        names: &[&str],
+    ) -> Result<(Checkpoint<P>, Vec<CheckpointError>), CheckpointError> {
+        let mut refused = Vec::new();
+        for name in names {
+            let path = self.file(name);
+            let shown = path.display().to_string();
+            let too_long = |bytes: u64| io::Error::other(format!("{shown} has {bytes} bytes"));
+            let read = std::fs::metadata(&path).and_then(|metadata| match metadata.len() {
+                bytes if bytes > LARGEST => Err(too_long(bytes)),
+                _ => std::fs::read(&path),
+            });
+            match read {
+                Ok(bytes) => match Checkpoint::decode(bytes, &shown) {
+                    Ok(checkpoint) => return Ok((checkpoint, refused)),
+                    Err(error) => refused.push(error),
+                },
+                // A kill between two renamings leaves no last one: the previous one is it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    let text = format!("cannot read {shown}: {error}");
+                    refused.push(io::Error::new(error.kind(), text).into());
+                }
+            }
+        }
+        let none = || CheckpointError::None(self.folder.display().to_string());
+        Err(refused.into_iter().next().unwrap_or_else(none))
+    }
+}
+
+/// The module with parameter numbers 1, 2, …, by which an optimizer's record finds its parameters in another
+/// process.
+pub fn numbered<M: Module>(module: M) -> M {
+    struct Numbers(u64);
+    impl ModuleMapper for Numbers {
+        fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            self.0 += 1;
+            let (_, value, mapper) = parameter.consume();
+            Param::from_mapped_value(ParamId::from(self.0), value, mapper)
+        }
+    }
+    module.map(&mut Numbers(0))
+}

@@ -1,0 +1,435 @@
+//! The promises of `bptt train text`: it learns, it scores by the chain rule, and it goes on after any end.
+
+use bptt::cell::Lstm;
+use bptt::data::text::{UNKNOWN, Vocabulary};
+use bptt::model::CharacterModel;
+use bptt::nn::{Gradient, Random, Recurrent};
+use bptt::train::checkpoint::Checkpoint;
+use bptt::train::host;
+use bptt::train::text::Progress;
+use burn::module::Module;
+use burn::tensor::{DType, Device};
+use rand::{RngExt, SeedableRng};
+use safetensors::SafeTensors;
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+fn command(arguments: &[&str], folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bptt"));
+    command.args(arguments).current_dir(folder).env("RAYON_NUM_THREADS", "1");
+    command
+}
+
+fn bptt(arguments: &[&str], folder: &Path) -> Output {
+    command(arguments, folder).output().expect("the program starts")
+}
+
+fn json(arguments: &[&str], folder: &Path) -> Value {
+    let output = bptt(arguments, folder);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("one JSON object")
+}
+
+/// Words in an order that has a rule: each is followed by one of two.
+fn text(words: usize, seed: u64) -> String {
+    const WORDS: [&str; 5] = ["tide ", "rises, ", "über ", "stones ", "again.\n"];
+    let mut random = Random::seed_from_u64(seed);
+    let mut word = 0;
+    let mut text = String::new();
+    for _ in 0..words {
+        text += WORDS[word];
+        word = (word + 1 + usize::from(random.random::<f64>() < 0.3)) % WORDS.len();
+    }
+    text
+}
+
+const SMALL: [&str; 15] = [
+    "--backend",
+    "flex",
+    "--hidden",
+    "16",
+    "--layers",
+    "2",
+    "--batch",
+    "8",
+    "--window",
+    "16",
+    "--lr",
+    "0.01",
+    "--checkpoint-every",
+    "7",
+    "--quiet",
+];
+
+fn trained(folder: &Path, run: &str, more: &[&str]) -> Value {
+    let arguments = [&["train", "text", "text.txt", "--json", "--out", run], &SMALL[..], more];
+    json(&arguments.concat(), folder)
+}
+
+/// Every tensor of the last checkpoint but the optimizer's record, whose order is not fixed, and the progress.
+fn last(folder: &Path, run: &str) -> (Vec<(String, Vec<u8>)>, Progress) {
+    let file = folder.join(run).join("checkpoint/last.safetensors");
+    let bytes = std::fs::read(file).unwrap();
+    let checkpoint = Checkpoint::<Progress>::decode(bytes, "last").unwrap();
+    let tensors = SafeTensors::deserialize(&checkpoint.bytes).unwrap();
+    let mut all: Vec<(String, Vec<u8>)> = tensors
+        .iter()
+        .filter(|(name, _)| *name != "training.optimizer")
+        .map(|(name, tensor)| (name.to_string(), tensor.data().to_vec()))
+        .collect();
+    all.sort();
+    assert!(all.len() >= 10, "weights of two layers and of the readout");
+    (all, checkpoint.progress)
+}
+
+#[test]
+fn a_text_is_learnt_scored_and_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("text.txt"), text(6000, 1)).unwrap();
+    let result = trained(folder, "runs/a", &["--epochs", "3"]);
+    let valid = result["valid_loss"].as_f64().unwrap();
+    let pairs = result["baselines"]["pair_frequency"].as_f64().unwrap();
+    assert!(valid < 0.6 * pairs, "{result}");
+    assert_eq!((&result["epochs"], &result["done"]), (&3.into(), &true.into()));
+    for file in
+        ["config.toml", "vocabulary.toml", "metrics.jsonl", "report.html", "learning_curve.png"]
+    {
+        assert!(folder.join("runs/a").join(file).exists(), "{file}");
+    }
+    let metrics = std::fs::read_to_string(folder.join("runs/a/metrics.jsonl")).unwrap();
+    let epochs: Vec<Value> =
+        metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(epochs.len(), 3);
+    let best = epochs.iter().map(|epoch| epoch["valid_loss"].as_f64().unwrap());
+    assert_eq!(best.fold(f64::INFINITY, f64::min), valid);
+
+    // The validation text by itself has the loss that training has printed for it.
+    let whole = text(6000, 1);
+    let characters: Vec<char> = whole.chars().collect();
+    let start = characters.len() - (characters.len() as f64 * 0.1) as usize;
+    let end: String = characters[start..].iter().collect();
+    std::fs::write(folder.join("end.txt"), &end).unwrap();
+    let score = |more: &[&str]| {
+        json(
+            &[&["score", "runs/a", "end.txt", "--backend", "flex", "--json"], more].concat(),
+            folder,
+        )
+    };
+    let plain = score(&[]);
+    let nats = |score: &Value| score["nats_per_step"].as_f64().unwrap();
+    assert!((nats(&plain) - valid).abs() < 1e-6, "{plain} {valid}");
+    let steps = bptt(&["score", "runs/a", "end.txt", "--backend", "flex", "--per-step"], folder);
+    let mut rows = csv::Reader::from_reader(steps.stdout.as_slice());
+    let rows: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
+    let sum: f64 = rows.iter().map(|row| row[2].parse::<f64>().unwrap()).sum();
+    assert!((sum - plain["nats"].as_f64().unwrap()).abs() < 1e-6 * sum);
+    let read: String = rows.iter().map(|row| row[1].to_string()).collect();
+    assert_eq!(read, end);
+    // Order and the past carry information.
+    let (shuffled, forgetful) = (score(&["--shuffle"]), score(&["--forget", "1"]));
+    assert!(nats(&shuffled) > 2.0 * valid && nats(&forgetful) > 1.3 * valid);
+    assert!((nats(&score(&["--forget", "500"])) - valid).abs() < 0.01);
+
+    let drawn = |more: &[&str]| {
+        let fixed =
+            ["generate", "runs/a", "--backend", "flex", "--length", "200", "--prompt", "tide "];
+        String::from_utf8(bptt(&[&fixed, more].concat(), folder).stdout).unwrap()
+    };
+    assert_eq!(drawn(&[]), drawn(&[]));
+    assert_ne!(drawn(&[]), drawn(&["--seed", "2"]));
+    let greedy = drawn(&["--temperature", "0"]);
+    assert!(greedy.starts_with("tide rises, über stones again.\ntide rises, "), "{greedy}");
+    assert_eq!(greedy.chars().count(), 5 + 200 + 1);
+
+    let list = json(&["runs", "--json"], folder);
+    assert_eq!(list["rows"][0]["done"], true, "{list}");
+    std::fs::remove_file(folder.join("runs/a/report.html")).unwrap();
+    assert!(bptt(&["report", "runs/a"], folder).status.success());
+    let page = std::fs::read_to_string(folder.join("runs/a/report.html")).unwrap();
+    assert!(page.contains("A sample") && page.contains("frequency of pairs"));
+
+    // A configuration repeats a run, and flags go before it.
+    let again = ["train", "text", "--config", "runs/a/config.toml", "--quiet", "--json"];
+    json(&[&again[..], &["--out", "runs/b"]].concat(), folder);
+    assert_eq!(last(folder, "runs/a"), last(folder, "runs/b"));
+    let other = json(&[&again[..], &["--epochs", "1", "--out", "runs/c"]].concat(), folder);
+    assert_eq!(other["epochs"], 1);
+}
+
+#[test]
+fn both_paths_learn_the_same_in_f64() {
+    let device = Device::flex().autodiff();
+    let text = text(60, 3);
+    let vocabulary = Vocabulary::of(&text, 1);
+    let classes = vocabulary.classes_of(text.as_bytes());
+    let (inputs, targets) = (&classes[..120], &classes[1..121]);
+    for embedding in [None, Some(5)] {
+        let model = |gradient| -> CharacterModel<Recurrent<Lstm>> {
+            let configure = |config: bptt::nn::RecurrentConfig| config.with_gradient(gradient);
+            let mut random = Random::seed_from_u64(4);
+            let sizes = [7, 2];
+            let options = (&device, DType::F64);
+            let classes = vocabulary.classes();
+            CharacterModel::new(
+                Lstm::default(),
+                classes,
+                embedding,
+                sizes,
+                configure,
+                options,
+                &mut random,
+            )
+        };
+        let gradients = |gradient| {
+            let model = model(gradient);
+            let (loss, losses, _) = model.loss(inputs, targets, [6, 20], None);
+            let mut gradients = loss.backward();
+            let weights = &model.network.recurrent.layers[0].directions[0];
+            let w_x = weights.w_x.as_ref().unwrap().val().grad_remove(&mut gradients).unwrap();
+            let w_2 = model.network.readout.w_2.val().grad_remove(&mut gradients).unwrap();
+            let e = model.embedding.as_ref().map(|e| e.val().grad_remove(&mut gradients).unwrap());
+            let all = [Some(w_x), Some(w_2), e].into_iter().flatten().flat_map(host);
+            (all.collect::<Vec<f64>>(), losses.iter().sum::<f64>() / losses.len() as f64)
+        };
+        let (by_hand, loss) = gradients(Gradient::Manual);
+        let (autodiff, _) = gradients(Gradient::Autodiff);
+        let size = autodiff.iter().map(|g| g * g).sum::<f64>().sqrt();
+        let worst = by_hand.iter().zip(&autodiff).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(worst < 1e-13 * size, "{worst} {size}");
+
+        // The slope of the loss along the gradient of W_2, by a central difference.
+        let along = |step: f64| {
+            let mut moved = model(Gradient::Manual);
+            let (loss, ..) = moved.loss(inputs, targets, [6, 20], None);
+            let gradient = moved.network.readout.w_2.val().grad(&loss.backward()).unwrap();
+            let norm: f64 = host(gradient.clone()).iter().map(|g| g * g).sum();
+            let w_2 = moved.network.readout.w_2.val().inner() + gradient * step;
+            moved.network.readout.w_2 = burn::module::Param::from_tensor(
+                burn::tensor::Tensor::from_data(w_2.into_data(), (&device, DType::F64)),
+            );
+            let (_, losses, _) = moved.loss(inputs, targets, [6, 20], None);
+            (losses.iter().sum::<f64>() / losses.len() as f64, norm)
+        };
+        let ((up, norm), (down, _)) = (along(1e-4), along(-1e-4));
+        let slope = (up - down) / 2e-4;
+        assert!((slope - norm).abs() < 1e-6 * norm, "{slope} {norm} at {loss}");
+    }
+}
+
+#[test]
+fn the_score_is_the_walk_step_by_step() {
+    let device = Device::flex();
+    let vocabulary = Vocabulary::of("abc", 1);
+    let mut random = Random::seed_from_u64(1);
+    let model: CharacterModel<Recurrent<Lstm>> = CharacterModel::new(
+        Lstm::default(),
+        vocabulary.classes(),
+        None,
+        [5, 1],
+        |config| config,
+        (&device, DType::F64),
+        &mut random,
+    );
+    let classes: Vec<u32> = (0..5000).map(|_| random.random_range(1..4)).collect();
+    let losses = model.score(&classes);
+    let (mut state, mut before) = (None, UNKNOWN);
+    for (t, &class) in classes.iter().enumerate() {
+        let (logits, next) = model.forward(&[before], [1, 1], state);
+        let logits = host(logits);
+        let sum: f64 = logits.iter().map(|logit| logit.exp()).sum();
+        assert!((losses[t] - (sum.ln() - logits[class as usize])).abs() < 1e-12, "{t}");
+        (state, before) = (Some(next), class);
+    }
+    assert_eq!(model.score_forgetting(&classes[..300], 300), model.score(&classes[..300]));
+}
+
+fn started(arguments: &[&str], folder: &Path) -> Child {
+    command(arguments, folder).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// How often a training is killed; `BPTT_KILLS` sets another number.
+fn kills() -> usize {
+    std::env::var("BPTT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(50)
+}
+
+#[test]
+fn a_training_that_is_killed_ends_with_the_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("text.txt"), text(3000, 1)).unwrap();
+    let more = ["--epochs", "3", "--dropout", "0.2", "--truncate", "random:0.05"];
+    let clock = std::time::Instant::now();
+    trained(folder, "runs/whole", &more);
+    let time = clock.elapsed();
+    let expected = last(folder, "runs/whole");
+    let mut random = Random::seed_from_u64(std::process::id().into());
+    let (mut killed, mut finished) = (0, 0);
+    while killed < kills() {
+        let run = format!("runs/{finished}");
+        let new = [&["train", "text", "text.txt", "--out", &run], &SMALL[..], &more].concat();
+        let on = ["train", "text", "--resume", &run, "--quiet"];
+        loop {
+            let begun = folder.join(&run).join("vocabulary.toml").exists();
+            let mut child = started(if begun { &on } else { &new }, folder);
+            std::thread::sleep(time.mul_f64(random.random::<f64>() * 0.8));
+            match child.try_wait().unwrap() {
+                Some(status) => assert!(status.success()),
+                None => {
+                    child.kill().unwrap();
+                    child.wait().unwrap();
+                    killed += 1;
+                    continue;
+                }
+            }
+            break;
+        }
+        assert_eq!(last(folder, &run), expected, "after {killed} kills");
+        finished += 1;
+    }
+    println!("{killed} kills in {finished} trainings, all with the weights of the whole one");
+}
+
+#[test]
+fn other_settings_go_on_to_the_bit_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("text.txt"), text(1200, 1)).unwrap();
+    for more in [
+        &["--dtype", "f64", "--optimizer", "sgd", "--schedule", "warmup:20"][..],
+        &["--dtype", "f64", "--embedding", "6", "--accumulate", "2", "--schedule", "decay:0.5"],
+        &["--bytes", "--cell", "gru", "--optimizer", "rmsprop", "--backend", "ndarray"],
+        &["--cell", "elman", "--optimizer", "adamw", "--schedule", "linear", "--lr", "0.003"],
+        &["--optimizer", "rprop", "--lr", "0.0001", "--gradient", "autodiff", "--window", "8"],
+    ] {
+        let _ = std::fs::remove_dir_all(folder.join("runs"));
+        let more: Vec<&str> = more.to_vec();
+        // Flags are given once.
+        let fixed: Vec<&str> =
+            SMALL.chunks(2).filter(|pair| !more.contains(&pair[0])).flatten().copied().collect();
+        let new = |run| {
+            [&["train", "text", "text.txt", "--epochs", "2", "--out", run], &fixed[..], &more]
+                .concat()
+        };
+        let whole = bptt(&new("runs/whole"), folder);
+        assert!(whole.status.success(), "{}", String::from_utf8_lossy(&whole.stderr));
+        // The checkpoint before the last is gone on from: the last one is torn.
+        std::fs::create_dir_all(folder.join("runs/part")).unwrap();
+        assert!(bptt(&new("runs/part"), folder).status.success());
+        let file = folder.join("runs/part/checkpoint/last.safetensors");
+        let mut bytes = std::fs::read(&file).unwrap();
+        let end = bytes.len() - 9;
+        bytes[end] ^= 1;
+        std::fs::write(&file, &bytes).unwrap();
+        let on = bptt(&["train", "text", "--resume", "runs/part", "--quiet"], folder);
+        let warned = String::from_utf8(on.stderr).unwrap();
+        assert!(on.status.success() && warned.contains("checksum"), "{warned}");
+        assert_eq!(last(folder, "runs/part"), last(folder, "runs/whole"), "{more:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_a_run_that_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("text.txt"), text(6000, 1)).unwrap();
+    let new =
+        [&["train", "text", "text.txt", "--epochs", "40", "--out", "runs/a"], &SMALL[..]].concat();
+    let mut child = started(&new, folder);
+    while !folder.join("runs/a/checkpoint/last.safetensors").exists() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let interrupted =
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupted.success() && child.wait().unwrap().success());
+    let (_, progress) = last(folder, "runs/a");
+    assert!(!progress.done && progress.step > 0);
+    let more = (progress.epochs.len() + 1).to_string();
+    let on = json(
+        &["train", "text", "--resume", "runs/a", "--epochs", &more, "--quiet", "--json"],
+        folder,
+    );
+    assert_eq!(on["done"], true, "{on}");
+}
+
+#[test]
+fn what_cannot_be_is_refused_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
+    write("text.txt", text(300, 1).as_bytes());
+    write("latin.txt", b"one\ntwo caf\xe9\n");
+    write("empty.txt", b"");
+    write("strange.toml", b"hidden = 8\nhiden = 9\n");
+    write("torn.toml", b"hidden = [\n");
+    write("wrong.toml", b"bytes = 3\n");
+    write("short.txt", b"abc");
+    let small = [
+        "train", "text", "text.txt", "--batch", "2", "--window", "8", "--hidden", "4", "--epochs",
+        "1", "--quiet",
+    ];
+    assert!(bptt(&[&small[..], &["--out", "run"]].concat(), folder).status.success());
+    std::fs::create_dir_all(folder.join("noise/checkpoint")).unwrap();
+    for file in ["config.toml", "vocabulary.toml"] {
+        std::fs::copy(folder.join("run").join(file), folder.join("noise").join(file)).unwrap();
+    }
+    for name in ["last", "best", "previous"] {
+        write(
+            &format!("noise/checkpoint/{name}.safetensors"),
+            b"\xff\xff\xff\xff\xff\xff\xff\x7f{}",
+        );
+    }
+    std::fs::create_dir(folder.join("other")).unwrap();
+    let config = std::fs::read_to_string(folder.join("run/config.toml")).unwrap();
+    write("other/config.toml", format!("surplus = 1\n{config}").as_bytes());
+    for (arguments, part) in [
+        (&["train", "text", "latin.txt"][..], "line 2, byte 11"),
+        (&["train", "text", "absent.txt"], "absent.txt"),
+        (&["train", "text", "empty.txt"], "there is no text"),
+        (&["train", "text", "short.txt"], "none to validate on"),
+        (&["train", "text", "text.txt", "--window", "5000"], "too few"),
+        (&["train", "text", "text.txt", "--config", "strange.toml"], "unknown key 'hiden'"),
+        (&["train", "text", "text.txt", "--config", "torn.toml"], "torn.toml, line 1"),
+        (&["train", "text", "text.txt", "--config", "wrong.toml"], "neither true nor false"),
+        (&["train", "text", "text.txt", "--config", "absent.toml"], "absent.toml"),
+        (&["train", "text", "text.txt", "--schedule", "sometimes"], "is no schedule"),
+        (&["train", "text", "--resume", "nowhere"], "nowhere"),
+        (&["generate", "noise"], "not a whole checkpoint"),
+        (&["generate", "nowhere"], "nowhere"),
+        (&["generate", "other"], "unknown key 'surplus'"),
+        (&["generate", "run", "--temperature", "-1"], "--temperature"),
+        (&["score", "run", "latin.txt"], "line 2, byte 11"),
+        (&["score", "run", "empty.txt"], "there is no text"),
+        (&["report", "noise"], "not a whole checkpoint"),
+        (&["runs", "nowhere"], "nowhere"),
+    ] {
+        let output = bptt(arguments, folder);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.starts_with("error: ") && said.lines().count() == 1, "{arguments:?}: {said}");
+        assert!(said.contains(part), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn a_model_maps_over_its_weights() {
+    // The numbering that ties the optimizer's record to the weights reaches each of them once.
+    let vocabulary = Vocabulary::of("ab", 1);
+    let mut random = Random::seed_from_u64(1);
+    let model: CharacterModel<Recurrent<Lstm>> = CharacterModel::new(
+        Lstm::default(),
+        vocabulary.classes(),
+        Some(3),
+        [4, 2],
+        |config| config,
+        (&Device::flex(), DType::F32),
+        &mut random,
+    );
+    let numbered = bptt::train::checkpoint::numbered(model);
+    let ids: Vec<u64> = burn::module::list_param_ids(&numbered).iter().map(|id| id.val()).collect();
+    assert_eq!(ids, (1..=ids.len() as u64).collect::<Vec<_>>());
+    assert_eq!(numbered.num_params(), 3 * 3 + (3 + 4) * 16 + 32 + (4 + 4) * 16 + 32 + 4 * 3 + 3);
+}
