@@ -5,8 +5,8 @@ use bptt::cell;
 use bptt::data::reber::{EmbeddedReberString, SYMBOLS};
 use bptt::data::task::{Asked, Measure, Sequences, Task, TaskSettings};
 use bptt::nn::{Gradient, Random, Truncation};
-use bptt::train::run::{Config, Run, RunError};
 use bptt::train::task::{NetworkSettings, Settings, Start, answers, train};
+use bptt::train::task_run::{TaskConfig, TaskRun, TaskRunError};
 use burn::tensor::{DType, Tensor};
 use rand::SeedableRng;
 
@@ -222,7 +222,7 @@ fn a_run_comes_back_as_it_was() {
     let settings = settings(Gradient::Manual);
     let lstm = cell::Lstm::default();
     let fit = train(lstm, task.as_ref(), &settings, |_, _, _| {}).unwrap();
-    let config = Config {
+    let config = TaskConfig {
         version: "0".into(),
         cell: "lstm".into(),
         dtype: "f64".into(),
@@ -236,8 +236,8 @@ fn a_run_comes_back_as_it_was() {
         task: chosen,
         network: settings.network.clone(),
     };
-    Run::save(folder.path(), config.clone(), &fit.network).unwrap();
-    let run = Run::open(folder.path()).unwrap();
+    TaskRun::save(folder.path(), config.clone(), &fit.network).unwrap();
+    let run = TaskRun::open(folder.path()).unwrap();
     assert_eq!(run.config, config);
     let [before, after] = run.networks(lstm, &settings.device, DType::F64).unwrap();
     let sequences = task.draw(4, &mut Random::seed_from_u64(8));
@@ -257,11 +257,11 @@ fn a_run_comes_back_as_it_was() {
         ("steps = 12", "steps = 12\nepochs = 3", "epochs"),
     ] {
         std::fs::write(&path, text.replace(from, to)).unwrap();
-        let refused = Run::open(folder.path()).unwrap_err().to_string();
+        let refused = TaskRun::open(folder.path()).unwrap_err().to_string();
         assert!(refused.contains(word) && !refused.contains('\n'), "{refused}");
     }
     std::fs::write(&path, text.replace("hidden = 6", "hidden = 7")).unwrap();
-    let other = Run::open(folder.path()).unwrap();
+    let other = TaskRun::open(folder.path()).unwrap();
     let refused = other.networks(lstm, &settings.device, DType::F64).unwrap_err();
-    assert!(matches!(refused, RunError::Weights(_)), "{refused}");
+    assert!(matches!(refused, TaskRunError::Weights(_)), "{refused}");
 }

@@ -6,7 +6,7 @@ use bptt::model::CharacterModel;
 use bptt::nn::{Gradient, Random, Recurrent};
 use bptt::train::checkpoint::Checkpoint;
 use bptt::train::host;
-use bptt::train::text::Progress;
+use bptt::train::lessons::Progress;
 use burn::module::Module;
 use burn::tensor::{DType, Device};
 use rand::{RngExt, SeedableRng};
@@ -94,9 +94,7 @@ fn a_text_is_learnt_scored_and_gone_on_with() {
     let pairs = result["baselines"]["pair_frequency"].as_f64().unwrap();
     assert!(valid < 0.6 * pairs, "{result}");
     assert_eq!((&result["epochs"], &result["done"]), (&3.into(), &true.into()));
-    for file in
-        ["config.toml", "vocabulary.toml", "metrics.jsonl", "report.html", "learning_curve.png"]
-    {
+    for file in ["config.toml", "data.toml", "metrics.jsonl", "report.html", "learning_curve.png"] {
         assert!(folder.join("runs/a").join(file).exists(), "{file}");
     }
     let metrics = std::fs::read_to_string(folder.join("runs/a/metrics.jsonl")).unwrap();
@@ -272,7 +270,7 @@ fn a_training_that_is_killed_ends_with_the_same_weights() {
         let new = [&["train", "text", "text.txt", "--out", &run], &SMALL[..], &more].concat();
         let on = ["train", "text", "--resume", &run, "--quiet"];
         loop {
-            let begun = folder.join(&run).join("vocabulary.toml").exists();
+            let begun = folder.join(&run).join("data.toml").exists();
             let mut child = started(if begun { &on } else { &new }, folder);
             std::thread::sleep(time.mul_f64(random.random::<f64>() * 0.8));
             match child.try_wait().unwrap() {
@@ -373,7 +371,7 @@ fn what_cannot_be_is_refused_in_one_line() {
     ];
     assert!(bptt(&[&small[..], &["--out", "run"]].concat(), folder).status.success());
     std::fs::create_dir_all(folder.join("noise/checkpoint")).unwrap();
-    for file in ["config.toml", "vocabulary.toml"] {
+    for file in ["config.toml", "data.toml"] {
         std::fs::copy(folder.join("run").join(file), folder.join("noise").join(file)).unwrap();
     }
     for name in ["last", "best", "previous"] {

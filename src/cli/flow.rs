@@ -12,8 +12,8 @@ use bptt::plot::gradient_by_time::{Curve, GradientByTime};
 use bptt::plot::lag_maps::{LagMap, LagMaps};
 use bptt::plot::page::{Page, Section, Table};
 use bptt::recurrence::flow::{Flow, LayerFlow, StateFlow};
-use bptt::train::run::Run;
 use bptt::train::task::{NetworkSettings, Start, each_loss, network};
+use bptt::train::task_run::TaskRun;
 use burn::tensor::{DType, Device};
 use clap::builder::PossibleValuesParser;
 use rand::SeedableRng;
@@ -121,14 +121,14 @@ struct Look<'a> {
     sequences: &'a Sequences,
     device: &'a Device,
     dtype: DType,
-    run: Option<&'a Run>,
+    run: Option<&'a TaskRun>,
     settings: NetworkSettings,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let device = arguments.compute.device()?;
     let dtype = DType::from(arguments.compute.dtype);
-    let opened = arguments.run.as_deref().map(Run::open).transpose()?;
+    let opened = arguments.run.as_deref().map(TaskRun::open).transpose()?;
     let task = match &opened {
         Some(run) => run.task()?,
         None => TaskSettings::Adding { time: arguments.time.unwrap_or(100) }.task()?,

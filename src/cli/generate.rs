@@ -5,7 +5,6 @@ use super::{Failure, text_report};
 use bptt::cell::{self, Cell};
 use bptt::data::text::{Sampling, UNKNOWN};
 use bptt::nn::Random;
-use bptt::train::text::trained;
 use bptt::train::text_run::TextRun;
 use burn::tensor::{DType, Device};
 use rand::SeedableRng;
@@ -76,11 +75,7 @@ impl cell::Visitor for Generator<'_> {
         let Self { arguments, run, device } = self;
         let dtype = DType::from(arguments.compute.dtype);
         let vocabulary = &run.data.vocabulary;
-        let (model, _, refused) =
-            trained(cell, vocabulary, &run.config.model, &run.folder, (&device, dtype))?;
-        for error in refused {
-            eprintln!("warning: {error}");
-        }
+        let model = text_report::model(cell, &run, &device, dtype)?;
         let prompt = vocabulary.classes_of(arguments.prompt.as_bytes());
         let strange = prompt.iter().filter(|&&class| class == UNKNOWN).count();
         if strange > 0 {

@@ -17,6 +17,7 @@ mod series;
 mod task;
 mod text;
 mod text_report;
+mod training;
 
 use bptt::kernel::InstructionSet;
 use clap::{Parser, Subcommand, error::ErrorKind};
@@ -39,7 +40,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Train a network on a generated task or on a file
-    Train(TrainArguments),
+    Train(Box<TrainArguments>),
     /// Draw a text from a trained model
     Generate(generate::Arguments),
     /// Say how probable a file is to a trained model

@@ -3,6 +3,7 @@
 use super::Failure;
 use bptt::backend::Backend;
 use bptt::nn::{Gradient, Truncation};
+use bptt::train::lessons::Computing;
 use burn::tensor::{DType, Device, FloatDType};
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
@@ -54,6 +55,18 @@ pub struct Backward {
 }
 
 impl Backward {
+    /// How the gradient is computed and where.
+    pub fn computing(&self, compute: &Compute) -> Result<Computing, Failure> {
+        self.check()?;
+        Ok(Computing {
+            truncation: self.truncate,
+            memory_budget: self.memory_budget,
+            gradient: self.gradient.into(),
+            dtype: compute.dtype.into(),
+            device: compute.device()?,
+        })
+    }
+
     /// Refuses what contradicts itself.
     pub fn check(&self) -> Result<(), Failure> {
         match (self.memory_budget, self.gradient) {

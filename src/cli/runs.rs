@@ -4,9 +4,8 @@ use super::output::table;
 use super::{Failure, text_report};
 use bptt::backend::Backend;
 use bptt::cell::{self, Cell};
-use bptt::train::checkpoint::Checkpoints;
-use bptt::train::run::Run;
-use bptt::train::text::Progress;
+use bptt::train::run::Summary;
+use bptt::train::task_run::TaskRun;
 use bptt::train::text_run::TextRun;
 use burn::tensor::DType;
 use std::path::{Path, PathBuf};
@@ -48,14 +47,12 @@ struct Row {
 }
 
 fn row(run: PathBuf) -> Option<Row> {
-    if let Ok(TextRun { folder: run, config, .. }) = TextRun::open(&run) {
-        let last = Checkpoints::of(&run).first::<Progress>(&["last", "previous", "best"]).ok();
-        let progress = last.map(|(last, _)| last.progress).unwrap_or_default();
+    if let Ok(Summary { task, cell, progress }) = Summary::of(&run) {
         let (epochs, done) = (Some(progress.epochs.len()), Some(progress.done));
         let valid_loss = progress.best().map(|best| best.valid_loss);
-        return Some(Row { run, task: config.task, cell: config.cell, epochs, valid_loss, done });
+        return Some(Row { run, task, cell, epochs, valid_loss, done });
     }
-    let opened = Run::open(&run).ok()?;
+    let opened = TaskRun::open(&run).ok()?;
     let task = opened.task().ok()?.name().to_string();
     let cell = opened.config.cell;
     Some(Row { run, task, cell, epochs: None, valid_loss: None, done: None })

@@ -1,12 +1,11 @@
 //! `bptt score`: how probable a file is to a trained model.
 
-use super::Failure;
 use super::options::{Compute, size};
 use super::output::table;
+use super::{Failure, text_report};
 use bptt::cell::{self, Cell};
 use bptt::data::text::{UNKNOWN, read};
 use bptt::nn::Random;
-use bptt::train::text::trained;
 use bptt::train::text_run::TextRun;
 use burn::tensor::{DType, Device};
 use rand::SeedableRng;
@@ -88,11 +87,7 @@ impl cell::Visitor for Scorer<'_> {
         if arguments.shuffle {
             classes.shuffle(&mut Random::seed_from_u64(arguments.compute.seed));
         }
-        let (model, _, refused) =
-            trained(cell, vocabulary, &run.config.model, &run.folder, (&device, dtype))?;
-        for error in refused {
-            eprintln!("warning: {error}");
-        }
+        let model = text_report::model(cell, &run, &device, dtype)?;
         let losses = match arguments.forget {
             Some(past) => model.score_forgetting(&classes, past),
             None => model.score(&classes),

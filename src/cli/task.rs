@@ -7,10 +7,10 @@ use super::output::{self, Output, table};
 use bptt::cell::{self, Cell};
 use bptt::data::task::{Measure, Task, TaskSettings};
 use bptt::plot::learning_curve::LearningCurve;
-use bptt::train::run::{Config, Run};
 use bptt::train::task::{
     Fit, NetworkSettings, Score, Settings, Start, TaskTrainingError, check, train,
 };
+use bptt::train::task_run::{TaskConfig, TaskRun};
 use burn::tensor::{DType, Device};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -262,7 +262,7 @@ impl cell::Visitor for Learner<'_> {
         let fit = fit.map_err(|error| explained(error, training))?;
         let seconds = start.elapsed().as_secs_f64();
 
-        let config = Config {
+        let config = TaskConfig {
             version: env!("CARGO_PKG_VERSION").into(),
             cell: training.cell.clone(),
             dtype: training.compute.dtype.name().into(),
@@ -276,7 +276,7 @@ impl cell::Visitor for Learner<'_> {
             task: chosen,
             network,
         };
-        Run::save(&folder, config, &fit.network)?;
+        TaskRun::save(&folder, config, &fit.network)?;
         let curve = LearningCurve {
             train: fit.train_losses.clone(),
             valid: fit.tests.iter().map(|score| score.loss).collect(),

@@ -7,8 +7,10 @@ use bptt::model::CharacterModel;
 use bptt::nn::{Random, Recurrent};
 use bptt::plot::learning_curve::LearningCurve;
 use bptt::plot::page::{Page, Section, Table};
+use bptt::train::checkpoint::Checkpoints;
 use bptt::train::host;
-use bptt::train::text::trained;
+use bptt::train::lessons::{Progress, Trained, trained};
+use bptt::train::text::untrained;
 use bptt::train::text_run::TextRun;
 use burn::tensor::{DType, Device};
 use rand::SeedableRng;
@@ -28,7 +30,10 @@ pub fn comparison(run: &TextRun, valid_loss: f64) -> Vec<Vec<String>> {
     };
     let config = &run.config;
     let [single, pair] = run.data.baselines;
-    let name = format!("{}, {} × {} units", config.cell, config.model.layers, config.model.hidden);
+    let name = format!(
+        "{}, {} × {} units",
+        config.cell, config.subject.model.layers, config.subject.model.hidden
+    );
     vec![
         row(name, valid_loss),
         row("frequency of pairs".into(), pair),
@@ -57,6 +62,23 @@ pub fn generate<C: Cell>(
     }
 }
 
+/// The trained model of a run.
+pub fn model<C: Cell>(
+    cell: C,
+    run: &TextRun,
+    device: &Device,
+    dtype: DType,
+) -> Result<CharacterModel<Recurrent<C>>, Failure> {
+    let (config, classes) = (&run.config, run.data.vocabulary.classes());
+    let (model, seed) = (&config.subject.model, config.training.seed);
+    let untrained = untrained(cell, classes, model, seed, |config| config, (device, dtype));
+    let Trained { model, refused } = trained(untrained, &run.folder)?;
+    for error in refused {
+        eprintln!("warning: {error}");
+    }
+    Ok(model)
+}
+
 /// Writes `report.html` and the pictures from what is in the run's folder, and returns their paths.
 pub fn write<C: Cell>(
     cell: C,
@@ -66,14 +88,9 @@ pub fn write<C: Cell>(
 ) -> Result<Vec<PathBuf>, Failure> {
     const SAMPLE: usize = 800;
     let (config, data) = (&run.config, &run.data);
-    let (model, _, refused) =
-        trained(cell, &data.vocabulary, &config.model, &run.folder, (device, dtype))?;
-    for error in refused {
-        eprintln!("warning: {error}");
-    }
-    let (last, _) = bptt::train::checkpoint::Checkpoints::of(&run.folder)
-        .first::<bptt::train::text::Progress>(&["last", "previous", "best"])?;
-    let progress = last.progress;
+    let model = model(cell, run, device, dtype)?;
+    let progress = Checkpoints::of(&run.folder).first::<Progress>(&["last", "previous", "best"])?.0;
+    let progress = progress.progress;
     let best = progress.best().ok_or_else(|| {
         Failure(format!("the run {} has no epoch yet: go on with --resume", run.folder.display()))
     })?;
@@ -88,7 +105,7 @@ pub fn write<C: Cell>(
     let [png, svg] = curve.save(&run.folder.join("learning_curve"))?;
     let picture = std::fs::read_to_string(&svg)?;
 
-    let mut random = Random::seed_from_u64(config.model.seed);
+    let mut random = Random::seed_from_u64(config.training.seed);
     let sampling = Sampling { temperature: 0.8, top_k: None, top_p: None };
     let (mut sample, mut count) = (Vec::new(), 0);
     generate(&model, &[], sampling, &mut random, |class| {
@@ -105,14 +122,15 @@ pub fn write<C: Cell>(
             format!("{:.2e}", epoch.lr),
         ]
     });
-    let paths: Vec<String> = config.path.iter().map(|path| path.display().to_string()).collect();
+    let paths: Vec<String> =
+        config.subject.path.iter().map(|path| path.display().to_string()).collect();
     let shown = run.folder.display();
     let page = Page {
         title: "A model of a text".into(),
         introduction: format!(
             "A network of {} layers of {} units ({}) learnt {} characters of {} and was tested on the {} that follow. Its best epoch, {}, needs {:.4} nats ({:.4} bits) a character there.",
-            config.model.layers,
-            config.model.hidden,
+            config.subject.model.layers,
+            config.subject.model.hidden,
             config.cell,
             data.training,
             paths.join(", "),

@@ -117,10 +117,13 @@ pub struct NoCounterpart {
 /// What a checkpoint holds beside the weights has names that start so.
 pub(crate) const TRAINING: &str = "training.";
 
-/// A weight by PyTorch's name, as PyTorch lays it out.
-pub(crate) trait Named {
+/// A weight as PyTorch lays it out.
+pub trait Named {
+    /// Its shape there.
     fn shape(&self) -> Vec<usize>;
+    /// Its numbers, in row-major order.
     fn data(&self) -> TensorData;
+    /// Takes numbers of that shape and order.
     fn set(&mut self, data: TensorData);
 }
 
@@ -181,11 +184,14 @@ impl DirectionWeights {
 }
 
 /// What is done with each weight and its name.
-pub(crate) type Each<'a> = &'a mut dyn FnMut(String, &mut dyn Named) -> Result<(), WeightsError>;
+pub type Each<'a> = &'a mut dyn FnMut(String, &mut dyn Named) -> Result<(), WeightsError>;
 
 /// A module whose weights have PyTorch's names.
-pub(crate) trait NamedWeights: Clone {
-    /// Calls `each` with every weight and its name.
+pub trait NamedWeights: Clone {
+    /// Calls `each` with every weight and its name, before which the prefix stands.
+    ///
+    /// # Errors
+    /// The first that `each` returns.
     fn for_each_named(&mut self, prefix: &str, each: Each<'_>) -> Result<(), WeightsError>;
 }
 

@@ -1,14 +1,17 @@
-//! Training: optimizers that Burn lacks, and the loops behind the training commands.
+//! Training: [`lessons`], the loop over the windows of data from a file, with checkpoints and the folder of a [`run`];
+//! the loops of the generated tasks; optimizers that Burn lacks.
 
 pub mod checkpoint;
 mod clip;
 pub mod count;
+pub mod lessons;
 mod optimizer;
 mod rprop;
 pub mod run;
 mod schedule;
 pub mod series;
 pub mod task;
+pub mod task_run;
 pub mod text;
 pub mod text_run;
 

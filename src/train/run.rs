@@ -1,23 +1,32 @@
-//! The folder of a training run: what it was asked to do, `config.toml`, and the weights that came of it,
-//! `checkpoint/last.safetensors`.
+//! The folder of a training run on a file: `config.toml`, whose keys are the flags that repeat it, `data.toml` (what it
+//! learnt from), `metrics.jsonl` (an epoch a line), and the checkpoints.
 
-use super::task::{NetworkSettings, TaskTrainingError, network};
-use crate::cell::Cell;
-use crate::data::task::{Task, TaskError, TaskSettings};
+use super::checkpoint::Checkpoints;
+use super::lessons::{Progress, Settings};
 use crate::files;
-use crate::model::Network;
-use crate::nn::Recurrent;
-use crate::nn::weights::WeightsError;
-use burn::tensor::{DType, Device};
+use serde::{Serialize, de::DeserializeOwned};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Everything that is needed to repeat a run.
+/// What a run is about.
+pub trait Subject: Clone + Serialize + DeserializeOwned {
+    /// The name of the task, as the command line calls it.
+    const TASK: &'static str;
+    /// What is kept of the data: enough to use the model, and to notice other data.
+    type Data: Clone + PartialEq + Serialize + DeserializeOwned;
+}
+
+/// Everything that is needed to repeat a run; the keys are flags.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
+#[serde(rename_all = "kebab-case")]
+pub struct RunConfig<S> {
     /// The version of this crate.
     pub version: String,
+    /// The name of the task.
+    pub task: String,
+    /// The files, how they are read, and the sizes of the model.
+    #[serde(flatten)]
+    pub subject: S,
     /// The cell, as the command line calls it.
     pub cell: String,
     /// Data type: f32 or f64.
@@ -26,20 +35,14 @@ pub struct Config {
     pub backend: String,
     /// Who wrote the derivative.
     pub gradient: String,
-    /// Which part of the gradient was computed.
+    /// Which part of the gradient within a window was computed.
     pub truncate: String,
-    /// The most optimizer steps.
-    pub steps: usize,
-    /// Sequences of a step.
-    pub batch: usize,
-    /// Adam's learning rate.
-    pub lr: f64,
-    /// Largest norm of the gradient.
-    pub clip: f64,
-    /// The task.
-    pub task: TaskSettings,
-    /// The network.
-    pub network: NetworkSettings,
+    /// The bytes that the manual path may keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_budget: Option<usize>,
+    /// How it was trained.
+    #[serde(flatten)]
+    pub training: Settings,
 }
 
 /// Why a run could not be read or written.
@@ -56,15 +59,6 @@ pub enum RunError {
         /// What is wrong, and where.
         reason: String,
     },
-    /// The weights are not those of the configuration.
-    #[error(transparent)]
-    Weights(#[from] WeightsError),
-    /// A task that makes no sense.
-    #[error(transparent)]
-    Task(#[from] TaskError),
-    /// A network that cannot be.
-    #[error(transparent)]
-    Network(#[from] TaskTrainingError),
 }
 
 /// The text of a file of a run, which is small.
@@ -78,83 +72,98 @@ pub(super) fn read_limited(path: &Path) -> Result<String, RunError> {
     let file = std::fs::File::open(path).map_err(named)?;
     file.take(LARGEST + 1).read_to_string(&mut text).map_err(named)?;
     if text.len() as u64 > LARGEST {
-        let reason = "it is larger than such a file can be".into();
-        return Err(RunError::Config { file: path.display().to_string(), reason });
+        return Err(refused(path, "it is larger than such a file can be"));
     }
     Ok(text)
 }
 
-/// The folder of a run.
-#[derive(Clone, Debug)]
-pub struct Run {
-    folder: PathBuf,
-    /// What it was asked to do.
-    pub config: Config,
+/// What such a file says.
+pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, RunError> {
+    let text = read_limited(path)?;
+    toml::from_str(&text).map_err(|error| {
+        let line = error.span().map(|span| text[..span.start].lines().count().max(1));
+        let line = line.map_or(String::new(), |line| format!("line {line}: "));
+        refused(path, &format!("{line}{}", error.message()))
+    })
 }
 
-impl Run {
-    /// Writes a new run.
+fn refused(path: &Path, reason: &str) -> RunError {
+    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    RunError::Config { file: path.display().to_string(), reason }
+}
+
+/// The folder of a run.
+#[derive(Clone, Debug)]
+pub struct Run<S: Subject> {
+    /// Where it is.
+    pub folder: PathBuf,
+    /// What it was asked to do.
+    pub config: RunConfig<S>,
+    /// What it learnt from.
+    pub data: S::Data,
+}
+
+impl<S: Subject> Run<S> {
+    /// Writes the configuration of a run and what it learns from.
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn save<C: Cell>(
-        folder: &Path,
-        config: Config,
-        network: &Network<Recurrent<C>>,
-    ) -> Result<Self, RunError> {
-        let run = Self { folder: folder.into(), config };
-        std::fs::create_dir_all(folder.join("checkpoint"))?;
-        network.save_safetensors(run.weights())?;
-        let text = toml::to_string(&run.config).expect("a configuration is plain data");
+    pub fn create(folder: &Path, config: RunConfig<S>, data: S::Data) -> Result<Self, RunError> {
+        let text = toml::to_string(&config).expect("a configuration is plain data");
         files::replace(&folder.join("config.toml"), text.as_bytes())?;
-        Ok(run)
+        let text = toml::to_string(&data).expect("plain data");
+        files::replace(&folder.join("data.toml"), text.as_bytes())?;
+        Ok(Self { folder: folder.into(), config, data })
     }
 
-    /// Reads the configuration of a run.
+    /// Reads them.
     ///
     /// # Errors
-    /// If it cannot be read or does not describe a run.
+    /// If one cannot be read, or does not describe a run of this task.
     pub fn open(folder: &Path) -> Result<Self, RunError> {
-        let path = folder.join("config.toml");
-        let refused = |reason: String| {
-            let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
-            RunError::Config { file: path.display().to_string(), reason }
+        let file = folder.join("config.toml");
+        let table: toml::Table = read(&file)?;
+        let task = table.get("task").and_then(toml::Value::as_str);
+        if task != Some(S::TASK) {
+            return Err(refused(&file, &format!("it is a run of another task than {}", S::TASK)));
+        }
+        let config: RunConfig<S> = table
+            .clone()
+            .try_into()
+            .map_err(|error: toml::de::Error| refused(&file, error.message()))?;
+        let known = toml::Table::try_from(&config).expect("a configuration is plain data");
+        if let Some(unknown) = table.keys().find(|key| !known.contains_key(*key)) {
+            return Err(refused(&file, &format!("unknown key '{unknown}'")));
+        }
+        let data = read(&folder.join("data.toml"))?;
+        Ok(Self { folder: folder.into(), config, data })
+    }
+}
+
+/// What a run on a file says of itself, whatever its task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// The name of the task.
+    pub task: String,
+    /// The cell.
+    pub cell: String,
+    /// How far its training is.
+    pub progress: Progress,
+}
+
+impl Summary {
+    /// Of the run in that folder.
+    ///
+    /// # Errors
+    /// If there is no configuration of such a run.
+    pub fn of(folder: &Path) -> Result<Self, RunError> {
+        let file = folder.join("config.toml");
+        let table: toml::Table = read(&file)?;
+        let text = |key: &str| table.get(key).and_then(toml::Value::as_str).map(String::from);
+        let (Some(task), Some(cell)) = (text("task"), text("cell")) else {
+            return Err(refused(&file, "it names no task, or no cell"));
         };
-        let text = read_limited(&path)?;
-        let config: Config = toml::from_str(&text).map_err(|error| {
-            let line = error.span().map(|span| text[..span.start].lines().count().max(1));
-            let line = line.map_or(String::new(), |line| format!("line {line}: "));
-            refused(format!("{line}{}", error.message()))
-        })?;
-        Ok(Self { folder: folder.into(), config })
-    }
-
-    /// The task.
-    ///
-    /// # Errors
-    /// If its sizes make no sense.
-    pub fn task(&self) -> Result<Box<dyn Task>, RunError> {
-        Ok(self.config.task.task()?)
-    }
-
-    /// The network before training and after it, for the cell of the configuration.
-    ///
-    /// # Errors
-    /// If the weights cannot be read or are another network's.
-    pub fn networks<C: Cell>(
-        &self,
-        cell: C,
-        device: &Device,
-        dtype: DType,
-    ) -> Result<[Network<Recurrent<C>>; 2], RunError> {
-        let task = self.task()?;
-        let settings = &self.config.network;
-        let before = network(cell, task.as_ref(), settings, |config| config, (device, dtype))?;
-        let after = before.clone().load_safetensors(self.weights())?;
-        Ok([before, after])
-    }
-
-    fn weights(&self) -> PathBuf {
-        self.folder.join("checkpoint").join("last.safetensors")
+        let last = Checkpoints::of(folder).first::<Progress>(&["last", "previous", "best"]).ok();
+        Ok(Self { task, cell, progress: last.map(|(last, _)| last.progress).unwrap_or_default() })
     }
 }

@@ -1,0 +1,364 @@
+//! The training loop, written once for whatever is learnt from a file: [`Lessons`] says what a window of the data
+//! teaches, [`learn`] takes the optimizer's steps, validates after each epoch, and keeps checkpoints.
+//!
+//! Everything that is drawn in a step comes from the seed and the step's number, so a training that is resumed from a
+//! checkpoint goes on to the bit.
+
+use super::checkpoint::{self, Checkpoint, CheckpointError, Checkpoints, numbered};
+use super::{Diverged, OptimizerName, Schedule, clip_norm};
+use crate::files;
+use crate::nn::weights::{self, NamedWeights, WeightsError};
+use crate::nn::{Gradient, RecurrentConfig, Truncation};
+use burn::module::Module;
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::tensor::{Bytes, DType, Device, Tensor};
+use std::io;
+use std::path::Path;
+
+/// What is learnt, a window of the data after the other.
+pub trait Lessons {
+    /// The model that learns.
+    type Model: Module + NamedWeights;
+
+    /// Windows of an epoch: each gives one gradient.
+    fn windows(&self) -> usize;
+
+    /// What a window teaches. `state` is what the window before it has handed on; it is empty in an epoch's first.
+    fn lesson(&self, model: &Self::Model, window: Window, state: Vec<Tensor<3>>) -> Lesson;
+
+    /// The loss of a model without autodiff on the data that validate.
+    fn validate(&self, model: &Self::Model) -> f64;
+}
+
+/// Which window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The epoch, from 0.
+    pub epoch: usize,
+    /// The window's number in it, from 0.
+    pub number: usize,
+}
+
+/// What a window teaches.
+#[derive(Clone, Debug)]
+pub struct Lesson {
+    /// The tensor whose backward pass gives the gradient.
+    pub loss: Tensor<1>,
+    /// The loss.
+    pub value: f64,
+    /// What is handed on to the next window; it carries no gradient.
+    pub state: Vec<Tensor<3>>,
+}
+
+/// How to train.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Settings {
+    /// Seed of the weights and of all that is drawn.
+    pub seed: u64,
+    /// Share of the outputs between layers that training drops.
+    pub dropout: f64,
+    /// Passes over the training data.
+    pub epochs: usize,
+    /// Rows of a window: streams of a text, windows of a series.
+    pub batch: usize,
+    /// Steps of time of a window. The gradient does not pass its border.
+    pub window: usize,
+    /// Windows whose gradients are added up to one optimizer step.
+    pub accumulate: usize,
+    /// Optimizer.
+    pub optimizer: OptimizerName,
+    /// Learning rate at the start.
+    pub lr: f64,
+    /// How it goes on.
+    pub schedule: Schedule,
+    /// Largest norm of the gradient of all parameters together.
+    pub clip: f64,
+    /// Epochs without a better validation after which the training ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stop: Option<usize>,
+    /// Optimizer steps between two checkpoints within an epoch.
+    pub checkpoint_every: usize,
+}
+
+/// How the gradient is computed and where.
+#[derive(Clone, Debug)]
+pub struct Computing {
+    /// Which part of the gradient within a window.
+    pub truncation: Truncation,
+    /// The bytes that the manual path may keep for its backward pass.
+    pub memory_budget: Option<usize>,
+    /// Who writes the derivative.
+    pub gradient: Gradient,
+    /// F32 or F64.
+    pub dtype: DType,
+    /// The backend's device.
+    pub device: Device,
+}
+
+impl Computing {
+    /// The configuration of a recurrent stack that is trained like that.
+    pub fn configure(&self, config: RecurrentConfig, settings: &Settings) -> RecurrentConfig {
+        config
+            .with_dropout(settings.dropout)
+            .with_truncation(self.truncation)
+            .with_memory_budget(self.memory_budget)
+            .with_gradient(self.gradient)
+    }
+}
+
+/// An epoch that is done.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Epoch {
+    /// Its number, from 1.
+    pub epoch: usize,
+    /// Optimizer steps until its end.
+    pub steps: usize,
+    /// The training loss, dropout and all.
+    pub train_loss: f64,
+    /// The validation loss after it.
+    pub valid_loss: f64,
+    /// The learning rate of its last step.
+    pub lr: f64,
+}
+
+/// How far a training is.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Progress {
+    /// Optimizer steps.
+    pub step: usize,
+    /// The losses of this epoch so far, added up, and how many.
+    pub sum: (f64, usize),
+    /// The epochs that are done.
+    pub epochs: Vec<Epoch>,
+    /// Whether there is nothing more to do.
+    pub done: bool,
+}
+
+impl Progress {
+    /// The epoch with the smallest validation loss.
+    pub fn best(&self) -> Option<Epoch> {
+        self.epochs.iter().copied().min_by(|a, b| a.valid_loss.total_cmp(&b.valid_loss))
+    }
+
+    fn epochs_since_best(&self) -> usize {
+        self.best().map_or(0, |best| self.epochs.len() - best.epoch)
+    }
+}
+
+/// What a training says of itself.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// After an optimizer step: how many are done, of how many, and its loss.
+    Step {
+        /// Done.
+        step: usize,
+        /// Of all.
+        steps: usize,
+        /// The loss.
+        loss: f64,
+    },
+    /// After an epoch.
+    Epoch(&'a Progress),
+}
+
+/// Why a training ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum LearningError {
+    /// Not one optimizer step in an epoch.
+    #[error(
+        "{windows} windows of training data are fewer than the {accumulate} of one optimizer step: lower --accumulate, --batch or --window"
+    )]
+    TooFew {
+        /// Windows of an epoch.
+        windows: usize,
+        /// Windows of an optimizer step.
+        accumulate: usize,
+    },
+    /// The loss stopped being a number.
+    #[error(transparent)]
+    Diverged(#[from] Diverged),
+    /// A checkpoint could not be read or written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The checkpoint is another model's.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The optimizer's record could not be read or written.
+    #[error("the optimizer's record: {0}")]
+    Optimizer(String),
+}
+
+impl From<io::Error> for LearningError {
+    fn from(error: io::Error) -> Self {
+        Self::Checkpoint(error.into())
+    }
+}
+
+/// The optimizer steps of an epoch and of all epochs.
+///
+/// # Errors
+/// If there is not one.
+pub fn steps(lessons: &impl Lessons, settings: &Settings) -> Result<[usize; 2], LearningError> {
+    let (windows, accumulate) = (lessons.windows(), settings.accumulate);
+    match windows / accumulate {
+        0 => Err(LearningError::TooFew { windows, accumulate }),
+        epoch => Ok([epoch, epoch * settings.epochs]),
+    }
+}
+
+/// The model of a run's best checkpoint by validation or, where there is none yet, of its last; and why a better
+/// checkpoint could not be read.
+///
+/// # Errors
+/// If there is no whole checkpoint, or it is another model's.
+pub fn trained<M: Module + NamedWeights>(
+    untrained: M,
+    run: &Path,
+) -> Result<Trained<M>, LearningError> {
+    let (checkpoint, refused): (Checkpoint<Progress>, _) =
+        Checkpoints::of(run).first(&["best", "last", "previous"])?;
+    let file = run.display().to_string();
+    let model = weights::read(untrained, &checkpoint.bytes, &file, "")?;
+    Ok(Trained { model, refused })
+}
+
+/// See [`trained`].
+#[derive(Debug)]
+pub struct Trained<M> {
+    /// The model.
+    pub model: M,
+    /// Why better checkpoints could not be read.
+    pub refused: Vec<CheckpointError>,
+}
+
+/// Trains the model, validates after each epoch, and keeps metrics and checkpoints in the folder of the run. It goes on
+/// from `resume` if that is given. It ends after the step in which `listen` returns false, with a checkpoint. Returns
+/// the model after the last step and the progress.
+///
+/// # Errors
+/// If there are too few windows, the loss stops being a number, or files cannot be written or, to resume, read.
+pub fn learn<L: Lessons>(
+    lessons: &L,
+    mut model: L::Model,
+    settings: &Settings,
+    computing: &Computing,
+    run: &Path,
+    resume: Option<Checkpoint<Progress>>,
+    mut listen: impl FnMut(Event<'_>) -> bool,
+) -> Result<(L::Model, Progress), LearningError> {
+    let Computing { dtype, ref device, .. } = *computing;
+    let device = device.clone().autodiff();
+    let [epoch_steps, steps] = steps(lessons, settings)?;
+    let checkpoints = Checkpoints::of(run);
+    let mut optimizer = settings.optimizer.init();
+    let mut progress = Progress::default();
+    let mut state: Vec<Tensor<3>> = Vec::new();
+    match resume {
+        Some(checkpoint) => {
+            let file = run.display().to_string();
+            model = weights::read(model, &checkpoint.bytes, &file, "")?;
+            let default = DType::from(Device::default().settings().float_dtype);
+            if default != dtype {
+                return Err(LearningError::Optimizer(format!(
+                    "Burn would read it as {default:?}, and the training is in {dtype:?}: configure Device::default() for that first"
+                )));
+            }
+            optimizer = optimizer
+                .from_bytes(Bytes::from_bytes_vec(checkpoint.optimizer))
+                .map_err(|error| LearningError::Optimizer(error.to_string()))?;
+            let tensors = checkpoint.state.into_iter();
+            state = tensors.map(|data| Tensor::from_data(data, (&device, dtype))).collect();
+            progress = checkpoint.progress;
+        }
+        None => checkpoints.clear()?,
+    }
+    model = numbered(model);
+
+    let finished = |progress: &Progress| {
+        let patience = settings.early_stop.unwrap_or(usize::MAX);
+        progress.step >= steps || progress.epochs_since_best() >= patience
+    };
+    progress.done = finished(&progress);
+    while !progress.done {
+        let (epoch, in_epoch) = (progress.step / epoch_steps, progress.step % epoch_steps);
+        // What is drawn in a step depends on nothing but its number.
+        device.seed(settings.seed.wrapping_add((progress.step as u64 + 1) << 20));
+        let lr = settings.lr * settings.schedule.factor(progress.step, steps, epoch_steps);
+        if in_epoch == 0 {
+            state.clear();
+            progress.sum = (0.0, 0);
+        }
+        let mut accumulated = GradientsAccumulator::new();
+        let mut sum = 0.0;
+        for part in 0..settings.accumulate {
+            let window = Window { epoch, number: in_epoch * settings.accumulate + part };
+            let lesson = lessons.lesson(&model, window, std::mem::take(&mut state));
+            state = lesson.state;
+            if !lesson.value.is_finite() {
+                let number = progress.step + 1;
+                let advice =
+                    "lower the learning rate with --lr, or the largest gradient norm with --clip";
+                let loss = lesson.value;
+                return Err(Diverged { loss, unit: "step", number, advice }.into());
+            }
+            sum += lesson.value;
+            let loss = lesson.loss / settings.accumulate as f64;
+            accumulated.accumulate(&model, GradientsParams::from_grads(loss.backward(), &model));
+        }
+        let mut gradients = accumulated.grads();
+        clip_norm(&mut gradients, &model, settings.clip);
+        model = optimizer.step(lr, model, gradients);
+        let loss = sum / settings.accumulate as f64;
+        progress.step += 1;
+        progress.sum = (progress.sum.0 + loss, progress.sum.1 + 1);
+
+        let epoch_done = progress.step.is_multiple_of(epoch_steps);
+        let mut best = false;
+        if epoch_done {
+            let before = progress.best();
+            let epoch = Epoch {
+                epoch: epoch + 1,
+                steps: progress.step,
+                train_loss: progress.sum.0 / progress.sum.1 as f64,
+                valid_loss: lessons.validate(&model.valid()),
+                lr,
+            };
+            progress.epochs.push(epoch);
+            best = before.is_none_or(|before| epoch.valid_loss < before.valid_loss);
+            progress.done = finished(&progress);
+        }
+        let go_on = match listen(Event::Step { step: progress.step, steps, loss }) {
+            true if epoch_done => listen(Event::Epoch(&progress)),
+            go_on => go_on,
+        };
+        if epoch_done || !go_on || progress.step.is_multiple_of(settings.checkpoint_every) {
+            let carried: Vec<_> = state.iter().map(Tensor::to_data).collect();
+            let record = optimizer
+                .into_bytes()
+                .map_err(|error| LearningError::Optimizer(error.to_string()))?;
+            let bytes = checkpoint::encode(&model, &carried, &record, &progress);
+            if best {
+                checkpoints.save_best(&bytes)?;
+            }
+            checkpoints.save_last(&bytes)?;
+        }
+        if epoch_done {
+            write_metrics(run, &progress)?;
+        }
+        if !go_on {
+            break;
+        }
+    }
+    write_metrics(run, &progress)?;
+    Ok((model.valid(), progress))
+}
+
+/// `metrics.jsonl`, an epoch a line.
+fn write_metrics(run: &Path, progress: &Progress) -> io::Result<()> {
+    let lines = progress
+        .epochs
+        .iter()
+        .map(|epoch| serde_json::to_string(epoch).expect("an epoch is plain data") + "\n");
+    files::replace(&run.join("metrics.jsonl"), lines.collect::<String>().as_bytes())
+}
