@@ -215,11 +215,12 @@ impl<C: Cell, E: Element> Work<E> for Block<'_, '_, C, E> {
         let mut apart = Buffer::stale(rows.len() * layout.apart_row());
         let panels: Vec<Panel> = panels::<E, I>(layout.hidden).collect();
         let step = layout.gates * layout.hidden * layout.hidden;
+        let bytes = step * size_of::<E>();
         let (to_a, to_apart) = (Shared(a.as_mut_ptr()), Shared(apart.as_mut_ptr()));
         let carried = Shared(walk.carried.as_mut_ptr());
         let d_parameters = Shared(walk.d_parameters.as_mut_ptr());
         let walk = &mut *walk;
-        in_shares((recurrence.timeline, &steps), &panels, step, threads, |share| {
+        in_shares((recurrence.timeline, &steps), &panels, (step, bytes), threads, |share| {
             let walk = RowsBackward {
                 cell: walk.cell,
                 recurrence,

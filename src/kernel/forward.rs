@@ -156,6 +156,7 @@ impl<C: Cell, E: Element> Work<E> for Advance<'_, '_, C, E> {
         let panels: Vec<Panel> = panels::<E, I>(layout.hidden).collect();
         let known = matches!(hidden, HiddenStates::Known(_));
         let step = if known { 0 } else { layout.gates * layout.hidden * layout.hidden };
+        let bytes = step * size_of::<E>();
         let to_others = Shared(others.as_mut_ptr());
         let hidden = match hidden {
             HiddenStates::New(all) => Hidden::New(Shared(all.as_mut_ptr())),
@@ -165,7 +166,7 @@ impl<C: Cell, E: Element> Work<E> for Advance<'_, '_, C, E> {
             let lead = tape.lead * layout.others();
             (Shared(tape.others[lead..].as_mut_ptr()), Shared(tape.kept.as_mut_ptr()))
         });
-        in_shares((timeline, &steps), &panels, step, machine.threads, |share| {
+        in_shares((timeline, &steps), &panels, (step, bytes), machine.threads, |share| {
             let ahead = (ROWS_AHEAD / share.rows.len()).max(1);
             let most = ahead * share.rows.len();
             let walk = RowsForward {

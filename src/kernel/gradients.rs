@@ -235,7 +235,7 @@ impl<E: Element> Work<E> for WeightGradients<'_, E> {
         }
         let Sums { features, hidden: hidden_rows, width, .. } = *sums;
         let rows = features + hidden_rows;
-        let mut left = Buffer::<E>::stale(rows * STEPS_AT_A_TIME);
+        let mut left = Buffer::<E>::stale(rows * STEPS_AT_A_TIME + I::LANES);
         let mut right = Buffer::<E>::stale(width * STEPS_AT_A_TIME);
         let mut previous = PreviousHidden::new(recurrence, layout.hidden, hidden);
         let mut end = walked.rows.end;
@@ -320,7 +320,8 @@ impl<'a, E: Element> PreviousHidden<'a, E> {
     }
 }
 
-/// Columns of some rows as the rows of tiles: for each tile, step after step its numbers.
+/// Columns of some rows as the rows of tiles: for each tile, step after step its numbers. Up to a register's worth of
+/// numbers behind them is written too.
 #[inline(always)]
 unsafe fn pack_left<E: Element, I: Simd<E>>(
     columns: usize,
@@ -330,16 +331,21 @@ unsafe fn pack_left<E: Element, I: Simd<E>>(
 ) {
     for tile in tiles::<E, I>(columns) {
         for k in 0..steps {
-            // SAFETY: the row has that many columns, and the buffer the place.
-            unsafe {
-                match row(k) {
-                    Some(row) => {
-                        std::ptr::copy_nonoverlapping(row.add(tile.start), to, tile.len());
-                    }
-                    None => (0..tile.len()).for_each(|i| *to.add(i) = E::default()),
+            let row = row(k);
+            for start in tile.clone().step_by(I::LANES) {
+                // SAFETY: the row has that many columns, and the buffer the place. What is written behind a tile's
+                // numbers is overwritten by those of the next step.
+                unsafe {
+                    let numbers = match row {
+                        Some(row) if start + I::LANES <= columns => I::load(row.add(start)),
+                        Some(row) => I::load_part(row.add(start), columns - start),
+                        None => I::splat(E::default()),
+                    };
+                    I::store(to.add(start - tile.start), numbers);
                 }
-                to = to.add(tile.len());
             }
+            // SAFETY: the next step's place.
+            to = unsafe { to.add(tile.len()) };
         }
     }
 }

@@ -7,9 +7,10 @@
 //!   the product has just left in the cache.
 //! - Instruction sets are chosen when the program runs: [`InstructionSet`]. The environment variable
 //!   [`VARIABLE`] forces one.
-//! - Threads take rows of the batch each and never wait for each other; where there are too few rows they
-//!   take hidden units each and meet after each step. Each number is one sum in one order, so the result
-//!   is the same to the bit for every number of threads.
+//! - Threads take rows of the batch each and never wait for each other; where there are too few rows, or the
+//!   recurrent weights do not stay in a core's cache, they take hidden units each and meet after each step. They are
+//!   as many as rayon's, and stay awake between two walks that follow soon. Each number is one sum in one order, so
+//!   the result is the same to the bit for every number of threads.
 //! - Working memory is kept from call to call, and none is asked for between two steps.
 //!
 //! Not served, and left to the walk in Burn's operations: projection, layer normalisation, zoneout and
@@ -30,6 +31,7 @@ mod simd;
 mod tests;
 mod threads;
 mod timeline;
+mod workers;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -51,12 +53,12 @@ use std::ops::Range;
 pub struct Machine {
     /// The instruction set.
     pub set: InstructionSet,
-    /// The most threads of rayon's pool at work.
+    /// The most threads at work.
     pub threads: usize,
 }
 
 impl Machine {
-    /// The instruction set of [`InstructionSet::chosen`] and all threads of rayon's pool.
+    /// The instruction set of [`InstructionSet::chosen`] and as many threads as rayon's pool has.
     ///
     /// # Panics
     /// If the environment asks for an instruction set that is not there.
@@ -72,7 +74,7 @@ impl Machine {
 }
 
 /// Multiplications that take a thread longer than it takes to wake it.
-const WORTH_A_THREAD: usize = 1 << 20;
+const WORTH_A_THREAD: usize = 1 << 22;
 
 /// What [`forward`] returns.
 pub struct Walked<E: Element> {

@@ -2,8 +2,8 @@
 
 use super::Timeline;
 use super::product::Panel;
+use super::workers::{Workers, wait_a_little};
 use std::ops::Range;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Memory that several threads write to, each its own part of it.
@@ -30,13 +30,17 @@ pub(super) fn in_parallel(parts: usize, part: impl Fn(usize) + Sync) {
     if parts == 1 {
         return part(0);
     }
-    rayon::scope(|scope| {
-        for i in 1..parts {
-            let part = &part;
-            scope.spawn(move |_| part(i));
-        }
-        part(0);
-    });
+    match Workers::at_hand(parts - 1) {
+        Some(workers) => workers.run(parts, &part),
+        // Another walk has them; rayon's threads take its parts one by one.
+        None => rayon::in_place_scope(|scope| {
+            for i in 1..parts {
+                let part = &part;
+                scope.spawn(move |_| part(i));
+            }
+            part(0);
+        }),
+    }
 }
 
 /// What one thread has of a walk: some rows of the batch, and some panels of hidden units. Threads that
@@ -71,13 +75,14 @@ impl Share<'_> {
     }
 }
 
-/// Shares a walk over some steps among threads, by rows or, where there are too few of them, by hidden
-/// units, and does each share on a thread of its own. `step` is how many multiplications a step of one
-/// row takes, and 0 if a step of some units needs nothing of the others.
+/// Shares a walk over some steps among threads, by rows or, where there are too few of them or the weights do not stay
+/// in a core's cache, by hidden units, and does each share on a thread of its own. `step` is how many multiplications a
+/// step of one row takes, which is the number of the recurrent weights, of that many bytes; 0 if a step of some units
+/// needs nothing of the others.
 pub(super) fn in_shares(
     (timeline, steps): (&Timeline, &Range<usize>),
     panels: &[Panel],
-    step: usize,
+    (step, weights): (usize, usize),
     threads: usize,
     part: impl Fn(Share<'_>) + Sync,
 ) {
@@ -92,16 +97,13 @@ pub(super) fn in_shares(
         });
     }
     let by_units = threads > 1
-        && threads <= rayon::current_num_threads()
         && panels.len() >= threads
-        && batch < ROWS_WORTH_A_THREAD * threads
+        && (batch < ROWS_WORTH_A_THREAD * threads || weights > STAYS_IN_A_CACHE)
         && batch * step > threads * STEP_WORTH_WAITING_FOR;
-    // One team at a time: if the threads of a pool were in several, each could wait for one that waits
-    // in another.
-    let alone = if by_units { ONE_TEAM.try_lock().ok() } else { None };
-    if alone.is_some() {
+    // Whoever meets others has to be at work at the same time as they.
+    if let Some(workers) = by_units.then(|| Workers::at_hand(threads - 1)).flatten() {
         let team = Team { size: threads, arrived: AtomicUsize::new(0), round: AtomicUsize::new(0) };
-        return in_parallel(threads, |i| {
+        return workers.run(threads, &|i| {
             part(Share { rows: 0..batch, panels: units(i), team: Some(&team), timeline });
         });
     }
@@ -114,10 +116,12 @@ pub(super) fn in_shares(
 /// With fewer rows than this for each thread, the threads share the hidden units instead.
 const ROWS_WORTH_A_THREAD: usize = 4;
 
+/// Bytes of recurrent weights that are still there, in the cache next to a core, when they are needed for the next step.
+/// Of more than these each thread reads its own units' alone.
+const STAYS_IN_A_CACHE: usize = 1 << 19;
+
 /// Multiplications that take a thread as long as it takes to meet the others.
 const STEP_WORTH_WAITING_FOR: usize = 1 << 15;
-
-static ONE_TEAM: Mutex<()> = Mutex::new(());
 
 /// Threads that go from step to step together.
 #[derive(Debug)]
@@ -138,8 +142,7 @@ impl Team {
         }
         let mut turns = 0;
         while self.round.load(Ordering::Acquire) == round {
-            turns += 1;
-            if turns < 10_000 { std::hint::spin_loop() } else { std::thread::yield_now() }
+            wait_a_little(&mut turns);
         }
     }
 }
