@@ -1,14 +1,18 @@
 //! What a model learns from: numeric series out of CSV files, cut into windows by time, the
 //! forecasts that cost nothing to make, and generated tasks.
 //!
-//! Reading order: [`series`] (a file becomes columns of numbers), [`windows`] (columns become
-//! standardised inputs and targets), [`naive`] (what any model has to beat), [`text`] (characters become classes), [`count`], and the tasks that
+//! Reading order: [`series`] (a file becomes columns of numbers), [`transform`] (logarithms and differences, and the way
+//! back), [`calendar`] (what a date says), [`features`] (rows of what a model reads), [`windows`] (the training rows and
+//! their scale), [`naive`] (what any model has to beat), [`accuracy`] (by how much), [`text`] (characters become classes), [`count`], and the tasks that
 //! need memory, [`task`]: [`adding`], [`copy`], [`order`], [`reber`].
 
+pub mod accuracy;
 pub mod adding;
+pub mod calendar;
 pub mod copy;
 pub mod count;
 mod dates;
+pub mod features;
 pub mod naive;
 pub mod order;
 pub mod reber;
@@ -17,4 +21,5 @@ pub mod series;
 mod series_error;
 pub mod task;
 pub mod text;
+pub mod transform;
 pub mod windows;

@@ -27,6 +27,9 @@ pub struct SeriesOptions {
     /// from 1 (a name that looks like a number is tried as a name first). Empty: every numeric
     /// column except the dates.
     pub columns: Vec<String>,
+    /// Columns to read that are known beside those, by name or number; they are not among the
+    /// columns that an empty `columns` takes.
+    pub exogenous: Vec<String>,
     /// The column to keep as labels, by name or number. `None`: the first that holds dates, if any.
     pub date_column: Option<String>,
     /// The byte between cells. `None`: comma, semicolon, tab or vertical bar, whichever fits.
@@ -39,10 +42,14 @@ pub struct Series {
     /// Names of the columns: from the header (made printable on one line, at most 60 characters),
     /// otherwise `column 1`, `column 2`, …
     pub names: Vec<String>,
+    /// Names of the exogenous columns.
+    pub exogenous_names: Vec<String>,
     /// The label of every row, when the file has a column of dates.
     pub dates: Option<Vec<String>>,
     /// `[column][row]`: finite numbers in the file's units, all columns equally long, at least two rows.
     pub values: Vec<Vec<f64>>,
+    /// The exogenous columns, as long as the others.
+    pub exogenous: Vec<Vec<f64>>,
 }
 
 impl Series {
@@ -163,6 +170,8 @@ struct Layout {
     names: Vec<String>,
     /// The columns to read.
     columns: Vec<usize>,
+    /// The columns that are known beside them.
+    exogenous: Vec<usize>,
     date: Option<usize>,
 }
 
@@ -185,6 +194,7 @@ impl Layout {
             has_header: false,
             names: Vec::new(),
             columns: Vec::new(),
+            exogenous: Vec::new(),
             date: None,
         };
         for row in sample {
@@ -240,20 +250,16 @@ impl Layout {
         delimiter: u8,
         options: &SeriesOptions,
     ) -> Result<(), SeriesError> {
-        for asked in &options.columns {
-            let index = self.find(asked, first)?;
-            if self.columns.contains(&index) {
-                return Err(SeriesError::AskedTwice {
-                    file: self.file.clone(),
-                    column: self.names[index].clone(),
-                });
-            }
-            self.columns.push(index);
-        }
+        self.exogenous = self.find_all(&options.exogenous, first, &[])?;
+        self.columns = self.find_all(&options.columns, first, &self.exogenous)?;
         if options.columns.is_empty() {
             self.columns = (0..self.width)
                 .filter(|&index| found[index].numeric && Some(index) != self.date)
+                .filter(|index| !self.exogenous.contains(index))
                 .collect();
+        }
+        if self.columns.is_empty() && !self.exogenous.is_empty() {
+            return Err(SeriesError::AllExogenous { file: self.file.clone() });
         }
         if self.columns.is_empty() {
             return Err(SeriesError::NoNumericColumn {
@@ -263,6 +269,27 @@ impl Layout {
             });
         }
         Ok(())
+    }
+
+    /// The columns asked for, none of them twice or among the others.
+    fn find_all(
+        &self,
+        asked: &[String],
+        first: &Row,
+        others: &[usize],
+    ) -> Result<Vec<usize>, SeriesError> {
+        let mut columns = Vec::new();
+        for asked in asked {
+            let index = self.find(asked, first)?;
+            if columns.contains(&index) || others.contains(&index) {
+                return Err(SeriesError::AskedTwice {
+                    file: self.file.clone(),
+                    column: self.names[index].clone(),
+                });
+            }
+            columns.push(index);
+        }
+        Ok(columns)
     }
 
     /// The column `asked` for by name or, failing that, by number.
@@ -305,11 +332,15 @@ impl Layout {
     }
 
     fn empty_series(&self) -> Series {
-        let names = self.columns.iter().map(|&index| self.names[index].clone());
+        let names = |columns: &[usize]| -> Vec<String> {
+            columns.iter().map(|&index| self.names[index].clone()).collect()
+        };
         Series {
-            names: names.collect(),
+            names: names(&self.columns),
+            exogenous_names: names(&self.exogenous),
             dates: self.date.map(|_| Vec::new()),
             values: vec![Vec::new(); self.columns.len()],
+            exogenous: vec![Vec::new(); self.exogenous.len()],
         }
     }
 
@@ -319,7 +350,8 @@ impl Layout {
         if let (Some(index), Some(dates)) = (self.date, &mut series.dates) {
             dates.push(self.filled_cell(row, index)?.to_owned());
         }
-        for (&index, values) in self.columns.iter().zip(&mut series.values) {
+        let columns = self.columns.iter().zip(&mut series.values);
+        for (&index, values) in columns.chain(self.exogenous.iter().zip(&mut series.exogenous)) {
             values.push(self.finite_number(row, index)?);
         }
         Ok(())
@@ -396,7 +428,8 @@ impl Column {
 /// where the rows below have a date or a number (in a column asked for by number, if any is), or
 /// words alone above text; no when it has a date like the rows below. Signs of a missing value are no words.
 fn has_header(first: &Row, found: &[Column], options: &SeriesOptions) -> bool {
-    let asked = || options.columns.iter().chain(&options.date_column);
+    let columns = || options.columns.iter().chain(&options.exogenous);
+    let asked = || columns().chain(&options.date_column);
     let is_word = |index: usize| {
         let cell = first.cell(index);
         !cell.is_empty() && number(cell).is_none() && !stands_for_missing(cell)
@@ -416,9 +449,7 @@ fn has_header(first: &Row, found: &[Column], options: &SeriesOptions) -> bool {
     if !found.iter().any(|column| column.numeric) {
         return all.clone().all(is_word);
     }
-    let numeric_asked: Vec<usize> = options
-        .columns
-        .iter()
+    let numeric_asked: Vec<usize> = columns()
         .filter_map(|asked| column_number(asked.trim(), found.len()))
         .filter(|&index| found[index].numeric)
         .collect();
@@ -499,6 +530,24 @@ mod tests {
             columns: asked.iter().map(|name| name.to_string()).collect(),
             ..SeriesOptions::default()
         }
+    }
+
+    #[test]
+    fn exogenous_columns_stand_beside_the_others() {
+        let text = "day,a,b,c\n2020-01-01,1,2,3\n2020-01-02,4,5,6\n";
+        let options = |columns: &[&str], exogenous: &[&str]| SeriesOptions {
+            exogenous: exogenous.iter().map(|name| (*name).into()).collect(),
+            ..self::columns(columns)
+        };
+        let series = read_with(text, &options(&[], &["b"])).unwrap();
+        assert_eq!((series.names, series.values), (vec!["a".into(), "c".into()], vec![vec![1.0, 4.0], vec![3.0, 6.0]]));
+        assert_eq!((series.exogenous_names, series.exogenous), (vec!["b".into()], vec![vec![2.0, 5.0]]));
+        let line = |columns: &[&str], exogenous: &[&str]| {
+            read_with(text, &options(columns, exogenous)).unwrap_err().to_string()
+        };
+        assert!(line(&["a"], &["2"]).contains("'a' is asked for twice"));
+        assert!(line(&[], &["a", "b", "c"]).contains("leave one to forecast"));
+        assert!(line(&[], &["d"]).contains("no column 'd'"));
     }
 
     #[test]

@@ -163,6 +163,12 @@ pub enum SeriesError {
         /// The known.
         known: String,
     },
+    /// Nothing is left to forecast.
+    #[error("{file}: every column that holds numbers is exogenous; leave one to forecast")]
+    AllExogenous {
+        /// The file.
+        file: String,
+    },
     /// Bytes that are not UTF-8.
     #[error("{file}, line {line}: the text is not UTF-8; save the file as UTF-8")]
     NotUtf8 {

@@ -82,7 +82,7 @@ pub enum WindowError {
 }
 
 /// The affine map of one column that gives its training rows mean 0 and deviation 1.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Standardisation {
     /// Mean of the training rows, in the column's units.
     pub mean: f64,

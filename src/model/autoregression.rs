@@ -48,7 +48,7 @@ pub enum AutoregressionError {
 }
 
 impl Autoregression {
-    /// AR(`lags`) of a series.
+    /// AR(`lags`) of a series; with no lags it is the mean.
     ///
     /// ```
     /// use bptt::model::Autoregression;
@@ -64,69 +64,58 @@ impl Autoregression {
     /// # Errors
     /// If there are fewer rows than coefficients, or the rows do not determine them.
     pub fn fit(series: &[f64], lags: usize) -> Result<Self, AutoregressionError> {
-        Self::fit_after(series, lags, lags)
-    }
-
-    /// The same over the rows from `first` on, so that several orders can be held against each other.
-    fn fit_after(series: &[f64], lags: usize, first: usize) -> Result<Self, AutoregressionError> {
-        let (width, least) = (lags + 1, first + lags + 2);
-        if series.len() < least {
-            return Err(AutoregressionError::TooShort { rows: series.len(), lags, least });
+        let least = least_squares(series, lags)?;
+        if least.determined < lags + 1 {
+            return Err(AutoregressionError::Singular(lags));
         }
-        let rows = series.len() - first;
-        let design = DMatrix::from_fn(rows, width, |row, column| match column {
-            0 => 1.0,
-            lag => series[first + row - lag],
-        });
-        let target = DVector::from_column_slice(&series[first..]);
-        let decomposition = design.clone().qr();
-        let mut projected = target.clone();
-        decomposition.q_tr_mul(&mut projected);
-        let r = decomposition.r();
-        let largest = r.diagonal().amax();
-        // Below that a direction of the design is rounding error.
-        let determined = r.diagonal().iter().all(|d| d.abs() > 1e-12 * largest);
-        let solved = r.solve_upper_triangular(&projected.rows(0, width).into_owned());
-        let coefficients =
-            solved.filter(|_| determined).ok_or(AutoregressionError::Singular(lags))?;
-        let residual = target - design * &coefficients;
+        let width = lags + 1;
+        let projected = least.projected.rows(0, width).into_owned();
+        let solved = least.r.solve_upper_triangular(&projected);
+        let coefficients = solved.ok_or(AutoregressionError::Singular(lags))?;
+        let lags: Vec<f64> = coefficients.iter().skip(1).copied().collect();
         Ok(Self {
-            constant: coefficients[0],
-            lags: coefficients.iter().skip(1).copied().collect(),
-            variance: residual.norm_squared() / rows as f64,
-            rows,
+            constant: coefficients[0] + least.mean * (1.0 - lags.iter().sum::<f64>()),
+            variance: least.remaining(width) / least.rows as f64,
+            rows: least.rows,
+            lags,
         })
     }
 
-    /// AR of the order, from 1 to `most`, that the criterion likes best over the rows that all of them can be fitted to,
-    /// fitted to all rows then.
+    /// The orders from 0 to `most` that Akaike's and Schwarz's criteria like best, over the rows that all of them can be
+    /// fitted to, as statsmodels' `ar_select_order`. Orders that the rows do not determine are left out.
     ///
     /// # Errors
-    /// As [`Autoregression::fit`] for the highest order.
+    /// If there are too few rows for the highest order.
+    pub fn orders(series: &[f64], most: usize) -> Result<[usize; 2], AutoregressionError> {
+        // The columns of an order are the first ones of the highest: one decomposition has all residuals.
+        let least = least_squares(series, most)?;
+        let best = |criterion| {
+            let value = |lags: &usize| {
+                let variance = least.remaining(lags + 1) / least.rows as f64;
+                value_of(criterion, variance, least.rows, *lags)
+            };
+            let orders = 0..least.determined.max(1);
+            orders.min_by(|a, b| value(a).total_cmp(&value(b))).unwrap_or(0)
+        };
+        Ok([best(Criterion::Aic), best(Criterion::Bic)])
+    }
+
+    /// AR of the order, from 0 to `most`, that the criterion likes best (see [`orders`](Self::orders)), fitted to all rows.
+    ///
+    /// # Errors
+    /// If there are too few rows for the highest order.
     pub fn choose(
         series: &[f64],
         most: usize,
         criterion: Criterion,
     ) -> Result<Self, AutoregressionError> {
-        let mut best: Option<(f64, usize)> = None;
-        for lags in 1..=most {
-            let value = Self::fit_after(series, lags, most)?.criterion(criterion);
-            if best.is_none_or(|(least, _)| value < least) {
-                best = Some((value, lags));
-            }
-        }
-        Self::fit(series, best.map_or(1, |(_, lags)| lags))
+        let [aic, bic] = Self::orders(series, most)?;
+        Self::fit(series, if criterion == Criterion::Aic { aic } else { bic })
     }
 
     /// The criterion's value; k counts the constant, the lags and the variance.
     pub fn criterion(&self, criterion: Criterion) -> f64 {
-        let (n, k) = (self.rows as f64, self.lags.len() as f64 + 2.0);
-        let minus_twice_log_likelihood = n * ((2.0 * PI * self.variance).ln() + 1.0);
-        minus_twice_log_likelihood
-            + match criterion {
-                Criterion::Aic => 2.0 * k,
-                Criterion::Bic => k * n.ln(),
-            }
+        value_of(criterion, self.variance, self.rows, self.lags.len())
     }
 
     /// The forecast of the row after `past`, of which the last τ rows are used.
@@ -149,6 +138,57 @@ impl Autoregression {
         }
         series.split_off(past.len())
     }
+}
+
+/// The value of a criterion for an order.
+fn value_of(criterion: Criterion, variance: f64, rows: usize, lags: usize) -> f64 {
+    let (n, k) = (rows as f64, lags as f64 + 2.0);
+    let minus_twice_log_likelihood = n * ((2.0 * PI * variance).ln() + 1.0);
+    minus_twice_log_likelihood
+        + match criterion {
+            Criterion::Aic => 2.0 * k,
+            Criterion::Bic => k * n.ln(),
+        }
+}
+
+/// The least squares problem of all orders up to one: `[1, x_{t−1}, …, x_{t−τ}] = Q R`, of the series less its mean,
+/// which costs no digits where the level is high.
+struct LeastSquares {
+    mean: f64,
+    rows: usize,
+    r: DMatrix<f64>,
+    /// `Qᵀ x_t`, as long as there are rows.
+    projected: DVector<f64>,
+    /// Columns, from the first on, that the ones before them do not determine.
+    determined: usize,
+}
+
+impl LeastSquares {
+    /// `Σ e²` with so many columns.
+    fn remaining(&self, width: usize) -> f64 {
+        self.projected.rows_range(width..).norm_squared()
+    }
+}
+
+fn least_squares(series: &[f64], lags: usize) -> Result<LeastSquares, AutoregressionError> {
+    let (width, least) = (lags + 1, 2 * lags + 2);
+    if series.len() < least {
+        return Err(AutoregressionError::TooShort { rows: series.len(), lags, least });
+    }
+    let rows = series.len() - lags;
+    let mean = series.iter().sum::<f64>() / series.len() as f64;
+    let design = DMatrix::from_fn(rows, width, |row, column| match column {
+        0 => 1.0,
+        lag => series[lags + row - lag] - mean,
+    });
+    let mut projected = DVector::from_iterator(rows, series[lags..].iter().map(|x| x - mean));
+    let decomposition = design.qr();
+    decomposition.q_tr_mul(&mut projected);
+    let r = decomposition.r();
+    // Below that, what is new in a column is rounding error; against the column itself, so that no unit matters.
+    let new = |column: &usize| r[(*column, *column)].abs() > 1e-12 * r.column(*column).norm();
+    let determined = (0..width).take_while(new).count();
+    Ok(LeastSquares { mean, rows, r, projected, determined })
 }
 
 #[cfg(test)]
@@ -207,5 +247,47 @@ mod tests {
         assert_eq!(error, AutoregressionError::Singular(2));
         let error = Autoregression::fit(&[1.0, 2.0, 4.0], 2).unwrap_err();
         assert!(matches!(error, AutoregressionError::TooShort { least: 6, .. }), "{error}");
+    }
+
+    /// The criteria out of the one decomposition are those of one fit an order over the same rows.
+    #[test]
+    fn orders_are_those_of_fits_of_their_own() {
+        let series = &Series::airline_passengers().values[0];
+        for most in [1, 5, 13, 30] {
+            let mut values = [Vec::new(), Vec::new()];
+            for lags in 0..=most {
+                let fit = Autoregression::fit(&series[most - lags..], lags).unwrap();
+                assert_eq!(fit.rows, series.len() - most);
+                values[0].push(fit.criterion(Criterion::Aic));
+                values[1].push(fit.criterion(Criterion::Bic));
+            }
+            let least = values.map(|values| {
+                (0..=most).min_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap()
+            });
+            assert_eq!(Autoregression::orders(series, most), Ok(least), "{most}");
+        }
+    }
+
+    /// A unit and a level change the constant and nothing else.
+    #[test]
+    fn units_do_not_matter() {
+        let series = &Series::airline_passengers().values[0];
+        let fit = Autoregression::fit(series, 13).unwrap();
+        for (unit, level) in [(1e-9, 0.0), (1e9, 0.0), (1.0, 1e7), (1e-6, -50.0)] {
+            let other: Vec<f64> = series.iter().map(|x| unit * x + level).collect();
+            let scaled = Autoregression::fit(&other, 13).unwrap();
+            for (ours, theirs) in scaled.lags.iter().zip(&fit.lags) {
+                assert!((ours - theirs).abs() < 1e-6, "{unit} {level}: {ours} {theirs}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_lags_are_the_mean() {
+        let fit = Autoregression::fit(&[1.0, 2.0, 6.0], 0).unwrap();
+        assert_eq!((fit.constant, fit.ahead(&[], 2)), (3.0, vec![3.0, 3.0]));
+        assert!((fit.variance - 14.0 / 3.0).abs() < 1e-15);
+        // A constant series needs none, and determines no more.
+        assert_eq!(Autoregression::orders(&[0.1; 30], 5), Ok([0, 0]));
     }
 }

@@ -3,6 +3,7 @@
 mod autoregression;
 mod character;
 mod cross_entropy;
+pub mod forecast;
 mod network;
 
 pub use autoregression::{Autoregression, AutoregressionError, Criterion};

@@ -1,0 +1,113 @@
+//! How far forecasts are off, over any set of them.
+
+use super::naive::NaiveError;
+
+/// Four measures of the errors `e_i = x̂_i − x_i` of n forecasts.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Accuracy {
+    /// `Σ |e_i| / n`, in the units of the values.
+    pub mean_absolute: f64,
+    /// `√(Σ e_i² / n)`, in the units of the values.
+    pub root_mean_squared: f64,
+    /// sMAPE: `Σ 2 |e_i| / (|x̂_i| + |x_i|) / n`, between 0 and 2; where both are 0 the term is 0 (Makridakis 1993).
+    pub symmetric_percentage: f64,
+    /// MASE: `Σ |e_i| / n` over the mean absolute error that the (seasonal) naive forecast has one step (one season)
+    /// ahead in the training rows (Hyndman & Koehler 2006); none if that is 0. Below 1 is better than that.
+    pub scaled: Option<f64>,
+}
+
+impl Accuracy {
+    /// Of forecasts and what came; `scale` is that of [`scale`].
+    ///
+    /// # Errors
+    /// Not one value for each forecast, or nothing.
+    pub fn of(forecasts: &[f64], values: &[f64], scale: f64) -> Result<Self, NaiveError> {
+        if forecasts.len() != values.len() {
+            let (predictions, values) = (forecasts.len(), values.len());
+            return Err(NaiveError::Unequal { predictions, values });
+        }
+        if values.is_empty() {
+            return Err(NaiveError::Nothing);
+        }
+        let n = values.len() as f64;
+        let (mut absolute, mut squared, mut relative) = (0.0, 0.0, 0.0);
+        for (forecast, value) in forecasts.iter().zip(values) {
+            let error = forecast - value;
+            absolute += error.abs();
+            squared += error * error;
+            let size = forecast.abs() + value.abs();
+            if size > 0.0 {
+                relative += 2.0 * error.abs() / size;
+            }
+        }
+        let mean_absolute = absolute / n;
+        Ok(Self {
+            mean_absolute,
+            root_mean_squared: (squared / n).sqrt(),
+            symmetric_percentage: relative / n,
+            scaled: (scale > 0.0).then(|| mean_absolute / scale),
+        })
+    }
+}
+
+/// `Σ_{t>m} |x_t − x_{t−m}| / (n − m)` over n training rows: what the naive forecast of a season of m rows is off by;
+/// m = 1 is the last value. It is 0 for a series that repeats itself and where there are no m + 1 rows.
+pub fn scale(training: &[f64], season: usize) -> f64 {
+    let pairs = training.iter().skip(season).zip(training);
+    let (sum, count) = pairs.fold((0.0, 0_usize), |(sum, count), (now, then)| {
+        (sum + f64::abs(now - then), count + 1)
+    });
+    if count == 0 { 0.0 } else { sum / count as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::naive::{mean_absolute_error, root_mean_squared_error, seasonal};
+    use crate::data::series::Series;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_measures_are_those_of_their_formulas() {
+        let accuracy = Accuracy::of(&[1.0, 5.0, 0.0], &[3.0, 4.0, 0.0], 0.5).unwrap();
+        assert_eq!(accuracy.mean_absolute, 1.0);
+        assert_eq!(accuracy.root_mean_squared, (5.0_f64 / 3.0).sqrt());
+        assert_eq!(accuracy.symmetric_percentage, (4.0 / 4.0 + 2.0 / 9.0) / 3.0);
+        assert_eq!(accuracy.scaled, Some(2.0));
+        assert_eq!(Accuracy::of(&[1.0], &[2.0], 0.0).unwrap().scaled, None);
+        assert_eq!(Accuracy::of(&[1.0], &[], 1.0), Err(NaiveError::Unequal { predictions: 1, values: 0 }));
+        assert_eq!(Accuracy::of(&[], &[], 1.0), Err(NaiveError::Nothing));
+        assert_eq!(scale(&[1.0, 2.0, 4.0, 3.0], 1), 4.0 / 3.0);
+        assert_eq!(scale(&[1.0, 2.0, 4.0, 3.0], 2), 2.0);
+        assert_eq!(scale(&[1.0, 2.0], 2), 0.0);
+    }
+
+    /// The seasonal naive forecast of 1960: 574 (thousand) over the year against 349.2 in the years before.
+    #[test]
+    fn the_scaled_error_of_the_season_ago() {
+        let values = &Series::airline_passengers().values[0];
+        let forecasts = seasonal(values, 132, 12).unwrap();
+        let training: f64 = (12..132).map(|t| (values[t] - values[t - 12]).abs()).sum::<f64>() / 120.0;
+        let accuracy = Accuracy::of(&forecasts, &values[132..], scale(&values[..132], 12)).unwrap();
+        assert!((accuracy.scaled.unwrap() - 574.0 / 12.0 / training).abs() < 1e-12);
+    }
+
+    proptest! {
+        #[test]
+        fn they_are_those_of_the_naive_forecasts_and_do_not_know_the_unit(
+            pairs in prop::collection::vec((1.0..50.0_f64, 1.0..50.0_f64), 1..30),
+            unit in 0.01..100.0_f64,
+        ) {
+            let (forecasts, values): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
+            let accuracy = Accuracy::of(&forecasts, &values, 2.0).unwrap();
+            let near = |a: f64, b: f64| (a - b).abs() < 1e-12 * (1.0 + b.abs());
+            prop_assert!(near(accuracy.mean_absolute, mean_absolute_error(&forecasts, &values).unwrap()));
+            prop_assert!(near(accuracy.root_mean_squared, root_mean_squared_error(&forecasts, &values).unwrap()));
+            let in_units = |all: &[f64]| all.iter().map(|value| value * unit).collect::<Vec<_>>();
+            let scaled = Accuracy::of(&in_units(&forecasts), &in_units(&values), 2.0 * unit).unwrap();
+            prop_assert!(near(scaled.symmetric_percentage, accuracy.symmetric_percentage));
+            prop_assert!(near(scaled.scaled.unwrap(), accuracy.scaled.unwrap()));
+            prop_assert!((0.0..=2.0).contains(&accuracy.symmetric_percentage));
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Forecasts of a series: by a network, by AR(τ), by what costs nothing; one interface for all.
+//!
+//! Reading order: [`Forecaster`] (the rows seen become the rows to come), [`Method`] (a forecaster and the scale that it
+//! works in), [`backtest`] (what it would have said before), [`outlook`] (what it says now, and how sure that is).
+
+mod backtest;
+mod naive;
+mod network;
+mod outlook;
+
+pub use backtest::{Backtest, backtest, origins};
+pub use naive::{Autoregressions, LastValue, SeasonAgo};
+pub use network::{NetworkForecaster, Output};
+pub use outlook::{Outlook, OutlookError, outlook};
+
+use crate::data::calendar::Calendar;
+use crate::data::features::{FeatureError, Features, Rows};
+use crate::data::series::Series;
+
+/// Rows that were seen, of several pasts at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Pasts<'a> {
+    /// `[past][row][width]`, the latest row last; the columns to forecast come first in a row.
+    pub values: &'a [f64],
+    /// Rows of a past.
+    pub rows: usize,
+    /// Values of a row.
+    pub width: usize,
+    /// Columns to forecast.
+    pub targets: usize,
+}
+
+impl<'a> Pasts<'a> {
+    /// Each past by itself, `[row][width]`.
+    pub fn each(&self) -> impl Iterator<Item = &'a [f64]> + use<'a> {
+        self.values.chunks_exact(self.rows * self.width)
+    }
+
+    /// A column of a past that is `back` rows from its end; 1 is the last.
+    fn value(&self, past: &[f64], back: usize, column: usize) -> f64 {
+        past[(self.rows - back) * self.width + column]
+    }
+}
+
+/// What forecasts the next rows from those before.
+pub trait Forecaster {
+    /// Rows that it looks back.
+    fn reach(&self) -> usize;
+
+    /// Rows that it says at once.
+    fn horizon(&self) -> usize;
+
+    /// For each of the pasts, which have [`reach`](Self::reach) rows, the next [`horizon`](Self::horizon) rows of the
+    /// columns to forecast: `[past][step][target]`.
+    fn ahead(&self, pasts: Pasts<'_>) -> Vec<f64>;
+}
+
+/// A forecaster, the scale that it works in, and the rows of a series in that scale.
+pub struct Method<'a> {
+    /// As results call it.
+    pub name: String,
+    /// The scale.
+    pub features: Features,
+    /// The rows.
+    pub rows: Rows,
+    /// What forecasts them.
+    pub forecaster: Box<dyn Forecaster + 'a>,
+}
+
+impl<'a> Method<'a> {
+    /// A forecaster of a series.
+    ///
+    /// # Errors
+    /// If the series has no rows in that scale.
+    pub fn new(
+        name: impl Into<String>,
+        features: Features,
+        (series, dates): (&Series, Option<&Calendar>),
+        forecaster: impl Forecaster + 'a,
+    ) -> Result<Self, FeatureError> {
+        let rows = features.rows(series, dates)?;
+        Ok(Self { name: name.into(), features, rows, forecaster: Box::new(forecaster) })
+    }
+
+    /// Rows of the series that have to be known before its first forecast.
+    pub fn needs(&self) -> usize {
+        self.rows.first + self.forecaster.reach()
+    }
+
+    /// The forecasts after each of the origins, an origin being how many rows are known: `[origin][step][target]`,
+    /// transformed and standardised.
+    ///
+    /// # Panics
+    /// If fewer rows are known than it needs.
+    fn ahead(&self, origins: &[usize]) -> Vec<f64> {
+        const TOGETHER: usize = 1024;
+        let (reach, width) = (self.forecaster.reach(), self.rows.width);
+        let mut all = Vec::new();
+        for some in origins.chunks(TOGETHER) {
+            let pasts = some.iter().flat_map(|&origin| self.rows.range(origin - reach, origin));
+            let values: Vec<f64> = pasts.copied().collect();
+            all.extend(self.of(&values, some.len(), width));
+        }
+        all
+    }
+
+    fn of(&self, values: &[f64], pasts: usize, width: usize) -> Vec<f64> {
+        let (rows, targets) = (self.forecaster.reach(), self.features.targets.len());
+        // Without a past there is nothing to be cut into as many.
+        if rows == 0 {
+            let one = self.forecaster.ahead(Pasts { values: &[], rows, width, targets });
+            return one.repeat(pasts);
+        }
+        self.forecaster.ahead(Pasts { values, rows, width, targets })
+    }
+}

@@ -1,0 +1,78 @@
+//! A network as a forecaster.
+
+use super::{Forecaster, Pasts};
+use crate::cell::Cell;
+use crate::model::Network;
+use crate::nn::Recurrent;
+use burn::tensor::{DType, Device, Tensor, TensorData};
+
+/// What the outputs of a network of a series are: at each step, the next `horizon` rows of the columns to forecast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Rows said at once.
+    pub horizon: usize,
+    /// Columns to forecast, the first ones of the input.
+    pub targets: usize,
+    /// Whether the outputs are changes from the last value: a network that has learnt nothing is then the last-value
+    /// forecast, and a rising level is no obstacle. With differences, 0 says "no change" already.
+    pub changes: bool,
+}
+
+impl Output {
+    /// Outputs a step.
+    pub fn width(&self) -> usize {
+        self.horizon * self.targets
+    }
+
+    /// `x̂_{t+k} = O_t[k]`, or `x_t + O_t[k]`, at every step: `[batch, time, features]` to
+    /// `[batch, time, horizon × targets]`.
+    pub fn predict<C: Cell>(&self, network: &Network<Recurrent<C>>, x: Tensor<3>) -> Tensor<3> {
+        let output = network.forward(x.clone());
+        if !self.changes {
+            return output;
+        }
+        let [batch, time, _] = x.dims();
+        let last = x.slice([0..batch, 0..time, 0..self.targets]);
+        output + last.repeat_dim(2, self.horizon)
+    }
+}
+
+/// A network that reads so many rows from a zero state and says the next ones.
+#[derive(Debug)]
+pub struct NetworkForecaster<C: Cell> {
+    /// The network, on a device without autodiff.
+    pub network: Network<Recurrent<C>>,
+    /// What its outputs are.
+    pub output: Output,
+    /// Rows that it reads.
+    pub window: usize,
+    /// Where it computes.
+    pub device: Device,
+    /// F32 or F64.
+    pub dtype: DType,
+}
+
+impl<C: Cell> Forecaster for NetworkForecaster<C> {
+    fn reach(&self) -> usize {
+        self.window
+    }
+
+    fn horizon(&self) -> usize {
+        self.output.horizon
+    }
+
+    fn ahead(&self, pasts: Pasts<'_>) -> Vec<f64> {
+        const TOGETHER: usize = 256;
+        let Pasts { rows, width, .. } = pasts;
+        let mut all = Vec::new();
+        for some in pasts.values.chunks(TOGETHER * rows * width) {
+            let batch = some.len() / (rows * width);
+            let data = TensorData::new(some.to_vec(), [batch, rows, width]);
+            let x = Tensor::from_data(data, (&self.device, self.dtype));
+            let said = self.output.predict(&self.network, x);
+            let last = said.slice([0..batch, rows - 1..rows, 0..self.output.width()]);
+            all.extend(last.into_data().iter::<f64>());
+        }
+        all
+    }
+}
