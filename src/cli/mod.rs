@@ -5,6 +5,7 @@ mod bench;
 mod configuration;
 mod count;
 mod flow;
+mod forecast;
 mod generate;
 mod gradcheck;
 mod interrupt;
@@ -14,6 +15,7 @@ mod print;
 mod runs;
 mod score;
 mod series;
+mod series_report;
 mod task;
 mod text;
 mod text_report;
@@ -45,6 +47,8 @@ enum Command {
     Generate(generate::Arguments),
     /// Say how probable a file is to a trained model
     Score(score::Arguments),
+    /// Forecast the rows to come of a series
+    Forecast(forecast::Arguments),
     /// Hold the hand-written gradient against autodiff and central differences
     Gradcheck(gradcheck::Arguments),
     /// Show how the gradient flows through time: by time, by lag, through gates
@@ -81,7 +85,7 @@ enum Train {
     Order(task::Order),
     /// A network learns which symbols of the embedded Reber grammar may come next
     Reber(task::Reber),
-    /// A network learns to predict the next value of a series in a CSV file
+    /// A network learns to forecast a series in a CSV file
     Series(series::Arguments),
     /// A network learns a text character by character
     Text(text::Arguments),
@@ -128,6 +132,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         },
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
+        Command::Forecast(arguments) => forecast::run(&arguments),
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
         Command::Flow(arguments) => flow::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),

@@ -1,10 +1,11 @@
 //! `bptt runs` and `bptt report`: what has been trained.
 
 use super::output::table;
-use super::{Failure, text_report};
+use super::{Failure, series_report, text_report};
 use bptt::backend::Backend;
 use bptt::cell::{self, Cell};
-use bptt::train::run::Summary;
+use bptt::train::run::{Subject, Summary};
+use bptt::train::series_run::SeriesSubject;
 use bptt::train::task_run::TaskRun;
 use bptt::train::text_run::TextRun;
 use burn::tensor::DType;
@@ -101,6 +102,10 @@ impl cell::Visitor for Reporter<'_> {
 }
 
 pub fn report(arguments: &Report) -> Result<ExitCode, Failure> {
+    if Summary::of(&arguments.run).is_ok_and(|run| run.task == SeriesSubject::TASK) {
+        print!("{}", series_report::rewrite(&arguments.run)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let run = TextRun::open(Path::new(&arguments.run))?;
     let unknown = || Failure(format!("{} has a cell that is not known", arguments.run.display()));
     let files = cell::visit(&run.config.cell, Reporter(&run)).ok_or_else(unknown)??;

@@ -168,6 +168,9 @@ pub enum CalendarError {
         /// What most rows are apart.
         step: String,
     },
+    /// Dates after the year 9999.
+    #[error("{0} steps lead beyond the year 9999: ask for fewer")]
+    Late(usize),
     /// No step to be seen.
     #[error("one date has no next: give two rows at least")]
     One,
@@ -366,7 +369,7 @@ impl Calendar {
     /// let labels = ["2024-01-31", "2024-02-29", "2024-03-31"].map(String::from);
     /// let calendar = Calendar::of(&labels)?;
     /// assert_eq!(calendar.step(), Ok(Step::Months(1)));
-    /// let next = calendar.after(1)?;
+    /// let next = calendar.following(1)?[0];
     /// assert_eq!(calendar.label(next), "2024-04-30");
     /// assert_eq!(Feature::Month.of(next)[0], 1.0); // a quarter of the year is over
     /// # Ok::<(), bptt::data::calendar::CalendarError>(())
@@ -446,36 +449,37 @@ impl Calendar {
         self.step.clone()
     }
 
-    /// The date so many steps after the last row.
+    /// The dates of so many steps after the last row.
     ///
     /// # Errors
-    /// If the rows are not equally far apart.
-    ///
-    /// # Panics
-    /// If it is after the year 9999.
-    pub fn after(&self, steps: usize) -> Result<DateTime, CalendarError> {
+    /// If the rows are not equally far apart, or it gets too late.
+    pub fn following(&self, steps: usize) -> Result<Vec<DateTime>, CalendarError> {
         let (first, last) = (self.dates[0], self.dates[self.dates.len() - 1]);
-        let count = steps as i64;
-        let late = "before the year 10000";
-        Ok(match self.step()? {
-            Step::Seconds(seconds) => {
-                last.checked_add((seconds * count).seconds()).expect(late)
-            }
-            Step::Days(days) => last.checked_add((days * count).days()).expect(late),
-            Step::Weekdays => {
-                let mut date = last;
-                for _ in 0..steps {
-                    date = next_weekday(date).expect(late);
+        let step = self.step()?;
+        let mut weekday = last;
+        let mut after = |count: i64| -> Option<DateTime> {
+            match step {
+                Step::Seconds(seconds) => {
+                    let seconds = jiff::SignedDuration::from_secs(seconds.checked_mul(count)?);
+                    last.checked_add(seconds).ok()
                 }
-                date
+                Step::Days(days) => {
+                    let hours = days.checked_mul(count)?.checked_mul(24)?;
+                    last.checked_add(jiff::SignedDuration::from_hours(hours)).ok()
+                }
+                Step::Weekdays => {
+                    weekday = next_weekday(weekday)?;
+                    Some(weekday)
+                }
+                // From the first row, so that the day of the month does not shrink on its way through February.
+                Step::Months(months) => {
+                    let all = months.checked_mul(count + self.dates.len() as i64 - 1)?;
+                    let date = add_months(first, all)?;
+                    Some(if self.month_ends { date.last_of_month() } else { date })
+                }
             }
-            // From the first row, so that the day of the month does not shrink on its way through February.
-            Step::Months(months) => {
-                let all = months * (count + self.dates.len() as i64 - 1);
-                let date = first.checked_add(all.months()).expect(late);
-                if self.month_ends { date.last_of_month() } else { date }
-            }
-        })
+        };
+        (1..=steps).map(|count| after(count as i64).ok_or(CalendarError::Late(steps))).collect()
     }
 
     /// A date as the rows have it.
@@ -497,6 +501,11 @@ fn next_weekday(date: DateTime) -> Option<DateTime> {
     date.checked_add(days.days()).ok()
 }
 
+/// So many months later, on the last day of the month where it has no such day.
+fn add_months(date: DateTime, months: i64) -> Option<DateTime> {
+    date.checked_add(jiff::Span::new().try_months(months).ok()?).ok()
+}
+
 fn seconds(from: DateTime, to: DateTime) -> i64 {
     to.duration_since(from).as_secs()
 }
@@ -514,7 +523,7 @@ fn infer(
     let months = month_of(dates[1]) - month_of(first);
     let monthly = months > 0
         && (0..).zip(dates).all(|(row, &date)| {
-            let due = first.checked_add((months * row).months()).ok();
+            let due = add_months(first, months * row);
             let due = if month_ends { due.map(DateTime::last_of_month) } else { due };
             due == Some(date)
         });
@@ -566,8 +575,8 @@ mod tests {
     /// Step and the two labels after the last.
     fn extended(labels: &[&str]) -> (Step, [String; 2]) {
         let calendar = calendar(labels).unwrap();
-        let after = [1, 2].map(|steps| calendar.label(calendar.after(steps).unwrap()));
-        (calendar.step().unwrap(), after)
+        let after = calendar.following(2).unwrap();
+        (calendar.step().unwrap(), [0, 1].map(|step: usize| calendar.label(after[step])))
     }
 
     #[test]
@@ -583,8 +592,8 @@ mod tests {
             (&["30.1.2024", "31.1.2024"], Step::Days(1), ["1.2.2024", "2.2.2024"]),
             (&["01/30/2024", "01/31/2024"], Step::Days(1), ["02/01/2024", "02/02/2024"]),
             (&["30/01/2024", "31/01/2024"], Step::Days(1), ["01/02/2024", "02/02/2024"]),
-            // Only the day first makes a step of one day.
-            (&["01/02/2024", "02/02/2024", "03/02/2024"], Step::Days(1), ["04/02/2024", "05/02/2024"]),
+            // Only with the day first do they go forward.
+            (&["05/01/2024", "04/02/2024", "05/03/2024"], Step::Days(30), ["04/04/2024", "04/05/2024"]),
             (&["2024-01-30", "2024-02-29", "2024-03-30"], Step::Months(1), ["2024-04-30", "2024-05-30"]),
             (&["2024-02-29", "2024-03-31", "2024-04-30"], Step::Months(1), ["2024-05-31", "2024-06-30"]),
             (&["2024-01-01T22:00", "2024-01-01T23:00"], Step::Seconds(3600), ["2024-01-02T00:00", "2024-01-02T01:00"]),
@@ -622,7 +631,9 @@ mod tests {
         let irregular = calendar(&["2020-01-04", "2020-01-05", "2020-01-07", "2020-01-08"]).unwrap();
         let line = irregular.step().unwrap_err().to_string();
         assert!(line.starts_with("row 3: from 2020-01-05 to 2020-01-07"), "{line}");
-        assert!(line.contains("1 day,") && irregular.after(1).is_err(), "{line}");
+        assert!(line.contains("1 day,") && irregular.following(1).is_err(), "{line}");
+        let late = calendar(&["9998", "9999"]).unwrap().following(3);
+        assert_eq!(late, Err(CalendarError::Late(3)));
         assert_eq!(calendar(&["2020-01"]).unwrap().step(), Err(CalendarError::One));
         assert_eq!(Calendar::of(&[]), Err(CalendarError::One));
     }
@@ -674,8 +685,8 @@ mod tests {
             let labels: Vec<String> = (0..all).map(|row| form.write(at(row).unwrap())).collect();
             let short = Calendar::of(&labels[..rows]).unwrap();
             let step = short.step().unwrap();
-            for k in 1..=steps {
-                prop_assert_eq!(&short.label(short.after(k).unwrap()), &labels[rows - 1 + k], "{:?}", step);
+            for (after, label) in short.following(steps).unwrap().into_iter().zip(&labels[rows..]) {
+                prop_assert_eq!(&short.label(after), label, "{:?}", step);
             }
         }
 

@@ -80,7 +80,8 @@ impl Forecast {
             let (x, _) = frame.at((split as f64 - 0.5, 0.0));
             canvas.rectangle((x.max(frame.left), top), (frame.right, bottom), SHADE)?;
         }
-        frame.draw(canvas, &self.row_ticks(canvas, &rows, &frame)?, &y_ticks)?;
+        let x_ticks = row_ticks(self.labels.as_deref(), 1, canvas, &rows, &frame)?;
+        frame.draw(canvas, &x_ticks, &y_ticks)?;
 
         let font = Font::new(NAME, GREY);
         let (split, _) = frame.at((self.split.max(rows.start) as f64 - 0.5, 0.0));
@@ -126,46 +127,49 @@ impl Forecast {
         let values = actual.chain(forecasts).map(|(_, value)| value);
         widened(range(values).unwrap_or((0.0, 1.0)), 0.06)
     }
+}
 
-    /// Ticks at years, months, days, labels or numbers, as there is room.
-    fn row_ticks<B: DrawingBackend>(
-        &self,
-        canvas: &Canvas<B>,
-        rows: &Range<usize>,
-        frame: &Frame,
-    ) -> Result<Vec<Tick>, Error> {
-        let Some(labels) = &self.labels else {
-            let mut ticks = round_ticks((rows.start as f64 + 1.0, rows.end as f64), 10);
-            ticks.retain(|(row, _)| row.fract() == 0.0);
-            return Ok(ticks.into_iter().map(|(row, label)| (row - 1.0, label)).collect());
-        };
-        let dates = rows.clone().all(|row| labels.get(row).is_some_and(|label| is_date(label)));
-        let periods = if dates { date_ticks(labels, rows) } else { None };
-        let candidates: Vec<Tick> = match periods {
-            Some(ticks) => ticks,
-            None => rows
-                .clone()
-                .filter_map(|row| Some((row as f64, labels.get(row)?.trim().to_string())))
-                .collect(),
-        };
-        let font = Font::new(super::axes::TICK, INK);
-        let mut ticks = Vec::with_capacity(candidates.len().min(16));
-        // At least every so many rows, so that few of a long series are measured.
-        let every = candidates.len().div_ceil(16).max(1);
-        for (row, label) in candidates.into_iter().step_by(every) {
-            ticks.push((row, canvas.shortened(&label, font, 240.0)?));
-        }
-        let room = widest(canvas, &ticks)? + 24.0;
-        let apart = |step: usize, ticks: &[Tick]| {
-            let places: Vec<f64> =
-                ticks.iter().step_by(step).map(|&(row, _)| frame.at((row, 0.0)).0).collect();
-            places.windows(2).all(|pair| pair[1] - pair[0] >= room)
-        };
-        let step = (1..=ticks.len()).find(|&step| apart(step, &ticks)).unwrap_or(1);
-        let half = room / 2.0 - 8.0;
-        let ticks = ticks.into_iter().step_by(step);
-        Ok(ticks.filter(|&(row, _)| frame.at((row, 0.0)).0 + half < WIDTH).collect())
+/// Ticks at years, months, days, labels or numbers, as there is room. Where there are no labels, row 0 has the number
+/// `first`.
+pub(super) fn row_ticks<B: DrawingBackend>(
+    labels: Option<&[String]>,
+    first: usize,
+    canvas: &Canvas<B>,
+    rows: &Range<usize>,
+    frame: &Frame,
+) -> Result<Vec<Tick>, Error> {
+    let Some(labels) = labels else {
+        let shown = [rows.start + first, rows.end + first - 1].map(|row| row as f64);
+        let mut ticks = round_ticks(shown.into(), 10);
+        ticks.retain(|(row, _)| row.fract() == 0.0);
+        return Ok(ticks.into_iter().map(|(row, label)| (row - first as f64, label)).collect());
+    };
+    let dates = rows.clone().all(|row| labels.get(row).is_some_and(|label| is_date(label)));
+    let periods = if dates { date_ticks(labels, rows) } else { None };
+    let candidates: Vec<Tick> = match periods {
+        Some(ticks) => ticks,
+        None => rows
+            .clone()
+            .filter_map(|row| Some((row as f64, labels.get(row)?.trim().to_string())))
+            .collect(),
+    };
+    let font = Font::new(super::axes::TICK, INK);
+    let mut ticks = Vec::with_capacity(candidates.len().min(16));
+    // At least every so many rows, so that few of a long series are measured.
+    let every = candidates.len().div_ceil(16).max(1);
+    for (row, label) in candidates.into_iter().step_by(every) {
+        ticks.push((row, canvas.shortened(&label, font, 240.0)?));
     }
+    let room = widest(canvas, &ticks)? + 24.0;
+    let apart = |step: usize, ticks: &[Tick]| {
+        let places: Vec<f64> =
+            ticks.iter().step_by(step).map(|&(row, _)| frame.at((row, 0.0)).0).collect();
+        places.windows(2).all(|pair| pair[1] - pair[0] >= room)
+    };
+    let step = (1..=ticks.len()).find(|&step| apart(step, &ticks)).unwrap_or(1);
+    let half = room / 2.0 - 8.0;
+    let ticks = ticks.into_iter().step_by(step);
+    Ok(ticks.filter(|&(row, _)| frame.at((row, 0.0)).0 + half < WIDTH).collect())
 }
 
 const WIDTH: f64 = 1600.0;

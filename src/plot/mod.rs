@@ -12,6 +12,7 @@ pub mod gates;
 pub mod gradient_by_time;
 pub mod lag_maps;
 pub mod learning_curve;
+pub mod outlook;
 pub mod page;
 mod panels;
 

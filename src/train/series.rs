@@ -1,206 +1,311 @@
-//! Forecasting a series one step ahead with a recurrent network.
-//!
-//! The network sees the standardised values of a window step by step and says after each by how much
-//! they will change: `x̂_{t+1} = x_t + O_t`. A network that has learnt nothing is then the last-value
-//! forecast, and a rising level is no obstacle.
+//! Learning a series: at each step of a window of rows the network says the next rows, and hears how far off it was, in
+//! squares of standardised values. The windows of an epoch are mixed; those of the same number in the same epoch are the
+//! same, however often a training is ended and goes on.
 
-use super::{Diverged, host};
+use super::host;
+use super::lessons::{Computing, Lesson, Lessons, Settings, Window};
 use crate::cell::Cell;
-use crate::data::windows::{
-    Standardisation, WindowError, Windows, training_windows, validation_windows,
-};
+use crate::data::features::Rows;
 use crate::model::Network;
-use crate::nn::{Gradient, Random, Recurrent, RecurrentConfig, Truncation};
+use crate::model::forecast::{NetworkForecaster, Output, squared_error};
+use crate::nn::{Random, Recurrent, RecurrentConfig};
 use crate::recurrence::budget::BudgetError;
-use burn::grad_clipping::GradientClippingConfig;
-use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
+use std::cell::RefCell;
+use std::marker::PhantomData;
 
-/// How to train.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Steps of a window.
-    pub window: usize,
+/// The network: what [`untrained`] needs beside the cell and what it reads and says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct NetworkSize {
     /// Hidden units.
     pub hidden: usize,
     /// Layers.
     pub layers: usize,
-    /// Share of the outputs between layers that training drops.
-    pub dropout: f64,
-    /// Passes over the training windows.
-    pub epochs: usize,
-    /// Windows of a batch.
-    pub batch: usize,
-    /// Adam's learning rate at the start; it falls to zero along half a cosine.
-    pub learning_rate: f64,
-    /// Largest norm of a parameter's gradient.
-    pub clip: f64,
-    /// Which part of the gradient through time is computed.
-    pub truncation: Truncation,
-    /// The bytes that the manual path may keep for its backward pass: all that it likes if not given.
-    pub memory_budget: Option<usize>,
-    /// Who writes the derivative.
-    pub gradient: Gradient,
-    /// F32 or F64.
-    pub dtype: DType,
-    /// The backend's device.
-    pub device: Device,
-    /// Seed of the weights and of the order of the windows.
-    pub seed: u64,
 }
 
-/// A trained network and what it says.
-pub struct Fit<C: Cell> {
-    /// The network, on a device without autodiff.
-    pub network: Network<Recurrent<C>>,
-    /// The map to standardised values, one a column.
-    pub standardisation: Vec<Standardisation>,
-    /// Mean squared error by epoch over the training windows, standardised.
-    pub train_losses: Vec<f64>,
-    /// Mean squared error by epoch over the validation rows, standardised.
-    pub valid_losses: Vec<f64>,
-    /// One-step forecasts of the rows `first_row..split`, by column, in the column's units.
-    pub fitted: Vec<Vec<f64>>,
-    /// The first row that has a whole window before it.
-    pub first_row: usize,
-    /// One-step forecasts of the rows from the split on, by column, in the column's units.
-    pub forecasts: Vec<Vec<f64>>,
-}
-
-/// Why a series could not be learnt.
+/// Why a series could not be learnt; one line of text each.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SeriesTrainingError {
-    /// No windows.
-    #[error(transparent)]
-    Windows(#[from] WindowError),
+    /// Too few rows to train on.
+    #[error(
+        "a window of {window} rows and the {horizon} after it need {needed} rows to train on, beside {lost} that the differences use up, and there are {found}: choose a shorter --window or --horizon, a smaller --valid-share, or give more rows"
+    )]
+    TooFewRows {
+        /// Rows of a window.
+        window: usize,
+        /// Rows said at once.
+        horizon: usize,
+        /// Rows used up.
+        lost: usize,
+        /// What it takes.
+        needed: usize,
+        /// What there is.
+        found: usize,
+    },
+    /// Too few rows to validate on.
+    #[error(
+        "a horizon of {horizon} rows needs as many to validate on, and there are {found}: choose a shorter --horizon or a larger --valid-share"
+    )]
+    NoValidation {
+        /// Rows said at once.
+        horizon: usize,
+        /// What there is.
+        found: usize,
+    },
     /// A memory budget that cannot be met.
     #[error(transparent)]
     Budget(#[from] BudgetError),
-    /// The loss stopped being a number.
-    #[error(transparent)]
-    Diverged(#[from] Diverged),
 }
 
-const ADVICE: &str = "lower the learning rate with --lr, or the largest gradient norm with --clip";
+/// The network before training: the same for the same sizes and seed. `configure` sees the configuration of its stack.
+pub fn untrained<C: Cell>(
+    cell: C,
+    (width, output): (usize, Output),
+    size: NetworkSize,
+    seed: u64,
+    configure: impl FnOnce(RecurrentConfig) -> RecurrentConfig,
+    options: (&Device, DType),
+) -> Network<Recurrent<C>> {
+    let config = RecurrentConfig::new(width, size.hidden, true).with_layers(size.layers);
+    let mut random = Random::seed_from_u64(seed);
+    Network::new(cell, &configure(config), output.width(), options, &mut random)
+}
 
-/// Trains on the rows before `split` of `columns` (`[column][row]`) and forecasts the others, each
-/// from the window before it. After each epoch `progress` is told its number, the training loss and
-/// the validation loss.
+/// The network that is to be trained.
 ///
 /// # Errors
-/// If there are too few rows for a window, the memory budget is too small, or the loss stops being a number.
-pub fn train<C: Cell>(
+/// If its memory budget cannot be met.
+pub fn beginner<C: Cell>(
     cell: C,
-    columns: &[Vec<f64>],
-    split: usize,
+    sizes: (usize, Output),
+    size: NetworkSize,
     settings: &Settings,
-    mut progress: impl FnMut(usize, f64, f64),
-) -> Result<Fit<C>, SeriesTrainingError> {
-    let standardisation = Standardisation::fit_columns(columns, split)?;
-    let standardised: Vec<Vec<f64>> = columns
-        .iter()
-        .zip(&standardisation)
-        .map(|(column, map)| column.iter().map(|&value| map.apply(value)).collect())
-        .collect();
-    let training = training_windows(&standardised, split, settings.window)?;
-    let validation = validation_windows(&standardised, split, settings.window)?;
+    computing: &Computing,
+) -> Result<Network<Recurrent<C>>, SeriesTrainingError> {
+    let device = computing.device.clone().autodiff();
+    let configure = |config| computing.configure(config, settings);
+    let options = (&device, computing.dtype);
+    let network = untrained(cell, sizes, size, settings.seed, configure, options);
+    network.recurrent.check_memory_budget(settings.window, settings.batch, computing.dtype)?;
+    Ok(network)
+}
 
-    let device = settings.device.clone().autodiff();
-    let mut random = Random::seed_from_u64(settings.seed);
-    let config = RecurrentConfig::new(columns.len(), settings.hidden, true)
-        .with_layers(settings.layers)
-        .with_dropout(settings.dropout)
-        .with_truncation(settings.truncation)
-        .with_memory_budget(settings.memory_budget)
-        .with_gradient(settings.gradient);
-    let mut network =
-        Network::new(cell, &config, columns.len(), (&device, settings.dtype), &mut random);
-    network.recurrent.check_memory_budget(settings.window, settings.batch, settings.dtype)?;
-    let clip = GradientClippingConfig::Norm(settings.clip as f32);
-    let mut optimizer = AdamConfig::new().with_grad_clipping(Some(clip)).init();
+/// The rows of a series in windows.
+#[derive(Clone, Debug)]
+pub struct SeriesLessons<'a, C> {
+    rows: &'a Rows,
+    output: Output,
+    /// First rows of the windows.
+    starts: std::ops::Range<usize>,
+    /// How many rows are known at each forecast that validates.
+    origins: &'a [usize],
+    window: usize,
+    batch: usize,
+    seed: u64,
+    device: Device,
+    dtype: DType,
+    /// The windows in the order of the epoch that was last asked for.
+    order: RefCell<(Option<usize>, Vec<usize>)>,
+    cell: PhantomData<C>,
+}
 
-    let (mut train_losses, mut valid_losses) = (Vec::new(), Vec::new());
-    let mut order: Vec<usize> = (0..training.windows).collect();
-    for epoch in 0..settings.epochs {
-        order.shuffle(&mut random);
-        let angle = std::f64::consts::PI * epoch as f64 / settings.epochs as f64;
-        let learning_rate = settings.learning_rate * 0.5 * (1.0 + angle.cos());
-        let mut sum = 0.0;
-        for batch in order.chunks(settings.batch) {
-            let [x, target] = tensors(&training, batch, &device, settings.dtype);
-            let loss = (predict(&network, x) - target).powi_scalar(2).mean();
-            let value = host(loss.clone())[0];
-            if !value.is_finite() {
-                let number = epoch + 1;
-                return Err(Diverged { loss: value, unit: "epoch", number, advice: ADVICE }.into());
-            }
-            sum += value * batch.len() as f64;
-            let gradients = GradientsParams::from_grads(loss.backward(), &network);
-            network = optimizer.step(learning_rate, network, gradients);
+impl<'a, C> SeriesLessons<'a, C> {
+    /// Cuts windows out of the rows before `split`.
+    ///
+    /// # Errors
+    /// If there are too few of them, or no origin.
+    pub fn new(
+        rows: &'a Rows,
+        output: Output,
+        (split, origins): (usize, &'a [usize]),
+        settings: &Settings,
+        computing: &Computing,
+    ) -> Result<Self, SeriesTrainingError> {
+        let Settings { window, batch, seed, .. } = *settings;
+        let horizon = output.horizon;
+        let needed = window.saturating_add(horizon);
+        let end = (split + 1).saturating_sub(needed);
+        if end <= rows.first {
+            let (lost, found) = (rows.first, split);
+            return Err(SeriesTrainingError::TooFewRows { window, horizon, lost, needed, found });
         }
-        train_losses.push(sum / training.windows as f64);
-        valid_losses.push(last_step_error(&network.valid(), &validation, settings));
-        progress(epoch + 1, train_losses[epoch], valid_losses[epoch]);
+        if origins.is_empty() {
+            let found = rows.first + rows.count() - split;
+            return Err(SeriesTrainingError::NoValidation { horizon, found });
+        }
+        Ok(Self {
+            rows,
+            output,
+            starts: rows.first..end,
+            origins,
+            window,
+            batch,
+            seed,
+            device: computing.device.clone(),
+            dtype: computing.dtype,
+            order: RefCell::default(),
+            cell: PhantomData,
+        })
     }
 
-    let network = network.valid();
-    let in_units = |windows: &Windows| {
-        let last = last_steps(&network, windows, settings);
-        let column = |(c, map): (usize, &Standardisation)| {
-            last.iter().skip(c).step_by(columns.len()).map(|&value| map.undo(value)).collect()
+    /// The first rows of a batch of windows.
+    fn starts(&self, window: Window) -> Vec<usize> {
+        let mut order = self.order.borrow_mut();
+        if order.0 != Some(window.epoch) {
+            let mut starts: Vec<usize> = self.starts.clone().collect();
+            // Nothing but seed and epoch says how they are mixed.
+            let mut random = Random::seed_from_u64(self.seed);
+            random.set_stream(window.epoch as u64 + 1);
+            starts.shuffle(&mut random);
+            *order = (Some(window.epoch), starts);
+        }
+        let from = window.number * self.batch;
+        order.1[from..(from + self.batch).min(order.1.len())].to_vec()
+    }
+
+    /// Inputs `[batch, window, features]` and targets `[batch, window, horizon × targets]`.
+    fn tensors(&self, starts: &[usize], device: &Device) -> [Tensor<3>; 2] {
+        let (window, width, Output { horizon, targets, .. }) =
+            (self.window, self.rows.width, self.output);
+        let inputs = starts.iter().flat_map(|&start| self.rows.range(start, start + window));
+        let inputs: Vec<f64> = inputs.copied().collect();
+        let mut said = Vec::with_capacity(starts.len() * window * horizon * targets);
+        for &start in starts {
+            for next in start + 1..=start + window {
+                let rows = self.rows.range(next, next + horizon).chunks_exact(width);
+                said.extend(rows.flat_map(|row| &row[..targets]));
+            }
+        }
+        let tensor = |values: Vec<f64>, width: usize| {
+            let shape = [starts.len(), window, width];
+            Tensor::from_data(TensorData::new(values, shape), (device, self.dtype))
         };
-        standardisation.iter().enumerate().map(column).collect()
-    };
-    let (fitted, forecasts) = (in_units(&training), in_units(&validation));
-    let first_row = training.first_row;
-    Ok(Fit { network, standardisation, train_losses, valid_losses, fitted, first_row, forecasts })
-}
-
-/// `x̂_{t+1} = x_t + O_t` at every step.
-fn predict<C: Cell>(network: &Network<Recurrent<C>>, x: Tensor<3>) -> Tensor<3> {
-    x.clone() + network.forward(x)
-}
-
-/// The predictions at the last step of each window, `[windows][columns]`.
-fn last_steps<C: Cell>(
-    network: &Network<Recurrent<C>>,
-    windows: &Windows,
-    settings: &Settings,
-) -> Vec<f64> {
-    let mut all = Vec::with_capacity(windows.windows * windows.columns);
-    let indices: Vec<usize> = (0..windows.windows).collect();
-    for batch in indices.chunks(settings.batch.max(256)) {
-        let [x, _] = tensors(windows, batch, &settings.device, settings.dtype);
-        let (time, columns) = (windows.time, windows.columns);
-        let last = predict(network, x).slice([0..batch.len(), time - 1..time, 0..columns]);
-        all.extend(host(last));
+        [tensor(inputs, width), tensor(said, horizon * targets)]
     }
-    all
 }
 
-fn last_step_error<C: Cell>(
-    network: &Network<Recurrent<C>>,
-    windows: &Windows,
-    settings: &Settings,
-) -> f64 {
-    let predictions = last_steps(network, windows, settings);
-    let steps = windows.time * windows.columns;
-    let targets =
-        windows.targets.chunks(steps).flat_map(|window| &window[steps - windows.columns..]);
-    let squares = predictions.iter().zip(targets).map(|(p, t)| (p - t).powi(2));
-    squares.sum::<f64>() / predictions.len() as f64
+impl<C: Cell> Lessons for SeriesLessons<'_, C> {
+    type Model = Network<Recurrent<C>>;
+
+    fn windows(&self) -> usize {
+        self.starts.len().div_ceil(self.batch)
+    }
+
+    fn lesson(&self, model: &Self::Model, window: Window, _: Vec<Tensor<3>>) -> Lesson {
+        let device = self.device.clone().autodiff();
+        let [x, said] = self.tensors(&self.starts(window), &device);
+        let loss = (self.output.predict(model, x) - said).powi_scalar(2).mean();
+        let value = host(loss.clone())[0];
+        Lesson { loss, value, state: Vec::new() }
+    }
+
+    /// The mean of squares over the forecasts from all origins.
+    fn validate(&self, model: &Self::Model) -> f64 {
+        let forecaster = NetworkForecaster {
+            network: model.clone(),
+            output: self.output,
+            window: self.window,
+            device: self.device.clone(),
+            dtype: self.dtype,
+        };
+        squared_error(&forecaster, self.rows, self.output.targets, self.origins)
+    }
 }
 
-/// Inputs and targets of some of the windows, `[batch, time, columns]` each.
-fn tensors(windows: &Windows, batch: &[usize], device: &Device, dtype: DType) -> [Tensor<3>; 2] {
-    let size = windows.time * windows.columns;
-    [&windows.inputs, &windows.targets].map(|all| {
-        let values: Vec<f64> =
-            batch.iter().flat_map(|&w| &all[w * size..(w + 1) * size]).copied().collect();
-        let shape = [batch.len(), windows.time, windows.columns];
-        Tensor::from_data(TensorData::new(values, shape), (device, dtype))
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cell::Elman;
+    use crate::nn::{Gradient, Truncation};
+    use crate::train::{OptimizerName, Schedule};
+
+    fn settings(window: usize, batch: usize) -> Settings {
+        Settings {
+            seed: 3,
+            dropout: 0.0,
+            epochs: 2,
+            batch,
+            window,
+            accumulate: 1,
+            optimizer: OptimizerName::Adam,
+            lr: 0.01,
+            schedule: Schedule::Constant,
+            clip: 1.0,
+            early_stop: None,
+            checkpoint_every: 10,
+        }
+    }
+
+    fn computing() -> Computing {
+        Computing {
+            truncation: Truncation::Full,
+            memory_budget: None,
+            gradient: Gradient::Manual,
+            dtype: DType::F64,
+            device: Device::flex(),
+        }
+    }
+
+    /// A row is its number, and beside it its number plus a half.
+    fn rows(first: usize, count: usize) -> Rows {
+        let values = (first..first + count).flat_map(|row| [row as f64, row as f64 + 0.5]);
+        Rows { values: values.collect(), width: 2, first }
+    }
+
+    const OUTPUT: Output = Output { horizon: 3, targets: 1, changes: true };
+
+    #[test]
+    fn every_window_is_taught_once_an_epoch_and_never_past_the_split() {
+        let (rows, settings, computing) = (rows(2, 40), settings(5, 4), computing());
+        let lessons =
+            SeriesLessons::<Elman>::new(&rows, OUTPUT, (30, &[30]), &settings, &computing).unwrap();
+        assert_eq!(lessons.windows(), 6); // rows 2…22 begin one
+        let mut orders = Vec::new();
+        for epoch in 0..2 {
+            let mut seen = Vec::new();
+            for number in 0..lessons.windows() {
+                let starts = lessons.starts(Window { epoch, number });
+                let [x, said] = lessons.tensors(&starts, &computing.device);
+                let size = starts.len();
+                assert_eq!((x.dims(), said.dims()), ([size, 5, 2], [size, 5, 3]));
+                let (x, said) = (host(x), host(said));
+                for (w, &start) in starts.iter().enumerate() {
+                    for t in 0..5 {
+                        let row = (start + t) as f64;
+                        assert_eq!(x[(w * 5 + t) * 2..][..2], [row, row + 0.5]);
+                        assert_eq!(said[(w * 5 + t) * 3..][..3], [row + 1.0, row + 2.0, row + 3.0]);
+                    }
+                }
+                assert!(said.iter().all(|&row| row < 30.0));
+                seen.extend(starts);
+            }
+            orders.push(seen.clone());
+            seen.sort_unstable();
+            assert_eq!(seen, (2..23).collect::<Vec<_>>());
+        }
+        assert_ne!(orders[0], orders[1]);
+        // Asked for in any order, they are the same.
+        let again = lessons.starts(Window { epoch: 0, number: 2 });
+        assert_eq!(again, orders[0][8..12]);
+    }
+
+    #[test]
+    fn what_cannot_be_cut_is_refused_with_the_numbers() {
+        let (rows, computing) = (rows(2, 18), computing());
+        let line = |split, origins: &[usize], window| {
+            let settings = settings(window, 4);
+            let lessons =
+                SeriesLessons::<Elman>::new(&rows, OUTPUT, (split, origins), &settings, &computing);
+            lessons.unwrap_err().to_string()
+        };
+        let short = line(9, &[9], 5);
+        assert!(short.contains("need 8 rows to train on, beside 2"), "{short}");
+        assert!(short.contains("there are 9"), "{short}");
+        assert!(line(18, &[], 5).contains("horizon of 3 rows needs as many to validate on, and there are 2"));
+        let settings = settings(5, 4);
+        assert!(SeriesLessons::<Elman>::new(&rows, OUTPUT, (10, &[10]), &settings, &computing).is_ok());
+    }
 }

@@ -93,24 +93,80 @@ impl<'a> Method<'a> {
     /// # Panics
     /// If fewer rows are known than it needs.
     fn ahead(&self, origins: &[usize]) -> Vec<f64> {
-        const TOGETHER: usize = 1024;
-        let (reach, width) = (self.forecaster.reach(), self.rows.width);
         let mut all = Vec::new();
-        for some in origins.chunks(TOGETHER) {
-            let pasts = some.iter().flat_map(|&origin| self.rows.range(origin - reach, origin));
-            let values: Vec<f64> = pasts.copied().collect();
-            all.extend(self.of(&values, some.len(), width));
-        }
+        let targets = self.features.targets.len();
+        each_said(&*self.forecaster, &self.rows, targets, origins, |said| all.extend(said));
         all
     }
 
-    fn of(&self, values: &[f64], pasts: usize, width: usize) -> Vec<f64> {
-        let (rows, targets) = (self.forecaster.reach(), self.features.targets.len());
-        // Without a past there is nothing to be cut into as many.
-        if rows == 0 {
-            let one = self.forecaster.ahead(Pasts { values: &[], rows, width, targets });
-            return one.repeat(pasts);
+    fn of(&self, values: &[f64], pasts: usize) -> Vec<f64> {
+        of(&*self.forecaster, values, (pasts, self.rows.width, self.features.targets.len()))
+    }
+}
+
+/// The forecasts of so many pasts.
+fn of(
+    forecaster: &dyn Forecaster,
+    values: &[f64],
+    (pasts, width, targets): (usize, usize, usize),
+) -> Vec<f64> {
+    let rows = forecaster.reach();
+    let said = forecaster.ahead(Pasts { values, rows, width, targets });
+    // Without a past there is nothing to be cut into as many.
+    if rows == 0 { said.repeat(pasts) } else { said }
+}
+
+/// Hands over the forecasts after each of the origins, in their order, as many together as memory bears.
+fn each_said(
+    forecaster: &dyn Forecaster,
+    rows: &Rows,
+    targets: usize,
+    origins: &[usize],
+    mut each: impl FnMut(&[f64]),
+) {
+    const TOGETHER: usize = 1024;
+    let reach = forecaster.reach();
+    for some in origins.chunks(TOGETHER) {
+        let pasts = some.iter().flat_map(|&origin| rows.range(origin - reach, origin));
+        let values: Vec<f64> = pasts.copied().collect();
+        each(&of(forecaster, &values, (some.len(), rows.width, targets)));
+    }
+}
+
+/// The mean of squares of the errors of the forecasts from all origins, in the scale of the rows.
+///
+/// # Panics
+/// If an origin has too few rows before or after it.
+pub fn squared_error(
+    forecaster: &dyn Forecaster,
+    rows: &Rows,
+    targets: usize,
+    origins: &[usize],
+) -> f64 {
+    let horizon = forecaster.horizon();
+    let size = horizon * targets;
+    let (mut sum, mut place) = (0.0, 0);
+    each_said(forecaster, rows, targets, origins, |said| {
+        for path in said.chunks_exact(size) {
+            let actual = rows.range(origins[place], origins[place] + horizon);
+            let actual = actual.chunks_exact(rows.width).flat_map(|row| &row[..targets]);
+            sum += path.iter().zip(actual).map(|(a, b)| (a - b).powi(2)).sum::<f64>();
+            place += 1;
         }
-        self.forecaster.ahead(Pasts { values, rows, width, targets })
+    });
+    sum / (size * origins.len()) as f64
+}
+
+impl<F: Forecaster + ?Sized> Forecaster for Box<F> {
+    fn reach(&self) -> usize {
+        (**self).reach()
+    }
+
+    fn horizon(&self) -> usize {
+        (**self).horizon()
+    }
+
+    fn ahead(&self, pasts: Pasts<'_>) -> Vec<f64> {
+        (**self).ahead(pasts)
     }
 }

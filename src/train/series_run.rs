@@ -1,0 +1,206 @@
+//! What the configuration of a run on a series has beside that of any run, and what is kept of the series: all of it, so
+//! that a run forecasts by itself.
+
+use super::run::{Run, RunError, Subject};
+use super::series::NetworkSize;
+use crate::data::calendar::{Calendar, CalendarError};
+use crate::data::features::Features;
+use crate::data::series::Series;
+use crate::data::transform::Transform;
+use crate::files;
+use crate::model::Autoregression;
+use crate::model::forecast::Output;
+use std::path::{Path, PathBuf};
+
+/// The file, how it is read, and the model.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SeriesSubject {
+    /// The CSV file; none: the airline passengers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// Columns to forecast; none: all numeric ones.
+    pub column: Vec<String>,
+    /// Columns that are read beside them.
+    pub exogenous: Vec<String>,
+    /// The column with dates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date_column: Option<String>,
+    /// Rows of a season.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub season: Option<usize>,
+    /// The share of the rows, the last ones, that validates.
+    pub valid_share: f64,
+    /// Rows forecast at once.
+    pub horizon: usize,
+    /// Rows from one origin of the backtest to the next.
+    pub stride: usize,
+    /// Whether logarithms are taken.
+    pub log: bool,
+    /// How often the difference is taken.
+    pub difference: usize,
+    /// Whether the seasonal difference is taken.
+    pub seasonal_difference: bool,
+    /// Calendar features, or `auto`.
+    pub calendar: Vec<String>,
+    /// The order of AR(τ): a number, or by what it is chosen.
+    pub lags: String,
+    /// The network.
+    #[serde(flatten)]
+    pub network: NetworkSize,
+}
+
+/// What the series was.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SeriesData {
+    /// Columns to forecast.
+    pub names: Vec<String>,
+    /// Columns that are read beside them.
+    pub exogenous: Vec<String>,
+    /// Rows.
+    pub rows: usize,
+    /// The first row, counted from 0, that validates.
+    pub split: usize,
+    /// CRC-32 of the series, by which another one is noticed.
+    pub checksum: u32,
+    /// How many lags Akaike's and Schwarz's criteria choose, a column each.
+    pub orders: Vec<[usize; 2]>,
+    /// The scale of the columns.
+    pub features: Features,
+    /// AR(τ) of each column, on transformed and standardised values.
+    pub autoregressions: Vec<Autoregression>,
+}
+
+impl Subject for SeriesSubject {
+    const TASK: &'static str = "series";
+    type Data = SeriesData;
+}
+
+/// A run on a series.
+pub type SeriesRun = Run<SeriesSubject>;
+
+/// The cell that is none: AR(τ) alone.
+pub const AUTOREGRESSION: &str = "ar";
+
+/// Why the series of a run could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SeriesRunError {
+    /// A file that is not there, or not to be read or written.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// Not the series that the run was trained on.
+    #[error("{file} is not the series that the run was trained on: {reason}")]
+    Other {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Dates that are no calendar.
+    #[error(transparent)]
+    Calendar(#[from] CalendarError),
+}
+
+impl From<std::io::Error> for SeriesRunError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Run(error.into())
+    }
+}
+
+impl SeriesSubject {
+    /// What is done to the columns to forecast.
+    pub fn transform(&self) -> Transform {
+        Transform {
+            log: self.log,
+            season: self.season.filter(|_| self.seasonal_difference),
+            difference: self.difference,
+        }
+    }
+
+    /// What the outputs of the network are.
+    pub fn output(&self, targets: usize) -> Output {
+        Output { horizon: self.horizon, targets, changes: !self.transform().differs() }
+    }
+}
+
+/// The series as `series.csv` of a run: dates, if there are any, the columns to forecast, the exogenous ones, to the
+/// last digit.
+fn csv(series: &Series) -> Vec<u8> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let date = series.dates.as_ref().map(|_| "date");
+    let names = series.names.iter().chain(&series.exogenous_names).map(String::as_str);
+    let mut write = |record: Vec<String>| writer.write_record(record).expect("memory takes it");
+    write(date.into_iter().chain(names).map(String::from).collect());
+    for row in 0..series.rows() {
+        let date = series.dates.as_ref().map(|dates| dates[row].clone());
+        let values = series.values.iter().chain(&series.exogenous);
+        write(date.into_iter().chain(values.map(|column| column[row].to_string())).collect());
+    }
+    writer.into_inner().expect("memory takes it")
+}
+
+/// CRC-32 of the file that [`write()`] writes.
+pub fn checksum(series: &Series) -> u32 {
+    crc32fast::hash(&csv(series))
+}
+
+/// Writes the series into the folder of a run.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write(series: &Series, folder: &Path) -> Result<(), SeriesRunError> {
+    Ok(files::replace(&folder.join("series.csv"), &csv(series))?)
+}
+
+/// The series of a run, out of its folder.
+///
+/// # Errors
+/// If it cannot be read, or is not the one that the run was trained on.
+pub fn read(run: &SeriesRun) -> Result<Series, SeriesRunError> {
+    let path = run.folder.join("series.csv");
+    let file = path.display().to_string();
+    let bytes = std::fs::read(&path).map_err(|error| {
+        std::io::Error::new(error.kind(), format!("cannot read the series {file}: {error}"))
+    })?;
+    let other = |reason: &str| SeriesRunError::Other { file: file.clone(), reason: reason.into() };
+    if crc32fast::hash(&bytes) != run.data.checksum {
+        return Err(other("its checksum is another one; train anew"));
+    }
+    let columns = run.data.names.len() + run.data.exogenous.len();
+    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    let mut dates: Option<Vec<String>> = None;
+    let mut values = vec![Vec::new(); columns];
+    for record in reader.records() {
+        let record = record.map_err(|error| other(&error.to_string()))?;
+        let mut cells = record.iter();
+        if record.len() == columns + 1 {
+            dates.get_or_insert_default().push(cells.next().unwrap_or_default().into());
+        }
+        for (column, cell) in values.iter_mut().zip(cells) {
+            column.push(cell.parse().map_err(|_| other("it holds what is no number"))?);
+        }
+    }
+    if values.iter().any(|column| column.len() != run.data.rows) {
+        return Err(other("it has another number of rows or columns"));
+    }
+    let exogenous = values.split_off(run.data.names.len());
+    Ok(Series {
+        names: run.data.names.clone(),
+        exogenous_names: run.data.exogenous.clone(),
+        dates,
+        values,
+        exogenous,
+    })
+}
+
+/// The dates of a series, if it has labels that are dates.
+///
+/// # Errors
+/// If there are calendar features, which need them, and they are no dates.
+pub fn dates(series: &Series, features: &Features) -> Result<Option<Calendar>, CalendarError> {
+    match series.dates.as_deref().map(Calendar::of) {
+        Some(Err(error)) if !features.calendar.is_empty() => Err(error),
+        calendar => Ok(calendar.and_then(Result::ok)),
+    }
+}
