@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::options::{fits_memory, share, size};
-use super::series_report::{LEVELS, PATHS, draw, following, methods, percent};
+use super::series_report::{LEVELS, PATHS, draw, following, methods, percent, plain};
 use bptt::data::calendar::Calendar;
 use bptt::data::series::{Series, SeriesOptions};
 use bptt::model::forecast::{Outlook, backtest, origins, outlook};
@@ -16,7 +16,8 @@ use std::process::ExitCode;
 /// Prints CSV: a row for each step ahead and each column, with the point forecast (mean; with --log a median) and
 /// the ends of intervals. The intervals are made by a residual bootstrap: many paths go on from the last row, to
 /// each block of --horizon rows the errors of one origin of the run's backtest are added, drawn at random, and an
-/// interval lies between two quantiles of the paths. Exogenous columns are held at their last value. A picture is
+/// interval lies between two quantiles of the paths. Where the backtest was too high or too low all the time, an
+/// interval may lie beside the forecast. Exogenous columns are held at their last value. A picture is
 /// written into the run's folder.
 ///
 /// Example: bptt forecast runs/series --steps 24 --level 0.8,0.95 --out forecast.csv
@@ -108,7 +109,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let (subject, data) = (&run.config.subject, &run.data);
     let own = series_run::read(&run)?;
     let own_dates = series_run::dates(&own, &data.features)?;
-    let mut known = methods(&run, &own, own_dates.as_ref())?;
+    let scale = plain(&run, &own)?;
+    let mut known = methods(&run, &scale, (&own, own_dates.as_ref()))?;
     let place = match &arguments.method {
         None => 0,
         Some(name) => {
@@ -138,7 +140,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             let series = later(&run, file)?;
             let dates = series_run::dates(&series, &data.features)
                 .map_err(|error| Failure(format!("{}: {error}", file.display())))?;
-            let mut methods = methods(&run, &series, dates.as_ref())?;
+            let mut methods = methods(&run, &scale, (&series, dates.as_ref()))?;
             let (_, later) = methods.swap_remove(place);
             (series, dates, later)
         }
@@ -160,8 +162,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     levels.dedup();
     let rows = rows(&series, dates.as_ref(), &said, &to_come, &levels);
     let stem = arguments.picture.clone().unwrap_or_else(|| run.folder.join("forecast"));
-    let pictures =
-        draw((&series, dates.as_ref()), &method.name, &said, &to_come, &levels, &stem)?;
+    let pictures = draw((&series, dates.as_ref()), &method.name, &said, &to_come, &levels, &stem)?;
     if arguments.json {
         let report = Report {
             run: run.folder.clone(),

@@ -10,7 +10,7 @@ use bptt::data::calendar::{Calendar, Feature};
 use bptt::data::features::{Features, Rows};
 use bptt::data::naive::seasonal;
 use bptt::data::series::{Series, SeriesOptions};
-use bptt::data::windows::split_by_time;
+use bptt::data::split::split_by_time;
 use bptt::model::Autoregression;
 use bptt::model::forecast::{origins, squared_error};
 use bptt::train::checkpoint::Checkpoint;
@@ -32,7 +32,8 @@ use std::time::Instant;
 /// value and, with --season, the value one season ago; errors are MAE, RMSE, sMAPE and MASE. The run keeps all that
 /// bptt forecast needs. Logarithms and differences make many series easier: the returns of a price are
 /// --log --difference 1. Without FILE the series is the monthly number of airline passengers, 1949 to 1960 (Box &
-/// Jenkins 1976, series G), with a season of 12.
+/// Jenkins 1976, series G), with a season of 12 and, if nothing is said of them, logarithms and both differences, as
+/// Box and Jenkins took them.
 ///
 /// Example: bptt train series sales.csv --column revenue --season 7 --horizon 14, then: bptt forecast runs/series
 #[derive(clap::Args)]
@@ -80,9 +81,9 @@ pub struct Arguments {
     /// Forecast logarithms: for what grows in percent
     #[arg(long)]
     log: bool,
-    /// Forecast the change from row to row, or with 2 the change of that
-    #[arg(long, value_name = "N", default_value = "0", value_parser = order)]
-    difference: usize,
+    /// Forecast the change from row to row, or with 2 the change of that [default: 0]
+    #[arg(long, value_name = "N", value_parser = order)]
+    difference: Option<usize>,
     /// Forecast the change over a season of --season rows
     #[arg(long)]
     seasonal_difference: bool,
@@ -174,6 +175,8 @@ struct Report {
 
 impl Arguments {
     fn subject(&self, season: Option<usize>) -> SeriesSubject {
+        let said = self.log || self.seasonal_difference || self.difference.is_some();
+        let airline = self.file.is_none() && !said;
         SeriesSubject {
             file: self.file.clone(),
             column: self.column.clone(),
@@ -183,9 +186,9 @@ impl Arguments {
             valid_share: self.valid_share,
             horizon: self.horizon,
             stride: self.stride,
-            log: self.log,
-            difference: self.difference,
-            seasonal_difference: self.seasonal_difference,
+            log: self.log || airline,
+            difference: self.difference.unwrap_or(usize::from(airline)),
+            seasonal_difference: self.seasonal_difference || airline,
             calendar: self.calendar.clone(),
             lags: self.lags.to_string(),
             network: NetworkSize { hidden: self.training.hidden, layers: self.training.layers },
@@ -215,7 +218,8 @@ impl Arguments {
     fn dates(&self, series: &Series) -> Result<(Vec<Feature>, Option<Calendar>), Failure> {
         let calendar = series.dates.as_deref().map(Calendar::of);
         if self.calendar.is_empty() {
-            if let Some(Ok(Err(error))) = calendar.as_ref().map(|read| read.as_ref().map(Calendar::step))
+            if let Some(Ok(Err(error))) =
+                calendar.as_ref().map(|read| read.as_ref().map(Calendar::step))
                 && !self.output.quiet
             {
                 eprintln!("warning: {error}; the rows are taken for equally far apart");
@@ -236,7 +240,9 @@ impl Arguments {
                 AUTO => step.features(),
                 name => vec![name.parse().map_err(Failure)?],
             };
-            features.extend(more.into_iter().filter(|feature| !features.contains(feature)).collect::<Vec<_>>());
+            features.extend(
+                more.into_iter().filter(|feature| !features.contains(feature)).collect::<Vec<_>>(),
+            );
         }
         if features.is_empty() {
             return Err(refused(format!("nothing goes round in rows that are {step} apart")));
@@ -289,7 +295,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let computing = backward.computing(compute)?;
     let (series, season) = arguments.series()?;
     if arguments.seasonal_difference && season.is_none() {
-        return Err(Failure("--seasonal-difference needs the rows of a season: give --season".into()));
+        return Err(Failure(
+            "--seasonal-difference needs the rows of a season: give --season".into(),
+        ));
     }
     let subject = arguments.subject(season);
     let split = split_by_time(series.rows(), arguments.valid_share)?;

@@ -12,6 +12,7 @@ use bptt::model::forecast::{
     Autoregressions, Backtest, Forecaster, LastValue, Method, NetworkForecaster, Outlook,
     SeasonAgo, backtest, origins, outlook,
 };
+use bptt::plot::error_by_step::ErrorByStep;
 use bptt::plot::forecast::{Forecast, ForecastCurve};
 use bptt::plot::learning_curve::LearningCurve;
 use bptt::plot::outlook::{Band, OutlookPicture};
@@ -99,11 +100,19 @@ impl cell::Visitor for Loader<'_> {
     }
 }
 
-/// The methods of a run for a series, which may be a later one than that of the run; each with its key.
+/// The scale of what costs nothing: it knows no differences and no calendar; its errors are in percent where the model's
+/// are.
+pub fn plain(run: &SeriesRun, own: &Series) -> Result<Features, Failure> {
+    let transform = run.data.features.transform.without_differences();
+    Ok(Features::fit(own, run.data.split, transform, Vec::new())?)
+}
+
+/// The methods of a run for a series, which may be a later one than the run's own; each with its key. The scale of what
+/// costs nothing is that of [`plain`].
 pub fn methods(
     run: &SeriesRun,
-    series: &Series,
-    dates: Option<&Calendar>,
+    plain: &Features,
+    (series, dates): (&Series, Option<&Calendar>),
 ) -> Result<Vec<(&'static str, Method<'static>)>, Failure> {
     let (subject, data) = (&run.config.subject, &run.data);
     let (horizon, features) = (subject.horizon, &data.features);
@@ -123,18 +132,11 @@ pub fn methods(
     let models = data.autoregressions.clone();
     let linear = Autoregressions { models, horizon };
     methods.push(("ar", Method::new(name, features.clone(), known, linear)?));
-    // What costs nothing knows no differences and no calendar; its errors are in percent where the model's are.
-    let plain = Features::fit(
-        series,
-        data.split.min(series.rows()),
-        features.transform.without_differences(),
-        Vec::new(),
-    )?;
     let last = Method::new("last value", plain.clone(), known, LastValue { horizon })?;
     methods.push(("last_value", last));
     if let Some(season) = subject.season {
         let name = format!("value {season} rows ago");
-        let ago = Method::new(name, plain, known, SeasonAgo { season, horizon })?;
+        let ago = Method::new(name, plain.clone(), known, SeasonAgo { season, horizon })?;
         methods.push(("season_ago", ago));
     }
     Ok(methods)
@@ -145,7 +147,7 @@ impl Opened {
     pub fn new(run: SeriesRun, series: Series, dates: Option<Calendar>) -> Result<Self, Failure> {
         let (subject, split) = (&run.config.subject, run.data.split);
         let origins = origins(series.rows(), split, subject.horizon, subject.stride);
-        let contestants = methods(&run, &series, dates.as_ref())?
+        let contestants = methods(&run, &plain(&run, &series)?, (&series, dates.as_ref()))?
             .into_iter()
             .map(|(key, method)| {
                 let test = backtest(&method, &series, &origins)?;
@@ -216,7 +218,35 @@ impl Opened {
             }
             text += &format!("{}\n", column.verdict);
         }
+        text += &self.advice();
         text
+    }
+
+    /// A line for columns whose validation rows go where the training rows have never been: a network that reads levels
+    /// does not know what comes there.
+    fn advice(&self) -> String {
+        const SHARE: f64 = 0.2;
+        let run = &self.run;
+        if run.config.cell == AUTOREGRESSION || run.data.features.transform.differs() {
+            return String::new();
+        }
+        let leaves = |values: &Vec<f64>| {
+            let (training, valid) = values.split_at(run.data.split);
+            let least = training.iter().copied().fold(f64::INFINITY, f64::min);
+            let most = training.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let out = valid.iter().filter(|value| !(least..=most).contains(*value)).count();
+            out as f64 > SHARE * valid.len() as f64
+        };
+        let columns = self.series.names.iter().zip(&self.series.values);
+        let names: Vec<&str> =
+            columns.filter(|(_, values)| leaves(values)).map(|(name, _)| name.as_str()).collect();
+        match names.is_empty() {
+            true => String::new(),
+            false => format!(
+                "{}: the validation rows leave the range of the training rows, which a network that reads levels does not know; --difference 1 may do better\n",
+                names.join(", ")
+            ),
+        }
     }
 }
 
@@ -250,8 +280,7 @@ fn by_step(column: &ColumnReport, most: usize) -> (Vec<String>, Vec<Vec<String>>
     let horizon = column.errors[0].root_mean_squared_by_step.len();
     let shown = most.min(horizon);
     // The first, the last, and some between them.
-    let steps: Vec<usize> =
-        (0..shown).map(|i| i * (horizon - 1) / (shown - 1).max(1)).collect();
+    let steps: Vec<usize> = (0..shown).map(|i| i * (horizon - 1) / (shown - 1).max(1)).collect();
     let header = std::iter::once("RMSE by step ahead".into());
     let header = header.chain(steps.iter().map(|step| (step + 1).to_string())).collect();
     let row = |errors: &Errors| {
@@ -432,7 +461,7 @@ pub fn write(opened: &Opened) -> Result<Vec<PathBuf>, Failure> {
     let pictures = draw(known, name, &said, &to_come, &LEVELS, &stem)?;
     let backtests = draw_backtest(opened)?;
     let columns = opened.columns()?;
-    let mut sections = Vec::new();
+    let (mut sections, mut further) = (Vec::new(), Vec::new());
     let svg = |files: &[PathBuf], c: usize| std::fs::read_to_string(&files[2 * c + 1]);
     for (c, column) in columns.iter().enumerate() {
         let (header, rows) = accuracies(column);
@@ -449,6 +478,16 @@ pub fn write(opened: &Opened) -> Result<Vec<PathBuf>, Failure> {
         if subject.horizon > 1 {
             let (header, rows) = by_step(column, usize::MAX);
             tables.push(Table { caption: "Error by step ahead".into(), header, rows });
+            let errors = column.errors.iter();
+            let picture = ErrorByStep {
+                curves: errors
+                    .map(|e| (e.name.clone(), e.root_mean_squared_by_step.clone()))
+                    .collect(),
+                name: format!("RMSE, in the units of {}", column.column),
+                title: format!("{}: error by step ahead", column.column),
+            };
+            let stem = format!("error_by_step{}", suffix(columns.len(), c));
+            further.push(picture.save(&folder.join(stem))?);
         }
         sections.push(Section {
             heading: format!("The forecast of {}", column.column),
@@ -467,7 +506,8 @@ pub fn write(opened: &Opened) -> Result<Vec<PathBuf>, Failure> {
         sections.push(Section {
             heading: format!("How far off: {}", column.column),
             text: vec![
-                "Forecasts of rows that nothing was fitted to, each from the rows before it.".into(),
+                "Forecasts of rows that nothing was fitted to, each from the rows before it."
+                    .into(),
                 format!("{}.", column.verdict),
             ],
             picture: Some((
@@ -477,8 +517,17 @@ pub fn write(opened: &Opened) -> Result<Vec<PathBuf>, Failure> {
             tables,
             ..Section::default()
         });
+        if let Some([_, picture]) = further.get(c) {
+            let words = format!("The error of {} by how far ahead was looked", column.column);
+            sections.push(Section {
+                heading: format!("The farther, the less certain: {}", column.column),
+                picture: Some((std::fs::read_to_string(picture)?, words)),
+                ..Section::default()
+            });
+        }
     }
-    let mut files: Vec<PathBuf> = pictures.into_iter().chain(backtests).collect();
+    let files = pictures.into_iter().chain(backtests).chain(further.into_iter().flatten());
+    let mut files: Vec<PathBuf> = files.collect();
     if let Some((section, curve)) = learning(opened)? {
         sections.push(section);
         files.extend(curve);
@@ -528,7 +577,8 @@ fn learning(opened: &Opened) -> Result<Option<(Section, [PathBuf; 2])>, Failure>
     if run.config.cell == AUTOREGRESSION {
         return Ok(None);
     }
-    let (last, _) = Checkpoints::of(&run.folder).first::<Progress>(&["last", "previous", "best"])?;
+    let (last, _) =
+        Checkpoints::of(&run.folder).first::<Progress>(&["last", "previous", "best"])?;
     let epochs = last.progress.epochs;
     let linear = &opened.contestants[1];
     let curve = LearningCurve {

@@ -54,9 +54,8 @@ impl Accuracy {
 /// m = 1 is the last value. It is 0 for a series that repeats itself and where there are no m + 1 rows.
 pub fn scale(training: &[f64], season: usize) -> f64 {
     let pairs = training.iter().skip(season).zip(training);
-    let (sum, count) = pairs.fold((0.0, 0_usize), |(sum, count), (now, then)| {
-        (sum + f64::abs(now - then), count + 1)
-    });
+    let (sum, count) = pairs
+        .fold((0.0, 0_usize), |(sum, count), (now, then)| (sum + f64::abs(now - then), count + 1));
     if count == 0 { 0.0 } else { sum / count as f64 }
 }
 
@@ -75,7 +74,10 @@ mod tests {
         assert_eq!(accuracy.symmetric_percentage, (4.0 / 4.0 + 2.0 / 9.0) / 3.0);
         assert_eq!(accuracy.scaled, Some(2.0));
         assert_eq!(Accuracy::of(&[1.0], &[2.0], 0.0).unwrap().scaled, None);
-        assert_eq!(Accuracy::of(&[1.0], &[], 1.0), Err(NaiveError::Unequal { predictions: 1, values: 0 }));
+        assert_eq!(
+            Accuracy::of(&[1.0], &[], 1.0),
+            Err(NaiveError::Unequal { predictions: 1, values: 0 })
+        );
         assert_eq!(Accuracy::of(&[], &[], 1.0), Err(NaiveError::Nothing));
         assert_eq!(scale(&[1.0, 2.0, 4.0, 3.0], 1), 4.0 / 3.0);
         assert_eq!(scale(&[1.0, 2.0, 4.0, 3.0], 2), 2.0);
@@ -87,7 +89,8 @@ mod tests {
     fn the_scaled_error_of_the_season_ago() {
         let values = &Series::airline_passengers().values[0];
         let forecasts = seasonal(values, 132, 12).unwrap();
-        let training: f64 = (12..132).map(|t| (values[t] - values[t - 12]).abs()).sum::<f64>() / 120.0;
+        let training: f64 =
+            (12..132).map(|t| (values[t] - values[t - 12]).abs()).sum::<f64>() / 120.0;
         let accuracy = Accuracy::of(&forecasts, &values[132..], scale(&values[..132], 12)).unwrap();
         assert!((accuracy.scaled.unwrap() - 574.0 / 12.0 / training).abs() < 1e-12);
     }

@@ -30,14 +30,8 @@ pub enum Feature {
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Month,
-        Self::DayOfYear,
-        Self::DayOfMonth,
-        Self::DayOfWeek,
-        Self::Hour,
-        Self::Minute,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Month, Self::DayOfYear, Self::DayOfMonth, Self::DayOfWeek, Self::Hour, Self::Minute];
 
     /// As the command line calls it.
     pub fn name(self) -> &'static str {
@@ -218,9 +212,7 @@ fn date(year: &str, month: &str, day: &str) -> Option<Date> {
 fn read(label: &str, day_first: bool) -> Option<Read> {
     let label = label.trim();
     let (day, time) = match label.split_once(['T', 't', ' ']) {
-        Some((day, time)) => {
-            (day, Some((label[day.len()..].chars().next()?, time.trim_start())))
-        }
+        Some((day, time)) => (day, Some((label[day.len()..].chars().next()?, time.trim_start()))),
         None => (label, None),
     };
     let (order, separator, padded, date) = read_day(day, day_first)?;
@@ -418,9 +410,7 @@ impl Calendar {
         }
         let changing = read.iter().any(|(_, _, offset)| *offset != read[0].2);
         let dates = read.iter().enumerate().map(|(row, &(_, at, offset))| match offset {
-            Some(offset) if changing => {
-                at.checked_sub(offset.seconds()).map_err(|_| no_date(row))
-            }
+            Some(offset) if changing => at.checked_sub(offset.seconds()).map_err(|_| no_date(row)),
             _ => Ok(at),
         });
         let dates: Vec<DateTime> = dates.collect::<Result<_, _>>()?;
@@ -542,9 +532,7 @@ fn infer(
         0 => Step::Days(gap / 86_400),
         _ => Step::Seconds(gap),
     };
-    let exact = dates.windows(2).all(|pair| {
-        pair[1].duration_since(pair[0]).subsec_nanos() == 0
-    });
+    let exact = dates.windows(2).all(|pair| pair[1].duration_since(pair[0]).subsec_nanos() == 0);
     let Some(row) = gaps.iter().position(|&gap| gap != usual || usual == 0) else {
         if exact {
             return Ok(of_seconds(usual));
@@ -593,11 +581,31 @@ mod tests {
             (&["01/30/2024", "01/31/2024"], Step::Days(1), ["02/01/2024", "02/02/2024"]),
             (&["30/01/2024", "31/01/2024"], Step::Days(1), ["01/02/2024", "02/02/2024"]),
             // Only with the day first do they go forward.
-            (&["05/01/2024", "04/02/2024", "05/03/2024"], Step::Days(30), ["04/04/2024", "04/05/2024"]),
-            (&["2024-01-30", "2024-02-29", "2024-03-30"], Step::Months(1), ["2024-04-30", "2024-05-30"]),
-            (&["2024-02-29", "2024-03-31", "2024-04-30"], Step::Months(1), ["2024-05-31", "2024-06-30"]),
-            (&["2024-01-01T22:00", "2024-01-01T23:00"], Step::Seconds(3600), ["2024-01-02T00:00", "2024-01-02T01:00"]),
-            (&["2024-01-01 23:00", "2024-01-01 24:00"], Step::Seconds(3600), ["2024-01-02 01:00", "2024-01-02 02:00"]),
+            (
+                &["05/01/2024", "04/02/2024", "05/03/2024"],
+                Step::Days(30),
+                ["04/04/2024", "04/05/2024"],
+            ),
+            (
+                &["2024-01-30", "2024-02-29", "2024-03-30"],
+                Step::Months(1),
+                ["2024-04-30", "2024-05-30"],
+            ),
+            (
+                &["2024-02-29", "2024-03-31", "2024-04-30"],
+                Step::Months(1),
+                ["2024-05-31", "2024-06-30"],
+            ),
+            (
+                &["2024-01-01T22:00", "2024-01-01T23:00"],
+                Step::Seconds(3600),
+                ["2024-01-02T00:00", "2024-01-02T01:00"],
+            ),
+            (
+                &["2024-01-01 23:00", "2024-01-01 24:00"],
+                Step::Seconds(3600),
+                ["2024-01-02 01:00", "2024-01-02 02:00"],
+            ),
             (
                 &["2024-01-01 23:59:30.5 +01:00", "2024-01-01 23:59:45.5 +01:00"],
                 Step::Seconds(15),
@@ -611,7 +619,17 @@ mod tests {
             ),
             // Good Friday 2024 was no day of trading.
             (
-                &["2024-03-25", "2024-03-26", "2024-03-27", "2024-03-28", "2024-04-01", "2024-04-02", "2024-04-03", "2024-04-04", "2024-04-05"],
+                &[
+                    "2024-03-25",
+                    "2024-03-26",
+                    "2024-03-27",
+                    "2024-03-28",
+                    "2024-04-01",
+                    "2024-04-02",
+                    "2024-04-03",
+                    "2024-04-04",
+                    "2024-04-05",
+                ],
                 Step::Weekdays,
                 ["2024-04-08", "2024-04-09"],
             ),
@@ -628,7 +646,8 @@ mod tests {
         assert!(line(&["2020-01", "2020-02-01"]).starts_with("row 1: '2020-01'"));
         let back = line(&["2020-01", "2020-03", "2020-02"]);
         assert!(back.starts_with("row 3: 2020-02 does not come after 2020-03"), "{back}");
-        let irregular = calendar(&["2020-01-04", "2020-01-05", "2020-01-07", "2020-01-08"]).unwrap();
+        let irregular =
+            calendar(&["2020-01-04", "2020-01-05", "2020-01-07", "2020-01-08"]).unwrap();
         let line = irregular.step().unwrap_err().to_string();
         assert!(line.starts_with("row 3: from 2020-01-05 to 2020-01-07"), "{line}");
         assert!(line.contains("1 day,") && irregular.following(1).is_err(), "{line}");

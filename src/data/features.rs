@@ -5,8 +5,8 @@
 
 use super::calendar::{Calendar, CalendarError, Feature};
 use super::series::Series;
+use super::split::Standardisation;
 use super::transform::{Transform, TransformError};
-use super::windows::Standardisation;
 use jiff::civil::DateTime;
 
 /// The map, fitted to the training rows of a series.
@@ -45,7 +45,9 @@ pub enum FeatureError {
         training: usize,
     },
     /// Calendar features without dates.
-    #[error("calendar features need a column of dates, and there is none; name it with --date-column")]
+    #[error(
+        "calendar features need a column of dates, and there is none; name it with --date-column"
+    )]
     NoDates,
     /// Dates that are no calendar.
     #[error(transparent)]

@@ -2,7 +2,7 @@
 //! forecasts that cost nothing to make, and generated tasks.
 //!
 //! Reading order: [`series`] (a file becomes columns of numbers), [`transform`] (logarithms and differences, and the way
-//! back), [`calendar`] (what a date says), [`features`] (rows of what a model reads), [`windows`] (the training rows and
+//! back), [`calendar`] (what a date says), [`features`] (rows of what a model reads), [`split`] (the training rows and
 //! their scale), [`naive`] (what any model has to beat), [`accuracy`] (by how much), [`text`] (characters become classes), [`count`], and the tasks that
 //! need memory, [`task`]: [`adding`], [`copy`], [`order`], [`reber`].
 
@@ -19,7 +19,7 @@ pub mod reber;
 mod rows;
 pub mod series;
 mod series_error;
+pub mod split;
 pub mod task;
 pub mod text;
 pub mod transform;
-pub mod windows;

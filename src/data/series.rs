@@ -540,8 +540,14 @@ mod tests {
             ..self::columns(columns)
         };
         let series = read_with(text, &options(&[], &["b"])).unwrap();
-        assert_eq!((series.names, series.values), (vec!["a".into(), "c".into()], vec![vec![1.0, 4.0], vec![3.0, 6.0]]));
-        assert_eq!((series.exogenous_names, series.exogenous), (vec!["b".into()], vec![vec![2.0, 5.0]]));
+        assert_eq!(
+            (series.names, series.values),
+            (vec!["a".into(), "c".into()], vec![vec![1.0, 4.0], vec![3.0, 6.0]])
+        );
+        assert_eq!(
+            (series.exogenous_names, series.exogenous),
+            (vec!["b".into()], vec![vec![2.0, 5.0]])
+        );
         let line = |columns: &[&str], exogenous: &[&str]| {
             read_with(text, &options(columns, exogenous)).unwrap_err().to_string()
         };

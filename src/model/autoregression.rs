@@ -268,9 +268,8 @@ mod tests {
                 values[0].push(fit.criterion(Criterion::Aic));
                 values[1].push(fit.criterion(Criterion::Bic));
             }
-            let least = values.map(|values| {
-                (0..=most).min_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap()
-            });
+            let least = values
+                .map(|values| (0..=most).min_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap());
             assert_eq!(Autoregression::orders(series, most), Ok(least), "{most}");
         }
     }

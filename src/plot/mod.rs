@@ -6,6 +6,7 @@
 mod axes;
 mod canvas;
 mod contour;
+pub mod error_by_step;
 pub mod error_surface;
 pub mod forecast;
 pub mod gates;

@@ -1,6 +1,8 @@
 //! The end of a series, what is forecast of the rows to come, and how sure that is.
 
-use super::axes::{Entry, Frame, NAME, drawable, legend, range, round_ticks, title, widened, widest};
+use super::axes::{
+    Entry, Frame, NAME, drawable, legend, range, round_ticks, title, widened, widest,
+};
 use super::canvas::{Align, Canvas, Font, INK, PALETTE, Point, Stroke};
 use super::forecast::row_ticks;
 use super::{Drawing, Error, save};
@@ -114,7 +116,8 @@ impl Drawing for OutlookPicture {
         }
         let apart = (frame.right - frame.left) / rows.len().max(1) as f64;
         let (width, radius) = if apart > 16.0 { (4.0, 6.0) } else { (3.0, 4.0) };
-        let point = self.point.iter().enumerate().map(|(step, &value)| ((seen + step) as f64, value));
+        let point =
+            self.point.iter().enumerate().map(|(step, &value)| ((seen + step) as f64, value));
         let point: Vec<Point> = last.into_iter().chain(point).collect();
         let history = self.history.iter().enumerate().map(|(row, &value)| (row as f64, value));
         let history: Vec<Point> = history.collect();

@@ -304,8 +304,13 @@ mod tests {
         let short = line(9, &[9], 5);
         assert!(short.contains("need 8 rows to train on, beside 2"), "{short}");
         assert!(short.contains("there are 9"), "{short}");
-        assert!(line(18, &[], 5).contains("horizon of 3 rows needs as many to validate on, and there are 2"));
+        assert!(
+            line(18, &[], 5)
+                .contains("horizon of 3 rows needs as many to validate on, and there are 2")
+        );
         let settings = settings(5, 4);
-        assert!(SeriesLessons::<Elman>::new(&rows, OUTPUT, (10, &[10]), &settings, &computing).is_ok());
+        assert!(
+            SeriesLessons::<Elman>::new(&rows, OUTPUT, (10, &[10]), &settings, &computing).is_ok()
+        );
     }
 }

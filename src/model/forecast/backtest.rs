@@ -167,7 +167,8 @@ mod tests {
         let test = backtest(&raw, &series, &origins(144, 108, 3, 1)).unwrap();
         assert_eq!(test.origins.len(), 34);
         for step in 0..3 {
-            let mean: f64 = (108..142).map(|o| (values[o + step] - values[o - 1]).abs()).sum::<f64>() / 34.0;
+            let mean: f64 =
+                (108..142).map(|o| (values[o + step] - values[o - 1]).abs()).sum::<f64>() / 34.0;
             let found = test.accuracy(&series, 0, step..step + 1, 1.0).unwrap().mean_absolute;
             assert!((found - mean).abs() < 1e-9, "{step}");
         }

@@ -155,7 +155,9 @@ impl Walk<'_, '_> {
         for from in (0..steps).step_by(horizon) {
             let block = horizon.min(steps - from);
             let said = self.method.of(&pasts.concat(), count);
-            for (p, mut said) in said.chunks_exact(horizon * targets).map(<[f64]>::to_vec).enumerate() {
+            for (p, mut said) in
+                said.chunks_exact(horizon * targets).map(<[f64]>::to_vec).enumerate()
+            {
                 if let Some(error) = error(p) {
                     said.iter_mut().zip(error).for_each(|(said, error)| *said += error);
                 }
@@ -194,7 +196,14 @@ mod tests {
     fn price(rows: usize, seed: u64) -> Series {
         let mut log = 0.0;
         let returns = autoregressive(rows, seed).into_iter().map(|x| (x - 50.0) / 100.0);
-        series(returns.map(|r| { log += r; f64::exp(log) }).collect())
+        series(
+            returns
+                .map(|r| {
+                    log += r;
+                    f64::exp(log)
+                })
+                .collect(),
+        )
     }
 
     fn autoregressive(rows: usize, seed: u64) -> Vec<f64> {
@@ -218,7 +227,12 @@ mod tests {
         }
     }
 
-    fn autoregression(series: &Series, split: usize, horizon: usize, transform: Transform) -> Method<'_> {
+    fn autoregression(
+        series: &Series,
+        split: usize,
+        horizon: usize,
+        transform: Transform,
+    ) -> Method<'_> {
         let features = Features::fit(series, split, transform, Vec::new()).unwrap();
         let rows = features.rows(series, None).unwrap();
         let model = Autoregression::fit(rows.range(transform.lost(), split), 2).unwrap();
@@ -251,14 +265,20 @@ mod tests {
                         outlook(&method, (&series, origin), &[], &errors, budget).unwrap();
                     for (step, held) in held.iter_mut().enumerate() {
                         let [low, high] = outlook.interval(step, 0, level);
-                        *held += usize::from((low..=high).contains(&series.values[0][origin + step]));
+                        *held +=
+                            usize::from((low..=high).contains(&series.values[0][origin + step]));
                     }
                 }
                 let error = (level * (1.0 - level) / TESTED as f64).sqrt();
                 for (step, held) in held.into_iter().enumerate() {
                     let share = held as f64 / TESTED as f64;
-                    println!("{transform:?} horizon {horizon} level {level} step {step}: {share:.3}");
-                    assert!((share - level).abs() < 3.0 * error, "level {level}, step {step}: {share}");
+                    println!(
+                        "{transform:?} horizon {horizon} level {level} step {step}: {share:.3}"
+                    );
+                    assert!(
+                        (share - level).abs() < 3.0 * error,
+                        "level {level}, step {step}: {share}"
+                    );
                 }
             }
         }
@@ -342,8 +362,7 @@ mod tests {
         assert_eq!(seen.len(), 6);
         let last = *method.rows.values.chunks(4).last().unwrap().get(1).unwrap();
         let [january, february] = [0.0, 1.0 / 12.0].map(|p| (std::f64::consts::TAU * p).sin_cos());
-        let expected =
-            [0.25, last, january.0, january.1, 0.25, last, february.0, february.1];
+        let expected = [0.25, last, january.0, january.1, 0.25, last, february.0, february.1];
         assert!(seen[1].iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{seen:?}");
         let residual = seen[4][0] - 0.25;
         assert!(errors.residuals.iter().any(|r| (r - residual).abs() < 1e-12));

@@ -1,0 +1,568 @@
+//! The promises of `bptt train series` and `bptt forecast`: errors that are what they say, a folder that forecasts by
+//! itself, the same bits after any end, and an honest word where nothing is to be learnt.
+
+use bptt::data::series::Series;
+use bptt::nn::Random;
+use bptt::train::checkpoint::Checkpoint;
+use bptt::train::lessons::Progress;
+use rand::{RngExt, SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
+use safetensors::SafeTensors;
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn command(arguments: &[&str], folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bptt"));
+    command.args(arguments).current_dir(folder).env("RAYON_NUM_THREADS", "1");
+    command
+}
+
+fn bptt(arguments: &[&str], folder: &Path) -> Output {
+    command(arguments, folder).output().expect("the program starts")
+}
+
+fn json(arguments: &[&str], folder: &Path) -> Value {
+    let output = bptt(arguments, folder);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("one JSON object")
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+/// Header and rows of CSV.
+fn table(bytes: &[u8]) -> (Vec<String>, Vec<Vec<String>>) {
+    let mut reader = csv::Reader::from_reader(bytes);
+    let cells = |record: &csv::StringRecord| record.iter().map(String::from).collect();
+    let header = cells(reader.headers().unwrap());
+    (header, reader.records().map(|record| cells(&record.unwrap())).collect())
+}
+
+/// Every tensor of a checkpoint but the optimizer's record, whose order is not fixed, and the progress.
+fn checkpoint(folder: &Path, run: &str, name: &str) -> (Vec<(String, Vec<u8>)>, Progress) {
+    let file = folder.join(run).join(format!("checkpoint/{name}.safetensors"));
+    let checkpoint = Checkpoint::<Progress>::decode(std::fs::read(file).unwrap(), name).unwrap();
+    let tensors = SafeTensors::deserialize(&checkpoint.bytes).unwrap();
+    let mut all: Vec<(String, Vec<u8>)> = tensors
+        .iter()
+        .filter(|(name, _)| *name != "training.optimizer")
+        .map(|(name, tensor)| (name.to_string(), tensor.data().to_vec()))
+        .collect();
+    all.sort();
+    assert!(all.len() >= 6, "weights of a layer and of the readout");
+    (all, checkpoint.progress)
+}
+
+const YEAR: [&str; 12] = [
+    "train",
+    "series",
+    "--horizon",
+    "12",
+    "--log",
+    "--seasonal-difference",
+    "--epochs",
+    "12",
+    "--hidden",
+    "8",
+    "--window",
+    "13",
+];
+
+#[test]
+fn a_year_of_passengers_is_learnt_forecast_and_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let result = json(&[&YEAR[..], &["--json", "--quiet", "--out", "a"]].concat(), folder);
+    assert_eq!(
+        (&result["task"], &result["epochs"], &result["done"]),
+        (&"series".into(), &12.into(), &true.into())
+    );
+    let baselines: Vec<&String> = result["baselines"].as_object().unwrap().keys().collect();
+    assert_eq!(baselines, ["ar", "last_value", "season_ago"]);
+    for file in
+        ["config.toml", "data.toml", "series.csv", "metrics.jsonl", "report.html", "backtest.csv"]
+            .into_iter()
+            .chain([
+                "forecast.png",
+                "forecast.svg",
+                "backtest.png",
+                "error_by_step.svg",
+                "learning_curve.png",
+            ])
+    {
+        assert!(folder.join("a").join(file).exists(), "{file}");
+    }
+
+    // The errors that are printed are those of the forecasts that are written.
+    let (header, rows) = table(&std::fs::read(folder.join("a/backtest.csv")).unwrap());
+    assert_eq!(
+        header,
+        [
+            "known_rows",
+            "step",
+            "row",
+            "column",
+            "actual",
+            "network",
+            "ar",
+            "last_value",
+            "season_ago"
+        ]
+    );
+    assert_eq!(rows.len(), 25 * 12, "from 108 to 132 known rows");
+    let values = &Series::airline_passengers().values[0];
+    let cell = |row: &[String], column: usize| row[column].parse::<f64>().unwrap();
+    for (e, errors) in result["columns"][0]["errors"].as_array().unwrap().iter().enumerate() {
+        let mut squares = [0.0; 12];
+        let (mut absolute, mut relative) = (0.0, 0.0);
+        for row in &rows {
+            let (origin, step) = (cell(row, 0) as usize, cell(row, 1) as usize);
+            assert_eq!(cell(row, 4), values[origin + step - 1]);
+            match errors["forecast"].as_str().unwrap() {
+                "last_value" => assert!((cell(row, 7) - values[origin - 1]).abs() < 1e-9),
+                "season_ago" => assert!((cell(row, 8) - values[origin + step - 13]).abs() < 1e-9),
+                _ => {}
+            }
+            let error = cell(row, 5 + e) - cell(row, 4);
+            squares[step - 1] += error * error;
+            absolute += error.abs();
+            relative += 2.0 * error.abs() / (cell(row, 5 + e) + cell(row, 4));
+        }
+        let near = |said: &Value, found: f64| {
+            assert!((number(said) - found).abs() < 1e-9 * found, "{errors}: {found}");
+        };
+        for (step, squares) in squares.iter().enumerate() {
+            near(&errors["root_mean_squared_by_step"][step], (squares / 25.0).sqrt());
+        }
+        near(&errors["root_mean_squared"], (squares.iter().sum::<f64>() / 300.0).sqrt());
+        near(&errors["mean_absolute"], absolute / 300.0);
+        near(&errors["symmetric_percentage"], relative / 300.0);
+        let seasonal: f64 =
+            (12..108).map(|t| (values[t] - values[t - 12]).abs()).sum::<f64>() / 96.0;
+        near(&errors["scaled"], absolute / 300.0 / seasonal);
+    }
+
+    // The forecast goes on with the calendar, and its intervals lie in each other.
+    let csv = bptt(&["forecast", "a", "--steps", "15", "--level", "0.95,0.5,0.8"], folder);
+    assert!(csv.status.success());
+    let (header, rows) = table(&csv.stdout);
+    assert_eq!(
+        header,
+        [
+            "step", "date", "column", "mean", "lower_50", "upper_50", "lower_80", "upper_80",
+            "lower_95", "upper_95"
+        ]
+    );
+    assert_eq!(rows.len(), 15);
+    assert_eq!((rows[0][1].as_str(), rows[14][1].as_str()), ("1961-01", "1962-03"));
+    for row in &rows {
+        let ends: Vec<f64> = [8, 6, 4, 5, 7, 9].map(|column| cell(row, column)).into();
+        assert!(ends.windows(2).all(|pair| pair[0] < pair[1]), "{row:?}");
+    }
+    let forecast = json(&["forecast", "a", "--steps", "15", "--json"], folder);
+    for (row, said) in rows.iter().zip(forecast["rows"].as_array().unwrap()) {
+        for (column, key) in [(3, "mean"), (8, "lower"), (9, "upper")] {
+            // The reader of JSON rounds the last digit.
+            assert!((cell(row, column) - number(&said[key])).abs() < 1e-12 * cell(row, column));
+        }
+    }
+    // Summer is higher than winter, and next year not far from this one.
+    assert!(cell(&rows[6], 3) > 1.2 * cell(&rows[1], 3));
+    assert!((0.9..1.4).contains(&(cell(&rows[6], 3) / values[138])));
+    let naive =
+        json(&["forecast", "a", "--steps", "13", "--method", "season-ago", "--json"], folder);
+    assert!((number(&naive["rows"][12]["mean"]) - values[132]).abs() < 1e-9);
+    let written = ["forecast", "a", "--out", "said.csv", "--picture", "said"];
+    assert!(bptt(&written, folder).stdout.is_empty());
+    assert_eq!(table(&std::fs::read(folder.join("said.csv")).unwrap()).1.len(), 12);
+    assert!(folder.join("said.png").exists());
+
+    // The folder suffices, wherever it is.
+    std::fs::rename(folder.join("a"), folder.join("b")).unwrap();
+    let moved = json(&["forecast", "b", "--steps", "15", "--json"], folder);
+    assert_eq!(moved["rows"], forecast["rows"]);
+    std::fs::remove_file(folder.join("b/report.html")).unwrap();
+    assert!(bptt(&["report", "b"], folder).status.success());
+    let page = std::fs::read_to_string(folder.join("b/report.html")).unwrap();
+    for part in [
+        "Error by step ahead",
+        "MASE",
+        "<svg",
+        "AR(",
+        "bptt forecast",
+        "seasonal-difference = true",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    let list = json(&["runs", ".", "--json"], folder);
+    assert_eq!(
+        (&list["rows"][0]["task"], &list["rows"][0]["epochs"]),
+        (&"series".into(), &12.into())
+    );
+
+    // A configuration repeats the run.
+    let again = ["train", "series", "--config", "b/config.toml", "--quiet", "--json", "--out", "c"];
+    json(&again, folder);
+    for name in ["last", "best"] {
+        assert_eq!(checkpoint(folder, "b", name), checkpoint(folder, "c", name));
+    }
+}
+
+/// How often a training is killed; `BPTT_KILLS` sets another number.
+fn kills() -> usize {
+    std::env::var("BPTT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(10)
+}
+
+#[test]
+fn a_training_that_is_killed_ends_with_the_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let more =
+        ["--layers", "2", "--dropout", "0.2", "--calendar", "month", "--checkpoint-every", "3"];
+    let more = [&more[..], &["--quiet", "--out"]].concat();
+    let clock = std::time::Instant::now();
+    let whole = [&YEAR[..], &more, &["whole"]].concat();
+    assert!(bptt(&whole, folder).status.success());
+    let time = clock.elapsed();
+    let expected = ["last", "best"].map(|name| checkpoint(folder, "whole", name));
+    let mut random = Random::seed_from_u64(std::process::id().into());
+    let (mut killed, mut finished) = (0, 0);
+    while killed < kills() {
+        let name = finished.to_string();
+        let on = ["train", "series", "--resume", &name, "--quiet"];
+        loop {
+            let begun = folder.join(&name).join("data.toml").exists();
+            let new = [&YEAR[..], &more, &[&name]].concat();
+            let arguments = if begun { &on[..] } else { &new };
+            let mut child = command(arguments, folder)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            std::thread::sleep(time.mul_f64(random.random::<f64>() * 0.8));
+            match child.try_wait().unwrap() {
+                Some(status) => assert!(status.success()),
+                None => {
+                    child.kill().unwrap();
+                    child.wait().unwrap();
+                    killed += 1;
+                    continue;
+                }
+            }
+            break;
+        }
+        for (place, file) in ["last", "best"].into_iter().enumerate() {
+            assert_eq!(checkpoint(folder, &name, file), expected[place], "after {killed} kills");
+        }
+        finished += 1;
+    }
+    println!("{killed} kills in {finished} trainings, all with the weights of the whole one");
+}
+
+#[test]
+fn backends_and_paths_agree() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut all = Vec::new();
+    for (backend, gradient) in [("ndarray", "manual"), ("flex", "manual"), ("flex", "autodiff")] {
+        let more =
+            ["--dtype", "f64", "--backend", backend, "--gradient", gradient, "--cell", "gru"];
+        let run = format!("{backend}-{gradient}");
+        let result =
+            json(&[&YEAR[..], &more, &["--quiet", "--json", "--out", &run]].concat(), folder);
+        let forecast = json(&["forecast", &run, "--json"], folder);
+        let rows = forecast["rows"].as_array().unwrap();
+        let rows =
+            rows.iter().flat_map(|row| ["mean", "lower", "upper"].map(|key| number(&row[key])));
+        all.push(rows.chain([number(&result["valid_loss"])]).collect::<Vec<f64>>());
+    }
+    for other in &all[1..] {
+        for (a, b) in all[0].iter().zip(other) {
+            assert!((a - b).abs() < 1e-8 * b.abs(), "{a} {b}");
+        }
+    }
+}
+
+/// A walk of so many rows, each a normal number from the one before, as CSV with weekdays.
+fn walk(rows: usize, seed: u64) -> String {
+    let mut random = Random::seed_from_u64(seed);
+    let (mut price, mut day) = (0.0, jiff::civil::date(2015, 1, 1));
+    let mut text = "date,price\n".to_string();
+    for _ in 0..rows {
+        let noise: f64 = StandardNormal.sample(&mut random);
+        price += 0.01 * noise;
+        text += &format!("{day},{}\n", 100.0 * f64::exp(price));
+        let weekend = day.weekday() == jiff::civil::Weekday::Friday;
+        day = day.saturating_add(jiff::Span::new().days(if weekend { 3 } else { 1 }));
+    }
+    text
+}
+
+/// Of four walks, on most of which nothing can beat the last value by more than luck, what is printed is true.
+#[test]
+fn where_nothing_is_to_be_learnt_it_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut honest = 0;
+    for seed in 1..=4 {
+        std::fs::write(folder.join("walk.csv"), walk(600, seed)).unwrap();
+        let arguments = [
+            "train",
+            "series",
+            "walk.csv",
+            "--log",
+            "--difference",
+            "1",
+            "--horizon",
+            "5",
+            "--epochs",
+            "6",
+            "--quiet",
+        ];
+        let text = String::from_utf8(bptt(&arguments, folder).stdout).unwrap();
+        let result = json(&[&arguments[..], &["--json"]].concat(), folder);
+        let errors = result["columns"][0]["errors"].as_array().unwrap();
+        let rmse = |place: usize| number(&errors[place]["root_mean_squared"]);
+        assert_eq!(errors[2]["forecast"], "last_value");
+        let best = (0..3).min_by(|&a, &b| rmse(a).total_cmp(&rmse(b))).unwrap();
+        assert_eq!(text.contains("nothing beats the last value"), best == 2, "{text}");
+        // Nothing is far from it.
+        assert!(rmse(best) > 0.97 * rmse(2), "{text}");
+        honest += usize::from(best == 2);
+    }
+    assert!(honest >= 2, "{honest}");
+    let forecast = json(&["forecast", "runs/series", "--steps", "10", "--json"], folder);
+    let dates: Vec<&str> = forecast["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["date"].as_str().unwrap())
+        .collect();
+    assert_eq!(dates.len(), 10);
+    for date in dates {
+        let day: jiff::civil::Date = date.parse().unwrap();
+        assert!(day.weekday().to_monday_zero_offset() < 5, "{date}");
+    }
+}
+
+/// The forecast of AR(0) of differences is the last value and the mean change of the training rows.
+#[test]
+fn ar_by_itself_is_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let arguments =
+        ["train", "series", "--cell", "ar", "--lags", "0", "--difference", "1", "--json"];
+    let result = json(&arguments, folder);
+    let keys: Vec<&String> = result["baselines"].as_object().unwrap().keys().collect();
+    assert_eq!((keys.len(), keys[0].as_str(), &result["epochs"]), (2, "last_value", &0.into()));
+    let values = &Series::airline_passengers().values[0];
+    let drift = (values[107] - values[0]) / 107.0;
+    let forecast = json(&["forecast", "runs/series", "--steps", "3", "--json"], folder);
+    for (step, row) in (1..).zip(forecast["rows"].as_array().unwrap()) {
+        let expected = values[143] + f64::from(step) * drift;
+        assert!((number(&row["mean"]) - expected).abs() < 1e-9, "{row} {expected}");
+    }
+    let mean_square: f64 =
+        (108..144).map(|t| (values[t] - values[t - 1] - drift).powi(2)).sum::<f64>() / 36.0;
+    let rmse = number(&result["columns"][0]["errors"][0]["root_mean_squared"]);
+    assert!((rmse - mean_square.sqrt()).abs() < 1e-9);
+    assert!(!folder.join("runs/series/learning_curve.png").exists());
+    for command in [&["report", "runs/series"][..], &["runs"]] {
+        assert!(bptt(command, folder).status.success());
+    }
+    let chosen = ["train", "series", "--cell", "ar", "--difference", "0", "--json", "--out", "b"];
+    assert_eq!(json(&chosen, folder)["columns"][0]["errors"][0]["name"], "AR(13)");
+}
+
+/// What is forecast is what another column said a row before: to be seen by who reads that column.
+#[test]
+fn exogenous_columns_and_several_targets() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut random = Random::seed_from_u64(5);
+    let mut text = "sign,a,b\n".to_string();
+    let mut before = 0.0;
+    for _ in 0..400 {
+        let sign: f64 = StandardNormal.sample(&mut random);
+        let noise: f64 = StandardNormal.sample(&mut random);
+        text += &format!("{sign},{},{}\n", 10.0 + before + 0.1 * noise, -3.0 * before);
+        before = sign;
+    }
+    std::fs::write(folder.join("signs.csv"), text).unwrap();
+    let fixed = [
+        "train",
+        "series",
+        "signs.csv",
+        "--epochs",
+        "20",
+        "--window",
+        "6",
+        "--lr",
+        "0.01",
+        "--quiet",
+        "--json",
+    ];
+    let knowing = json(&[&fixed[..], &["--exogenous", "sign"]].concat(), folder);
+    let loss = |result: &Value| number(&result["valid_loss"]);
+    assert!(loss(&knowing) < 0.1 * number(&knowing["baselines"]["ar"]), "{knowing}");
+    let names: Vec<&Value> =
+        knowing["columns"].as_array().unwrap().iter().map(|c| &c["column"]).collect();
+    assert_eq!(names, ["a", "b"]);
+    for picture in ["forecast_1.png", "forecast_2.svg", "backtest_1.png", "backtest_2.png"] {
+        assert!(folder.join("runs/series").join(picture).exists(), "{picture}");
+    }
+    let output = bptt(&["forecast", "runs/series", "--steps", "2"], folder);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("warning: sign held"));
+    let (header, rows) = table(&output.stdout);
+    assert_eq!(header[..3], ["step", "column", "mean"]);
+    let places: Vec<_> = rows.iter().map(|row| (row[0].as_str(), row[1].as_str())).collect();
+    assert_eq!(places, [("1", "a"), ("1", "b"), ("2", "a"), ("2", "b")]);
+    // The last sign says what comes.
+    let mean = |row: usize| rows[row][2].parse::<f64>().unwrap();
+    assert!(
+        (mean(0) - 10.0 - before).abs() < 0.5 && (mean(1) + 3.0 * before).abs() < 1.0,
+        "{rows:?} {before}"
+    );
+    let blind =
+        json(&[&fixed[..], &["--column", "a", "--column", "b", "--out", "blind"]].concat(), folder);
+    assert!(loss(&blind) > 5.0 * loss(&knowing));
+}
+
+/// A run forecasts from later rows without training.
+#[test]
+fn later_rows_are_gone_on_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let text = include_str!("../data/airline_passengers.csv");
+    let earlier: Vec<&str> = text.lines().take(1 + 120).collect();
+    std::fs::write(folder.join("all.csv"), text).unwrap();
+    std::fs::write(folder.join("earlier.csv"), earlier.join("\n")).unwrap();
+    let fixed = [&YEAR[..2], &["earlier.csv", "--season", "12"], &YEAR[2..]].concat();
+    json(&[&fixed[..], &["--json", "--quiet"]].concat(), folder);
+    let values = &Series::airline_passengers().values[0];
+    let forecast = json(&["forecast", "runs/series", "--from", "all.csv", "--json"], folder);
+    assert_eq!(forecast["rows"][0]["date"], "1961-01");
+    let naive =
+        ["forecast", "runs/series", "--from", "all.csv", "--method", "last-value", "--json"];
+    let naive = json(&naive, folder);
+    assert!((number(&naive["rows"][0]["mean"]) - values[143]).abs() < 1e-9);
+    // The errors of its backtest, in percent as logarithms are, whatever the level is now.
+    let before = ["forecast", "runs/series", "--method", "last-value", "--json"];
+    let before = json(&before, folder);
+    let ratio = |said: &Value| number(&said["rows"][0]["upper"]) / number(&said["rows"][0]["mean"]);
+    assert!(
+        (ratio(&naive) - ratio(&before)).abs() < 1e-9 && ratio(&naive) > 1.05,
+        "{naive} {before}"
+    );
+    // Its own rows again are its own end.
+    let own = json(&["forecast", "runs/series", "--json"], folder);
+    let same = json(&["forecast", "runs/series", "--from", "earlier.csv", "--json"], folder);
+    assert_eq!(own["rows"], same["rows"]);
+    assert_eq!(own["rows"][0]["date"], "1959-01");
+}
+
+#[test]
+fn what_cannot_be_is_refused_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+    let rows = |from: usize, to: usize| -> String {
+        let day = |t| jiff::civil::date(2020, 1, 1).saturating_add(jiff::Span::new().days(t));
+        (from..to).map(|t| format!("{},{},{t}\n", day(t as i64), 50 + t * t % 37)).collect()
+    };
+    write("good.csv", &format!("day,x,y\n{}", rows(0, 112)));
+    write("gap.csv", &format!("day,x,y\n{}{}", rows(0, 20), rows(40, 112)));
+    write("zero.csv", &format!("day,x,y\n{}2020-04-22,0,9\n", rows(0, 112)));
+    write("other.csv", &format!("day,z,y\n{}", rows(0, 112)));
+    write("short.csv", &format!("day,x,y\n{}", rows(0, 5)));
+    write("plain.csv", &(0..60).map(|t| format!("{}\n", t * t % 37)).collect::<String>());
+    let fixed =
+        ["train", "series", "good.csv", "--epochs", "1", "--quiet", "--calendar", "day-of-month"];
+    assert!(bptt(&[&fixed[..], &["--out", "run"]].concat(), folder).status.success());
+    let copied = |name: &str, file: &str, change: &dyn Fn(String) -> String| {
+        std::fs::create_dir_all(folder.join(name).join("checkpoint")).unwrap();
+        for file in ["config.toml", "data.toml", "series.csv", "checkpoint/best.safetensors"] {
+            std::fs::copy(folder.join("run").join(file), folder.join(name).join(file)).unwrap();
+        }
+        let path = folder.join(name).join(file);
+        std::fs::write(&path, change(std::fs::read_to_string(&path).unwrap())).unwrap();
+    };
+    copied("torn", "series.csv", &|text| text.replace("50", "51"));
+    copied("wider", "config.toml", &|text| text.replace("hidden = 32", "hidden = 33"));
+    copied("strange", "config.toml", &|text| format!("surplus = 1\n{text}"));
+    std::fs::create_dir(folder.join("empty")).unwrap();
+    for (arguments, parts) in [
+        (&["train", "series", "zero.csv", "--log"][..], &["column 'x'", "row 113 is 0"][..]),
+        (&["train", "series", "--difference", "3"], &["--difference", "0, 1 or 2"]),
+        (
+            &["train", "series", "good.csv", "--seasonal-difference"],
+            &["--seasonal-difference", "--season"],
+        ),
+        (&["train", "series", "--seasonal-difference", "--season", "100"], &["24", "100", "108"]),
+        (
+            &["train", "series", "good.csv", "--calendar", "week"],
+            &["'week' is none of", "day-of-week"],
+        ),
+        (
+            &["train", "series", "plain.csv", "--calendar", "auto"],
+            &["--calendar", "no column of dates"],
+        ),
+        (
+            &["train", "series", "gap.csv", "--calendar", "auto"],
+            &["--calendar", "row 21", "2020-01-20", "2020-02-10"],
+        ),
+        (&["train", "series", "--horizon", "0"], &["--horizon"]),
+        (&["train", "series", "--horizon", "37"], &["horizon of 37", "there are 36"]),
+        (&["train", "series", "--horizon", "36", "--window", "90"], &["126", "108"]),
+        (
+            &["train", "series", "--cell", "ar", "--horizon", "37"],
+            &["horizon of 37", "there are 36"],
+        ),
+        (&["train", "series", "--stride", "0"], &["--stride"]),
+        (&["train", "series", "--lags", "many"], &["--lags", "auto"]),
+        (&["train", "series", "--lags", "70"], &["--lags", "108 rows", "142"]),
+        (&["train", "series", "good.csv", "--exogenous", "z"], &["no column 'z'"]),
+        (
+            &["train", "series", "good.csv", "--exogenous", "x", "--exogenous", "y"],
+            &["leave one to forecast"],
+        ),
+        (&["train", "series", "--exogenous", "x"], &["--exogenous", "FILE"]),
+        (&["train", "series", "--resume", "nowhere"], &["nowhere"]),
+        (
+            &["train", "series", "other.csv", "--resume", "run"],
+            &["data of the run run have changed"],
+        ),
+        (&["forecast", "nowhere"], &["nowhere"]),
+        (&["forecast", "empty"], &["empty/config.toml"]),
+        (&["forecast", "torn"], &["series.csv", "checksum"]),
+        (&["forecast", "wider"], &["33"]),
+        (&["forecast", "strange"], &["unknown key 'surplus'"]),
+        (&["forecast", "run", "--steps", "0"], &["--steps"]),
+        (&["forecast", "run", "--steps", "1000000", "--paths", "1000000"], &["memory", "--steps"]),
+        (&["forecast", "run", "--level", "1.5"], &["--level", "between 0 and 1"]),
+        (
+            &["forecast", "run", "--method", "magic"],
+            &["--method", "network, ar, last-value", "'magic'"],
+        ),
+        (&["forecast", "run", "--method", "season-ago"], &["'season-ago'"]),
+        (&["forecast", "run", "--from", "other.csv"], &["other.csv", "z, y", "x, y"]),
+        (&["forecast", "run", "--from", "short.csv"], &["last 24 rows", "there are 5"]),
+        (&["forecast", "run", "--from", "gap.csv"], &["row 21"]),
+        (&["forecast", "run", "--out", "absent/said.csv"], &["absent/said.csv"]),
+        (&["forecast", "run", "--picture", "absent/said"], &["absent"]),
+        (&["report", "torn"], &["series.csv", "checksum"]),
+        (&["generate", "run"], &["another task than text"]),
+    ] {
+        let output = bptt(arguments, folder);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        assert!(said.starts_with("error: ") && said.lines().count() == 1, "{arguments:?}: {said}");
+        for part in parts {
+            assert!(said.contains(part), "{arguments:?}: no '{part}' in: {said}");
+        }
+        assert!(!folder.join("runs").exists(), "{arguments:?} wrote something");
+    }
+}
