@@ -140,7 +140,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             let series = later(&run, file)?;
             let dates = series_run::dates(&series, &data.features)
                 .map_err(|error| Failure(format!("{}: {error}", file.display())))?;
-            let mut methods = methods(&run, &scale, (&series, dates.as_ref()))?;
+            let mut methods = methods(&run, &scale, (&series, dates.as_ref()))
+                .map_err(|Failure(why)| Failure(format!("{}: {why}", file.display())))?;
             let (_, later) = methods.swap_remove(place);
             (series, dates, later)
         }

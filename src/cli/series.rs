@@ -1,6 +1,6 @@
 //! `bptt train series`: forecasts of a series in a CSV file.
 
-use super::options::{Backward, Compute, share, size};
+use super::options::{Backward, Compute, fits_memory, share, size};
 use super::output::Output;
 use super::series_report::{self, Contestant, Opened};
 use super::training::{Learnt, Training, Unit, train};
@@ -269,6 +269,7 @@ fn autoregressions(
             Lags::Aic => chosen[0],
             Lags::Bic => chosen[1],
         };
+        fits_memory(16.0 * column.len() as f64 * (lags + 1) as f64, "--lags")?;
         models.push(Autoregression::fit(&column, lags).map_err(refused)?);
         orders.push(chosen);
     }
@@ -315,7 +316,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let config = training.config(subject, backward, compute);
     let horizon = arguments.horizon;
     let origins = origins(series.rows(), split, horizon, arguments.stride);
-    // Before anything is written.
+    // Before anything is written. The forecasts of the backtest of each method, and as text; a batch of windows.
+    let said = (horizon * targets) as f64;
+    fits_memory(200.0 * origins.len() as f64 * said, "--horizon")?;
+    let batch = training.batch.min(split) as f64 * training.window.min(split) as f64;
+    fits_memory(32.0 * batch * (rows.width as f64 + said), "--batch")?;
     if training.cell == AUTOREGRESSION {
         if origins.is_empty() {
             let found = series.rows() - split;

@@ -74,42 +74,9 @@ fn lagged(values: &[f64], split: usize, lag: usize) -> Result<Vec<f64>, NaiveErr
     Ok(values[split - lag..rows - lag].to_vec())
 }
 
-/// Mean of `|prediction − value|`, in the units of the values.
-///
-/// # Errors
-/// Slices of unequal length or empty.
-pub fn mean_absolute_error(predictions: &[f64], values: &[f64]) -> Result<f64, NaiveError> {
-    mean_over_errors(predictions, values, f64::abs)
-}
-
-/// Square root of the mean of `(prediction − value)²`, in the units of the values.
-///
-/// # Errors
-/// Slices of unequal length or empty.
-pub fn root_mean_squared_error(predictions: &[f64], values: &[f64]) -> Result<f64, NaiveError> {
-    mean_over_errors(predictions, values, |error| error * error).map(f64::sqrt)
-}
-
-fn mean_over_errors(
-    predictions: &[f64],
-    values: &[f64],
-    measure: impl Fn(f64) -> f64,
-) -> Result<f64, NaiveError> {
-    if predictions.len() != values.len() {
-        return Err(NaiveError::Unequal { predictions: predictions.len(), values: values.len() });
-    }
-    if values.is_empty() {
-        return Err(NaiveError::Nothing);
-    }
-    let pairs = predictions.iter().zip(values);
-    let sum: f64 = pairs.map(|(prediction, value)| measure(prediction - value)).sum();
-    Ok(sum / values.len() as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::series::Series;
 
     #[test]
     fn forecasts_repeat_the_past() {
@@ -118,27 +85,6 @@ mod tests {
         assert_eq!(seasonal(&values, 4, 3).unwrap(), [2.0, 3.0]);
         assert_eq!(seasonal(&values, 2, 2).unwrap(), [1.0, 2.0, 3.0, 4.0]);
         assert_eq!(seasonal(&values, 6, 2).unwrap(), [0.0; 0]);
-    }
-
-    /// 1960 forecast by 1959: 574 (thousand) less over the year, never more; 30856 in squares.
-    #[test]
-    fn seasonal_forecast_of_the_last_airline_year() {
-        let values = &Series::airline_passengers().values[0];
-        let predictions = seasonal(values, 132, 12).unwrap();
-        let absolute = mean_absolute_error(&predictions, &values[132..]).unwrap();
-        assert_eq!(absolute, 574.0 / 12.0);
-        let squared = root_mean_squared_error(&predictions, &values[132..]).unwrap();
-        assert_eq!(squared, (30856.0_f64 / 12.0).sqrt());
-    }
-
-    #[test]
-    fn errors_are_measured() {
-        let (predictions, values) = ([1.0, 5.0], [4.0, 1.0]);
-        assert_eq!(mean_absolute_error(&predictions, &values), Ok(3.5));
-        assert_eq!(root_mean_squared_error(&predictions, &values), Ok(12.5_f64.sqrt()));
-        assert_eq!(mean_absolute_error(&[], &[]), Err(NaiveError::Nothing));
-        let unequal = root_mean_squared_error(&predictions, &values[..1]).unwrap_err();
-        assert!(unequal.to_string().starts_with("2 predictions"), "{unequal}");
     }
 
     #[test]

@@ -101,10 +101,13 @@ impl Autoregression {
     }
 
     /// The highest order to look at where nobody has said one: `12 (n / 100)^¼` (Schwert 1989), and a season and one row
-    /// at least, but no more than a third of the rows.
+    /// at least, but no more than a third of the rows, and no more than 20 million numbers in the least squares problem.
     pub fn most_lags(rows: usize, season: Option<usize>) -> usize {
         let schwert = (12.0 * (rows as f64 / 100.0).powf(0.25)) as usize;
-        schwert.max(season.map_or(0, |season| season + 1)).min(rows.saturating_sub(2) / 3)
+        schwert
+            .max(season.map_or(0, |season| season + 1))
+            .min(rows.saturating_sub(2) / 3)
+            .min(20_000_000 / rows.max(1))
     }
 
     /// AR of the order, from 0 to `most`, that the criterion likes best (see [`orders`](Self::orders)), fitted to all rows.
