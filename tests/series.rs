@@ -450,7 +450,7 @@ fn later_rows_are_gone_on_from() {
     let earlier: Vec<&str> = text.lines().take(1 + 120).collect();
     std::fs::write(folder.join("all.csv"), text).unwrap();
     std::fs::write(folder.join("earlier.csv"), earlier.join("\n")).unwrap();
-    let fixed = [&YEAR[..2], &["earlier.csv", "--season", "12"], &YEAR[2..]].concat();
+    let fixed = [&YEAR[..2], &["earlier.csv"], &YEAR[2..]].concat();
     json(&[&fixed[..], &["--json", "--quiet"]].concat(), folder);
     let values = &Series::airline_passengers().values[0];
     let forecast = json(&["forecast", "runs/series", "--from", "all.csv", "--json"], folder);
@@ -467,11 +467,24 @@ fn later_rows_are_gone_on_from() {
         (ratio(&naive) - ratio(&before)).abs() < 1e-9 && ratio(&naive) > 1.05,
         "{naive} {before}"
     );
+    // The season is what monthly dates suggest.
+    let config = std::fs::read_to_string(folder.join("runs/series/config.toml")).unwrap();
+    assert!(config.contains("season = 12"), "{config}");
     // Its own rows again are its own end.
     let own = json(&["forecast", "runs/series", "--json"], folder);
     let same = json(&["forecast", "runs/series", "--from", "earlier.csv", "--json"], folder);
     assert_eq!(own["rows"], same["rows"]);
     assert_eq!(own["rows"][0]["date"], "1959-01");
+}
+
+#[test]
+fn help_shows_an_example() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in [&["train", "series"][..], &["forecast"]] {
+        let help = bptt(&[command, &["--help"]].concat(), folder.path());
+        let text = String::from_utf8(help.stdout).unwrap();
+        assert!(help.status.success() && text.contains("Example: bptt "), "{text}");
+    }
 }
 
 #[test]
@@ -492,6 +505,8 @@ fn what_cannot_be_is_refused_in_one_line() {
     let fixed =
         ["train", "series", "good.csv", "--epochs", "1", "--quiet", "--calendar", "day-of-month"];
     assert!(bptt(&[&fixed[..], &["--out", "run"]].concat(), folder).status.success());
+    let flat = ["train", "series", "plain.csv", "--cell", "ar", "--quiet", "--out", "flat"];
+    assert!(bptt(&flat, folder).status.success());
     let copied = |name: &str, file: &str, change: &dyn Fn(String) -> String| {
         std::fs::create_dir_all(folder.join(name).join("checkpoint")).unwrap();
         for file in ["config.toml", "data.toml", "series.csv", "checkpoint/best.safetensors"] {
@@ -508,7 +523,7 @@ fn what_cannot_be_is_refused_in_one_line() {
         (&["train", "series", "zero.csv", "--log"][..], &["column 'x'", "row 113 is 0"][..]),
         (&["train", "series", "--difference", "3"], &["--difference", "0, 1 or 2"]),
         (
-            &["train", "series", "good.csv", "--seasonal-difference"],
+            &["train", "series", "plain.csv", "--seasonal-difference"],
             &["--seasonal-difference", "--season"],
         ),
         (&["train", "series", "--seasonal-difference", "--season", "100"], &["24", "100", "108"]),
@@ -557,7 +572,7 @@ fn what_cannot_be_is_refused_in_one_line() {
             &["forecast", "run", "--method", "magic"],
             &["--method", "network, ar, last-value", "'magic'"],
         ),
-        (&["forecast", "run", "--method", "season-ago"], &["'season-ago'"]),
+        (&["forecast", "flat", "--method", "season-ago"], &["'season-ago'"]),
         (&["forecast", "run", "--from", "other.csv"], &["other.csv", "z, y", "x, y"]),
         (&["forecast", "run", "--from", "short.csv"], &["last 24 rows", "there are 5"]),
         (&["forecast", "run", "--from", "gap.csv"], &["row 21"]),

@@ -47,7 +47,6 @@ enum Command {
     Generate(generate::Arguments),
     /// Say how probable a file is to a trained model
     Score(score::Arguments),
-    /// Forecast the rows to come of a series
     Forecast(forecast::Arguments),
     /// Hold the hand-written gradient against autodiff and central differences
     Gradcheck(gradcheck::Arguments),
@@ -85,7 +84,6 @@ enum Train {
     Order(task::Order),
     /// A network learns which symbols of the embedded Reber grammar may come next
     Reber(task::Reber),
-    /// A network learns to forecast a series in a CSV file
     Series(series::Arguments),
     /// A network learns a text character by character
     Text(text::Arguments),

@@ -29,7 +29,7 @@ use std::time::Instant;
 ///
 /// The last rows validate: from each of them on, the next --horizon rows are forecast as if nothing after it were
 /// known. Beside the network stand AR(τ), a linear model by least squares (by itself with --cell ar), the last
-/// value and, with --season, the value one season ago; errors are MAE, RMSE, sMAPE and MASE. The run keeps all that
+/// value and the value one --season ago; errors are MAE, RMSE, sMAPE and MASE. The run keeps all that
 /// bptt forecast needs. Logarithms and differences make many series easier: the returns of a price are
 /// --log --difference 1. Without FILE the series is the monthly number of airline passengers, 1949 to 1960 (Box &
 /// Jenkins 1976, series G), with a season of 12 and, if nothing is said of them, logarithms and both differences, as
@@ -66,7 +66,8 @@ pub struct Arguments {
     /// Column with dates [default: the one that looks like dates]
     #[arg(long, value_name = "NAME")]
     date_column: Option<String>,
-    /// Rows of a season: for the seasonal naive forecast, --seasonal-difference and MASE
+    /// Rows of a season, for the seasonal naive forecast, --seasonal-difference and MASE [default: as the dates
+    /// suggest, if two fit the training rows: 12 months, 4 quarters, 52 weeks, 7 days, a day of what is shorter]
     #[arg(long, value_name = "N", value_parser = size)]
     season: Option<usize>,
     /// Share of the rows, the last ones, that validate
@@ -295,19 +296,20 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let computing = backward.computing(compute)?;
     let (series, season) = arguments.series()?;
-    if arguments.seasonal_difference && season.is_none() {
-        return Err(Failure(
-            "--seasonal-difference needs the rows of a season: give --season".into(),
-        ));
-    }
-    let subject = arguments.subject(season);
     let split = split_by_time(series.rows(), arguments.valid_share)?;
+    let (calendar, dates) = arguments.dates(&series)?;
+    let suggested = || dates.as_ref()?.step().ok()?.season().filter(|season| 2 * season <= split);
+    let season = season.or_else(suggested);
+    if arguments.seasonal_difference && season.is_none() {
+        let why = "--seasonal-difference needs the rows of a season: give --season";
+        return Err(Failure(why.into()));
+    }
     for column in &series.values {
         if let Some(season) = season {
             seasonal(column, split, season)?;
         }
     }
-    let (calendar, dates) = arguments.dates(&series)?;
+    let subject = arguments.subject(season);
     let features = Features::fit(&series, split, subject.transform(), calendar)?;
     let rows = features.rows(&series, dates.as_ref())?;
     let targets = series.names.len();

@@ -10,7 +10,7 @@ use bptt::data::features::Features;
 use bptt::data::series::Series;
 use bptt::model::forecast::{
     Autoregressions, Backtest, Forecaster, LastValue, Method, NetworkForecaster, Outlook,
-    SeasonAgo, backtest, origins, outlook,
+    OutlookError, SeasonAgo, backtest, origins, outlook,
 };
 use bptt::plot::error_by_step::ErrorByStep;
 use bptt::plot::forecast::{Forecast, ForecastCurve};
@@ -356,7 +356,7 @@ pub fn draw(
     let labels = match (dates, &series.dates) {
         (Some(calendar), Some(labels)) if to_come.len() == said.steps => {
             let to_come = to_come.iter().map(|&date| calendar.label(date));
-            Some(labels[first..].iter().cloned().chain(to_come).collect())
+            Some(labels.iter().cloned().chain(to_come).collect())
         }
         _ => None,
     };
@@ -370,7 +370,7 @@ pub fn draw(
         });
         let picture = OutlookPicture {
             labels: labels.clone(),
-            first: first + 1,
+            first,
             history: series.values[c][first..].to_vec(),
             point: said.point.iter().skip(c).step_by(said.targets).copied().collect(),
             bands: bands.collect(),
@@ -454,11 +454,20 @@ pub fn write(opened: &Opened) -> Result<Vec<PathBuf>, Failure> {
     let steps = subject.horizon.max(subject.season.unwrap_or(12));
     let to_come = following(dates.as_ref(), &run.data.features, steps)?;
     let budget = (steps, PATHS, run.config.training.seed);
-    let said = outlook(&main.method, (series, series.rows()), &to_come, &main.test, budget)?;
+    let said = match outlook(&main.method, (series, series.rows()), &to_come, &main.test, budget) {
+        Err(error @ OutlookError::Diverged(_)) => {
+            eprintln!("warning: {error}");
+            None
+        }
+        said => Some(said?),
+    };
     let known = (series, dates.as_ref());
     let name = &main.method.name;
     let stem = folder.join("forecast");
-    let pictures = draw(known, name, &said, &to_come, &LEVELS, &stem)?;
+    let pictures = match &said {
+        Some(said) => draw(known, name, said, &to_come, &LEVELS, &stem)?,
+        None => Vec::new(),
+    };
     let backtests = draw_backtest(opened)?;
     let columns = opened.columns()?;
     let (mut sections, mut further) = (Vec::new(), Vec::new());
@@ -476,7 +485,7 @@ pub fn write(opened: &Opened) -> Result<Vec<PathBuf>, Failure> {
             rows,
         }];
         if subject.horizon > 1 {
-            let (header, rows) = by_step(column, usize::MAX);
+            let (header, rows) = by_step(column, 13);
             tables.push(Table { caption: "Error by step ahead".into(), header, rows });
             let errors = column.errors.iter();
             let picture = ErrorByStep {
@@ -497,10 +506,13 @@ pub fn write(opened: &Opened) -> Result<Vec<PathBuf>, Failure> {
                 percent(LEVELS[1]),
                 ahead(subject.horizon).trim_start_matches("the next ")
             )],
-            picture: Some((
-                svg(&pictures, c)?,
-                format!("The end of {} and the forecast of {steps} rows by {name}", column.column),
-            )),
+            picture: match said {
+                Some(_) => Some((
+                    svg(&pictures, c)?,
+                    format!("The end of {} and the forecast of {steps} rows by {name}", column.column),
+                )),
+                None => None,
+            },
             ..Section::default()
         });
         sections.push(Section {

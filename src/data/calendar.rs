@@ -113,6 +113,23 @@ impl Step {
     }
 }
 
+impl Step {
+    /// Rows of the season that one would look for first: a year of months, quarters or weeks, a week of days, a day of
+    /// what is shorter.
+    pub fn season(self) -> Option<usize> {
+        const DAY: i64 = 86_400;
+        match self {
+            Self::Months(months) if months < 12 && 12 % months == 0 => Some((12 / months) as usize),
+            Self::Days(7) => Some(52),
+            Self::Days(1) => Some(7),
+            Self::Seconds(seconds) if seconds < DAY && DAY % seconds == 0 => {
+                Some((DAY / seconds) as usize)
+            }
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (count, unit) = match *self {
@@ -655,6 +672,25 @@ mod tests {
         assert_eq!(late, Err(CalendarError::Late(3)));
         assert_eq!(calendar(&["2020-01"]).unwrap().step(), Err(CalendarError::One));
         assert_eq!(Calendar::of(&[]), Err(CalendarError::One));
+    }
+
+    #[test]
+    fn the_season_is_the_one_to_look_for_first() {
+        for (step, season) in [
+            (Step::Months(1), Some(12)),
+            (Step::Months(3), Some(4)),
+            (Step::Months(12), None),
+            (Step::Months(5), None),
+            (Step::Days(7), Some(52)),
+            (Step::Days(1), Some(7)),
+            (Step::Days(10), None),
+            (Step::Weekdays, None),
+            (Step::Seconds(3600), Some(24)),
+            (Step::Seconds(900), Some(96)),
+            (Step::Seconds(7), None),
+        ] {
+            assert_eq!(step.season(), season, "{step}");
+        }
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Forecast {
             let (x, _) = frame.at((split as f64 - 0.5, 0.0));
             canvas.rectangle((x.max(frame.left), top), (frame.right, bottom), SHADE)?;
         }
-        let x_ticks = row_ticks(self.labels.as_deref(), 1, canvas, &rows, &frame)?;
+        let x_ticks = row_ticks(self.labels.as_deref(), canvas, &rows, &frame)?;
         frame.draw(canvas, &x_ticks, &y_ticks)?;
 
         let font = Font::new(NAME, GREY);
@@ -129,20 +129,17 @@ impl Forecast {
     }
 }
 
-/// Ticks at years, months, days, labels or numbers, as there is room. Where there are no labels, row 0 has the number
-/// `first`.
+/// Ticks at years, months, days, labels or numbers, as there is room.
 pub(super) fn row_ticks<B: DrawingBackend>(
     labels: Option<&[String]>,
-    first: usize,
     canvas: &Canvas<B>,
     rows: &Range<usize>,
     frame: &Frame,
 ) -> Result<Vec<Tick>, Error> {
     let Some(labels) = labels else {
-        let shown = [rows.start + first, rows.end + first - 1].map(|row| row as f64);
-        let mut ticks = round_ticks(shown.into(), 10);
+        let mut ticks = round_ticks((rows.start as f64 + 1.0, rows.end as f64), 10);
         ticks.retain(|(row, _)| row.fract() == 0.0);
-        return Ok(ticks.into_iter().map(|(row, label)| (row - first as f64, label)).collect());
+        return Ok(ticks.into_iter().map(|(row, label)| (row - 1.0, label)).collect());
     };
     let dates = rows.clone().all(|row| labels.get(row).is_some_and(|label| is_date(label)));
     let periods = if dates { date_ticks(labels, rows) } else { None };

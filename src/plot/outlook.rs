@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 /// A forecast with its bands.
 #[derive(Clone, Debug)]
 pub struct OutlookPicture {
-    /// What to write below the rows, those to come too, one a row, as for
-    /// [`Forecast`](super::forecast::Forecast); without them rows are counted.
+    /// What to write below the rows, as for [`Forecast`](super::forecast::Forecast): one for each row of the series,
+    /// shown or not, and for each to come. Without them rows are counted from 1.
     pub labels: Option<Vec<String>>,
-    /// The number of the first row shown, counted from 1, where there are no labels.
+    /// The first row shown, counted from 0.
     pub first: usize,
-    /// The values seen.
+    /// The values seen from that row on.
     pub history: Vec<f64>,
     /// The forecasts of the rows after them.
     pub point: Vec<f64>,
@@ -80,8 +80,9 @@ impl Drawing for OutlookPicture {
         let entries: Vec<Entry> = [seen, said].into_iter().chain(bands).collect();
         let legend_end = legend(canvas, &entries, (40.0, 1560.0), 84.0, false)?.min(400.0);
 
+        let first = self.first as f64;
         let seen = self.history.len();
-        let rows = 0..seen + self.point.len();
+        let rows = self.first..self.first + seen + self.point.len();
         let ends = self.bands.iter().flat_map(|band| band.ends.iter().flatten());
         let values = self.history.iter().chain(&self.point).chain(ends).copied();
         let y = widened(range(values).unwrap_or((0.0, 1.0)), 0.06);
@@ -91,21 +92,21 @@ impl Drawing for OutlookPicture {
             top: legend_end + 62.0,
             right: RIGHT,
             bottom: 838.0,
-            x: widened((0.0, rows.end.max(2) as f64 - 1.0), 0.012),
+            x: widened((first, first + rows.len().max(2) as f64 - 1.0), 0.012),
             y,
         };
-        let x_ticks = row_ticks(self.labels.as_deref(), self.first, canvas, &rows, &frame)?;
+        let x_ticks = row_ticks(self.labels.as_deref(), canvas, &rows, &frame)?;
         frame.draw(canvas, &x_ticks, &y_ticks)?;
         let name = canvas.shortened(&self.name, Font::new(NAME, INK), 480.0)?;
         canvas.text(&name, (40.0, frame.top - 16.0), Align::Left, Font::new(NAME, INK))?;
 
         // Everything begins at the last value seen.
         let last = self.history.iter().rposition(|&value| drawable(value));
-        let last = last.map(|row| (row as f64, self.history[row]));
+        let last = last.map(|row| (first + row as f64, self.history[row]));
         for (i, band) in self.bands.iter().enumerate() {
             let side = |end: usize| -> Vec<Point> {
                 let ends = band.ends.iter().enumerate();
-                let points = ends.map(|(step, ends)| ((seen + step) as f64, ends[end]));
+                let points = ends.map(|(step, ends)| (first + (seen + step) as f64, ends[end]));
                 last.into_iter().chain(points).filter(|(_, value)| drawable(*value)).collect()
             };
             let corners = side(0).into_iter().chain(side(1).into_iter().rev());
@@ -116,10 +117,14 @@ impl Drawing for OutlookPicture {
         }
         let apart = (frame.right - frame.left) / rows.len().max(1) as f64;
         let (width, radius) = if apart > 16.0 { (4.0, 6.0) } else { (3.0, 4.0) };
-        let point =
-            self.point.iter().enumerate().map(|(step, &value)| ((seen + step) as f64, value));
+        let point = self
+            .point
+            .iter()
+            .enumerate()
+            .map(|(step, &value)| (first + (seen + step) as f64, value));
         let point: Vec<Point> = last.into_iter().chain(point).collect();
-        let history = self.history.iter().enumerate().map(|(row, &value)| (row as f64, value));
+        let history =
+            self.history.iter().enumerate().map(|(row, &value)| (first + row as f64, value));
         let history: Vec<Point> = history.collect();
         for (line, stroke) in
             [(point, Stroke::new(width, PALETTE[0])), (history, Stroke::new(width - 1.0, INK))]
