@@ -519,6 +519,8 @@ fn what_cannot_be_is_refused_in_one_line() {
     copied("wider", "config.toml", &|text| text.replace("hidden = 32", "hidden = 33"));
     copied("strange", "config.toml", &|text| format!("surplus = 1\n{text}"));
     std::fs::create_dir(folder.join("empty")).unwrap();
+    let config = || std::fs::read(folder.join("run/config.toml")).unwrap();
+    let before = config();
     for (arguments, parts) in [
         (&["train", "series", "zero.csv", "--log"][..], &["column 'x'", "row 113 is 0"][..]),
         (&["train", "series", "--difference", "3"], &["--difference", "0, 1 or 2"]),
@@ -556,6 +558,8 @@ fn what_cannot_be_is_refused_in_one_line() {
         ),
         (&["train", "series", "--exogenous", "x"], &["--exogenous", "FILE"]),
         (&["train", "series", "--resume", "nowhere"], &["nowhere"]),
+        (&["train", "series", "--resume", "run", "--horizon", "3"], &["--resume", "--horizon"]),
+        (&["train", "series", "--resume", "run", "--cell", "ar"], &["--resume", "--cell"]),
         (
             &["train", "series", "other.csv", "--resume", "run"],
             &["data of the run run have changed"],
@@ -591,4 +595,5 @@ fn what_cannot_be_is_refused_in_one_line() {
         }
         assert!(!folder.join("runs").exists(), "{arguments:?} wrote something");
     }
+    assert_eq!(config(), before);
 }
