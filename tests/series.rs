@@ -369,9 +369,9 @@ fn ar_by_itself_is_a_run() {
     let rmse = number(&result["columns"][0]["errors"][0]["root_mean_squared"]);
     assert!((rmse - mean_square.sqrt()).abs() < 1e-9);
     assert!(!folder.join("runs/series/learning_curve.png").exists());
-    for command in [&["report", "runs/series"][..], &["runs"]] {
-        assert!(bptt(command, folder).status.success());
-    }
+    assert!(bptt(&["report", "runs/series"], folder).status.success());
+    let listed = &json(&["runs", "--json"], folder)["rows"][0];
+    assert_eq!((&listed["cell"], &listed["done"]), (&"ar".into(), &true.into()));
     let chosen = ["train", "series", "--cell", "ar", "--difference", "0", "--json", "--out", "b"];
     assert_eq!(json(&chosen, folder)["columns"][0]["errors"][0]["name"], "AR(13)");
 }
@@ -517,6 +517,12 @@ fn what_cannot_be_is_refused_in_one_line() {
     };
     copied("torn", "series.csv", &|text| text.replace("50", "51"));
     copied("wider", "config.toml", &|text| text.replace("hidden = 32", "hidden = 33"));
+    copied("none", "config.toml", &|text| text.replace("stride = 1", "stride = 0"));
+    copied("far", "config.toml", &|text| text.replace("horizon = 1", "horizon = 99"));
+    copied("log", "config.toml", &|text| text.replace("log = false", "log = true"));
+    copied("narrow", "data.toml", &|text| {
+        text.replace("names = [\"x\", \"y\"]", "names = [\"x\"]")
+    });
     copied("strange", "config.toml", &|text| format!("surplus = 1\n{text}"));
     std::fs::create_dir(folder.join("empty")).unwrap();
     let config = || std::fs::read(folder.join("run/config.toml")).unwrap();
@@ -568,6 +574,10 @@ fn what_cannot_be_is_refused_in_one_line() {
         (&["forecast", "empty"], &["empty/config.toml"]),
         (&["forecast", "torn"], &["series.csv", "checksum"]),
         (&["forecast", "wider"], &["33"]),
+        (&["forecast", "none"], &["the run none was changed", "a size"]),
+        (&["forecast", "far"], &["the run far was changed", "more rows"]),
+        (&["report", "log"], &["the run log was changed", "transforms"]),
+        (&["report", "narrow"], &["the run narrow was changed", "columns"]),
         (&["forecast", "strange"], &["unknown key 'surplus'"]),
         (&["forecast", "run", "--steps", "0"], &["--steps"]),
         (&["forecast", "run", "--steps", "1000000", "--paths", "1000000"], &["memory", "--steps"]),

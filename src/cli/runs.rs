@@ -5,7 +5,7 @@ use super::{Failure, series_report, text_report};
 use bptt::backend::Backend;
 use bptt::cell::{self, Cell};
 use bptt::train::run::{Subject, Summary};
-use bptt::train::series_run::SeriesSubject;
+use bptt::train::series_run::{AUTOREGRESSION, SeriesSubject};
 use bptt::train::task_run::TaskRun;
 use bptt::train::text_run::TextRun;
 use burn::tensor::DType;
@@ -49,6 +49,10 @@ struct Row {
 
 fn row(run: PathBuf) -> Option<Row> {
     if let Ok(Summary { task, cell, progress }) = Summary::of(&run) {
+        if cell == AUTOREGRESSION {
+            // It is fitted as soon as it is there.
+            return Some(Row { run, task, cell, epochs: None, valid_loss: None, done: Some(true) });
+        }
         let (epochs, done) = (Some(progress.epochs.len()), Some(progress.done));
         let valid_loss = progress.best().map(|best| best.valid_loss);
         return Some(Row { run, task, cell, epochs, valid_loss, done });

@@ -97,6 +97,14 @@ pub enum SeriesRunError {
         /// What is wrong.
         reason: String,
     },
+    /// Files of the run that have been changed.
+    #[error("the run {} was changed: {reason}; train anew", run.display())]
+    Contradiction {
+        /// The folder.
+        run: PathBuf,
+        /// What is wrong.
+        reason: &'static str,
+    },
     /// Dates that are no calendar.
     #[error(transparent)]
     Calendar(#[from] CalendarError),
@@ -153,14 +161,50 @@ pub fn write(series: &Series, folder: &Path) -> Result<(), SeriesRunError> {
     Ok(files::replace(&folder.join("series.csv"), &csv(series))?)
 }
 
+/// What is wrong with files of a run that somebody has changed: sizes that do not fit each other.
+fn contradiction(run: &SeriesRun) -> Option<&'static str> {
+    let (subject, data, training) = (&run.config.subject, &run.data, &run.config.training);
+    let (features, targets) = (&data.features, data.names.len());
+    let first = features.transform.lost();
+    let reach = data.autoregressions.iter().map(|model| model.lags.len());
+    let network = run.config.cell != AUTOREGRESSION;
+    let reach = reach.chain(network.then_some(training.window)).max().unwrap_or(0);
+    // The value one season ago knows no differences.
+    let longest = reach.saturating_add(first).max(subject.season.unwrap_or(0));
+    let sizes = [subject.horizon, subject.stride, training.window, subject.season.unwrap_or(1)];
+    let columns = [features.targets.len(), data.autoregressions.len(), data.orders.len()];
+    if sizes.contains(&0) || subject.network.hidden == 0 || subject.network.layers == 0 {
+        return Some("a size in config.toml is 0");
+    }
+    if targets == 0 || columns != [targets; 3] || features.exogenous.len() != data.exogenous.len() {
+        return Some("data.toml has another number of columns in one place than in another");
+    }
+    if features.transform != subject.transform() {
+        return Some("config.toml and data.toml name different transforms");
+    }
+    if longest > data.split || data.split.saturating_add(subject.horizon) > data.rows {
+        return Some("config.toml asks for more rows than data.toml has");
+    }
+    None
+}
+
 /// The series of a run, out of its folder.
 ///
 /// # Errors
-/// If it cannot be read, or is not the one that the run was trained on.
+/// If it cannot be read, is not the one that the run was trained on, or files of the run contradict each other.
 pub fn read(run: &SeriesRun) -> Result<Series, SeriesRunError> {
+    if let Some(reason) = contradiction(run) {
+        return Err(SeriesRunError::Contradiction { run: run.folder.clone(), reason });
+    }
+    // The larger ones do not fit the memory of a machine that this is for.
+    const LARGEST: u64 = 4 << 30;
     let path = run.folder.join("series.csv");
     let file = path.display().to_string();
-    let bytes = std::fs::read(&path).map_err(|error| {
+    let read = std::fs::metadata(&path).and_then(|metadata| match metadata.len() {
+        bytes if bytes > LARGEST => Err(std::io::Error::other(format!("it has {bytes} bytes"))),
+        _ => std::fs::read(&path),
+    });
+    let bytes = read.map_err(|error| {
         std::io::Error::new(error.kind(), format!("cannot read the series {file}: {error}"))
     })?;
     let other = |reason: &str| SeriesRunError::Other { file: file.clone(), reason: reason.into() };
