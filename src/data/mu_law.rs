@@ -15,13 +15,13 @@ pub const MU: f64 = 255.0;
 /// How many levels there are.
 pub const LEVELS: usize = 256;
 
-/// `F(x)`, for any finite `x`.
-fn compressed(sample: f64) -> f64 {
+/// `F(x)`, for any finite `x`. `F(decode(level))` is `(level + ½)/128 − 1`.
+pub fn compressed(sample: f64) -> f64 {
     ((MU * sample.abs()).ln_1p() / MU.ln_1p()).copysign(sample)
 }
 
-/// `F⁻¹(y)`.
-fn expanded(value: f64) -> f64 {
+/// `F⁻¹(y)`. The bin of a level is from `F⁻¹(level/128 − 1)` on and below `F⁻¹((level + 1)/128 − 1)`.
+pub fn expanded(value: f64) -> f64 {
     ((value.abs() * MU.ln_1p()).exp_m1() / MU).copysign(value)
 }
 
@@ -43,16 +43,15 @@ pub fn decode(level: u8) -> f64 {
     expanded((f64::from(level) + 0.5) / 128.0 - 1.0)
 }
 
-/// The samples between which a level's bin lies: `F⁻¹(level/128 − 1)` and `F⁻¹((level + 1)/128 − 1)`. The lower one is in
-/// the bin, the upper one in the next.
-pub fn borders(level: u8) -> [f64; 2] {
-    [0.0, 1.0].map(|edge| expanded((f64::from(level) + edge) / 128.0 - 1.0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// The samples between which a level's bin lies.
+    fn borders(level: u8) -> [f64; 2] {
+        [0.0, 1.0].map(|edge| expanded((f64::from(level) + edge) / 128.0 - 1.0))
+    }
 
     #[test]
     fn every_level_is_the_level_of_its_sample() {
