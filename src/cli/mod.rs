@@ -13,7 +13,10 @@ mod output;
 mod print;
 mod runs;
 mod score;
+mod sequence;
 mod series;
+mod sound;
+mod sound_report;
 mod task;
 mod text;
 mod text_report;
@@ -41,7 +44,7 @@ pub struct Cli {
 enum Command {
     /// Train a network on a generated task or on a file
     Train(Box<TrainArguments>),
-    /// Draw a text from a trained model
+    /// Draw a text or a sound from a trained model
     Generate(generate::Arguments),
     /// Say how probable a file is to a trained model
     Score(score::Arguments),
@@ -85,6 +88,8 @@ enum Train {
     Series(series::Arguments),
     /// A network learns a text character by character
     Text(text::Arguments),
+    /// A network learns sound sample by sample
+    Sound(sound::Arguments),
 }
 
 /// What went wrong, as the one line that the user reads.
@@ -125,6 +130,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Train::Reber(arguments) => task::reber(&arguments),
             Train::Series(arguments) => series::run(&arguments),
             Train::Text(arguments) => text::run(&arguments),
+            Train::Sound(arguments) => sound::run(&arguments),
         },
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),

@@ -53,7 +53,9 @@ pub enum SoundError {
         claimed: u32,
     },
     /// A sample that is no number.
-    #[error("{file}: sample {sample} of channel {channel} is {value}, not a number; repair the file")]
+    #[error(
+        "{file}: sample {sample} of channel {channel} is {value}, not a number; repair the file"
+    )]
     NotFinite {
         /// The file.
         file: String,
@@ -78,7 +80,9 @@ pub enum SoundError {
     #[error("{0}: there is no sound in it; name files with some")]
     Empty(String),
     /// More than is sensible on one machine.
-    #[error("{0}: this is more than 268435456 samples (1 GiB); name fewer files, or lower the rate")]
+    #[error(
+        "{0}: this is more than 268435456 samples (1 GiB); name fewer files, or lower the rate"
+    )]
     TooLong(String),
 }
 
@@ -243,11 +247,7 @@ impl<'a> Resampled<'a> {
                 .expect("rates and block are above zero")
         });
         let [block, output, delay] = resampler.as_ref().map_or([0; 3], |resampler| {
-            [
-                resampler.input_frames_max(),
-                resampler.output_frames_max(),
-                resampler.output_delay(),
-            ]
+            [resampler.input_frames_max(), resampler.output_frames_max(), resampler.output_delay()]
         });
         Self {
             resampler,
@@ -351,6 +351,9 @@ pub fn write(path: &Path, samples: &[f32], rate: u32) -> io::Result<()> {
     files::replace(path, &wav(samples, rate)?)
 }
 
+/// How many classes there are, with class 0.
+pub const CLASSES: usize = mu_law::LEVELS + 1;
+
 /// The samples as classes: class = level of the [µ-law](mu_law) + 1. Class 0 is
 /// [`UNKNOWN`](super::text::UNKNOWN): what stands before the first sample.
 pub fn classes(samples: &[f32]) -> Vec<u32> {
@@ -425,7 +428,8 @@ mod tests {
     #[test]
     fn channels_are_mixed_by_their_mean() {
         let frames: Vec<f64> = (0..50).flat_map(|t| [0.01 * f64::from(t), 0.0, -0.25]).collect();
-        let mean: Vec<f64> = frames.chunks(3).map(|frame| frame.iter().sum::<f64>() / 3.0).collect();
+        let mean: Vec<f64> =
+            frames.chunks(3).map(|frame| frame.iter().sum::<f64>() / 3.0).collect();
         let read = appended(&encoded(spec(3, 8000, 24), &frames), 8000).unwrap();
         assert!(read.len() == 50 && largest_difference(&read, &mean) < 1e-6);
     }
@@ -453,7 +457,9 @@ mod tests {
 
     #[test]
     fn what_the_lower_rate_cannot_hold_is_gone() {
-        for (from, frequency) in [(44100, 4500.0), (44100, 7900.0), (48000, 8100.0), (16000, 5000.0)] {
+        for (from, frequency) in
+            [(44100, 4500.0), (44100, 7900.0), (48000, 8100.0), (16000, 5000.0)]
+        {
             let sound = encoded(spec(1, from, 32), &sine(frequency, from, from as usize));
             let read = appended(&sound, 8000).unwrap();
             let loudest = read[1200..6800].iter().fold(0f32, |most, sample| most.max(sample.abs()));
@@ -502,7 +508,11 @@ mod tests {
             ("0 Hz", changed(24, &[0; 8]), "sample rate of 0 Hz"),
             ("64 bits", changed(34, &[64, 0]), "sample bits"),
             ("compressed", changed(20, &[2, 0]), "cannot be read"),
-            ("not a number", encoded(float, &[0.0, 0.1, 0.2, f64::NAN]), "sample 2 of channel 2 is NaN"),
+            (
+                "not a number",
+                encoded(float, &[0.0, 0.1, 0.2, f64::NAN]),
+                "sample 2 of channel 2 is NaN",
+            ),
             ("infinite", encoded(float, &[0.0, 0.1, f64::NEG_INFINITY, 0.0]), "channel 1 is -inf"),
         ];
         for (name, file, expected) in cases {
@@ -523,7 +533,8 @@ mod tests {
     #[test]
     fn there_is_an_end_to_what_is_kept() {
         let slow = encoded(spec(1, 100, 16), &[0.5; 1000]);
-        for (rate, most, fits) in [(100, 1000, true), (100, 999, false), (100_000, 1 << 19, false)] {
+        for (rate, most, fits) in [(100, 1000, true), (100, 999, false), (100_000, 1 << 19, false)]
+        {
             let mut samples = Vec::new();
             let kept = append("a.wav", slow.as_slice(), rate, most, &mut samples);
             assert_eq!(kept.is_ok(), fits, "{rate} Hz, {most}");

@@ -45,7 +45,10 @@ impl SoundAutoregression {
         const COEFFICIENTS: usize = 1 << 18;
         const SHAPE: usize = 1 << 16;
         let mut frequencies = vec![1.0; LEVELS];
-        training.iter().filter_map(|&class| level(class)).for_each(|level| frequencies[level] += 1.0);
+        training
+            .iter()
+            .filter_map(|&class| level(class))
+            .for_each(|level| frequencies[level] += 1.0);
         let all: f64 = frequencies.iter().sum();
         frequencies.iter_mut().for_each(|frequency| *frequency /= all);
 
@@ -228,7 +231,8 @@ mod tests {
         let best = nats(fitted.clone());
         for factor in [0.8, 0.95, 1.05, 1.25] {
             let SoundAutoregression { deviation, share, .. } = fitted;
-            let wider = nats(SoundAutoregression { deviation: factor * deviation, ..fitted.clone() });
+            let wider =
+                nats(SoundAutoregression { deviation: factor * deviation, ..fitted.clone() });
             let flatter = nats(SoundAutoregression { share: factor * share, ..fitted.clone() });
             assert!(wider > best && flatter > best, "{factor}: {best} {wider} {flatter}");
         }

@@ -14,6 +14,7 @@ pub mod lag_maps;
 pub mod learning_curve;
 pub mod page;
 mod panels;
+pub mod waveform;
 
 use crate::files;
 use canvas::{Canvas, Letters, SCALE};

@@ -10,6 +10,7 @@ mod rprop;
 pub mod run;
 mod schedule;
 pub mod series;
+pub mod sound_run;
 pub mod task;
 pub mod task_run;
 pub mod text;
