@@ -39,7 +39,7 @@ pub struct Arguments {
     #[arg(long, value_name = "X", value_parser = positive)]
     seconds: Option<f64>,
     /// Below 1 bolder on what is probable, above 1 more daring; 0 takes the most probable each time [default: 0.8 for
-    /// text, 0.9 for sound]
+    /// text, 0.95 for sound]
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = temperature)]
     temperature: Option<f64>,
     /// Draw from the N most probable classes alone

@@ -26,7 +26,7 @@ use std::process::ExitCode;
     verbatim_doc_comment,
     mut_arg("hidden", |arg| arg.default_value("128")),
     mut_arg("layers", |arg| arg.default_value("1")),
-    mut_arg("epochs", |arg| arg.default_value("30")),
+    mut_arg("epochs", |arg| arg.default_value("20")),
     mut_arg("batch", |arg| arg.default_value("16")),
     mut_arg("window", |arg| arg.default_value("100")),
     mut_arg("lr", |arg| arg.default_value("0.005"))

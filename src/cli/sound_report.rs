@@ -18,7 +18,7 @@ use std::path::PathBuf;
 const SECONDS: f64 = 3.0;
 
 /// The temperature of samples.
-pub const TEMPERATURE: f64 = 0.9;
+pub const TEMPERATURE: f64 = 0.95;
 
 /// What the page shows of the sound itself.
 const KEPT: &str = "validation.wav";
@@ -85,11 +85,11 @@ impl Described for SoundSubject {
         };
         let waveform = Waveform {
             tracks: vec![
-                track("the sound", &original, 0),
+                track("the validating part", &original, 0),
                 track("the network, which heard the grey part and went on", &drawn, heard),
             ],
             rate,
-            title: format!("sound, {}: the validating part and a sample", config.cell),
+            title: format!("sound, {}: the amplitude by time", config.cell),
         };
         let [png, svg] = waveform.save(&run.folder.join("waveform"))?;
         let picture = std::fs::read_to_string(&svg)?;
@@ -118,7 +118,7 @@ impl Described for SoundSubject {
                 ],
                 picture: Some((
                     picture,
-                    "The validating part and below it what the network made of its beginning, in all and enlarged where it is loudest".into(),
+                    "The amplitude of the validating part and, below it, of what the network made of its beginning: in all, and 40 milliseconds where it is loudest".into(),
                 )),
                 ..Section::default()
             }],

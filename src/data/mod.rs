@@ -3,7 +3,8 @@
 //!
 //! Reading order: [`series`] (a file becomes columns of numbers), [`windows`] (columns become
 //! standardised inputs and targets), [`naive`] (what any model has to beat), [`text`] (characters
-//! become classes), [`sound`] (so do samples, by the [`mu_law`]), [`count`], and the tasks that need memory, [`task`]: [`adding`], [`copy`], [`order`], [`reber`].
+//! become classes), [`sound`] (so do samples, by the [`mu_law`]), [`count`], and the tasks that need
+//! memory, [`task`]: [`adding`], [`copy`], [`order`], [`reber`].
 
 pub mod adding;
 pub mod copy;

@@ -557,7 +557,8 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(300))]
         #[test]
         fn classes_survive_a_file(levels in prop::collection::vec(any::<u8>(), 1..500)) {
-            let sounds: Vec<f32> = levels.iter().map(|&level| mu_law::decode(level) as f32).collect();
+            let sounds = levels.iter().map(|&level| mu_law::decode(level) as f32);
+            let sounds: Vec<f32> = sounds.collect();
             let read = appended(&wav(&sounds, 8000).unwrap(), 8000).unwrap();
             for (&level, sample) in levels.iter().zip(read) {
                 let again = mu_law::encode(sample.into());

@@ -75,8 +75,8 @@ impl Waveform {
     }
 }
 
-/// The line through the samples or, where several share a pixel, from the lowest to the highest of each pixel. Times are in
-/// seconds, and a second is so many pixels.
+/// The line through the samples or, where several share a pixel, from the lowest to the highest of each pixel. Times
+/// are in seconds, and a second is so many pixels.
 fn outline(samples: &[f64], rate: u32, pixels_a_second: f64) -> Vec<Point> {
     let rate = f64::from(rate.max(1));
     let together = (rate / pixels_a_second).max(1.0) as usize;
