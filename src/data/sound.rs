@@ -507,7 +507,7 @@ mod tests {
         let cases: [(&str, Vec<u8>, &str); 12] = [
             ("empty", Vec::new(), "ends within its header"),
             ("half a header", good[..30].into(), "ends within its header"),
-            ("noise", (0..999u32).map(|t| (t * t * 7919 >> 3) as u8).collect(), "no RIFF"),
+            ("noise", (0..999u32).map(|t| ((t * t * 7919) >> 3) as u8).collect(), "no RIFF"),
             ("cut off", good[..good.len() - 7].into(), "after 396 of the 400 samples"),
             ("4 GiB", changed(40, &0xffff_fffcu32.to_le_bytes()), "of the 2147483646 samples"),
             ("an odd length", changed(40, &0xffff_ffffu32.to_le_bytes()), "multiple"),

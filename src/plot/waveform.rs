@@ -1,7 +1,7 @@
 //! Sound by time, in all and enlarged.
 
 use super::axes::{Frame, NAME, drawable, range, round_ticks, title};
-use super::canvas::{Align, Canvas, Font, GREY, INK, PALETTE, Point, Stroke};
+use super::canvas::{Align, Canvas, Font, GREY, INK, PALETTE, Stroke};
 use super::{Drawing, Error, save};
 use plotters::prelude::{DrawingBackend, RGBColor};
 use std::ops::Range;
@@ -64,32 +64,39 @@ impl Waveform {
             canvas.rectangle((frame.left, frame.top), (end, frame.bottom), SHADE)?;
         }
         frame.draw(canvas, &round_ticks(frame.x, 6), &round_ticks(frame.y, 4))?;
+        let pixels = (frame.right - frame.left) / (frame.x.1 - frame.x.0);
+        let together = (f64::from(self.rate) / pixels) as usize;
         for (part, color) in [(part.start..heard, GREY), (heard..part.end, color)] {
-            let width = (frame.right - frame.left) / (frame.x.1 - frame.x.0);
-            let points = outline(&track.samples[part.clone()], self.rate, width);
-            let offset = self.seconds(part.start);
-            let points = points.into_iter().map(|(time, sample)| frame.at((time + offset, sample)));
-            canvas.line(&points.collect::<Vec<_>>(), Stroke::new(2.0, color))?;
+            let (samples, start) = (&track.samples[part.clone()], part.start);
+            if together <= 1 {
+                let line = samples.iter().enumerate().filter(|(_, sample)| drawable(**sample));
+                let line = line.map(|(t, &sample)| frame.at((self.seconds(start + t), sample)));
+                canvas.line(&line.collect::<Vec<_>>(), Stroke::new(2.5, color))?;
+                continue;
+            }
+            // Several samples share a pixel: the area from their lowest to their highest, never thinner
+            // than a line.
+            let (mut above, mut below) = (Vec::new(), Vec::new());
+            for (time, (low, high)) in envelope(samples, together) {
+                let at = |sample| frame.at((self.seconds(start + time), sample));
+                let ((x, top), (_, bottom)) = (at(high), at(low));
+                above.push((x, top - 1.0));
+                below.push((x, bottom + 1.0));
+            }
+            above.extend(below.into_iter().rev());
+            if above.len() > 2 {
+                canvas.polygon(&above, color)?;
+            }
         }
         Ok(())
     }
 }
 
-/// The line through the samples or, where several share a pixel, from the lowest to the highest of each pixel. Times
-/// are in seconds, and a second is so many pixels.
-fn outline(samples: &[f64], rate: u32, pixels_a_second: f64) -> Vec<Point> {
-    let rate = f64::from(rate.max(1));
-    let together = (rate / pixels_a_second).max(1.0) as usize;
-    let mut points = Vec::new();
-    for (number, chunk) in samples.chunks(together).enumerate() {
-        let time = (number * together) as f64 / rate;
-        let Some((low, high)) = range(chunk.iter().copied()) else { continue };
-        points.push((time, low));
-        if high > low {
-            points.push((time, high));
-        }
-    }
-    points
+/// The lowest and the highest of so many samples at a time, with the position of the first of them.
+fn envelope(samples: &[f64], together: usize) -> impl Iterator<Item = (usize, (f64, f64))> {
+    let chunks = samples.chunks(together).enumerate();
+    chunks
+        .filter_map(move |(number, chunk)| Some((number * together, range(chunk.iter().copied())?)))
 }
 
 /// Where the sound is loudest for so many samples, after `from`.
@@ -161,14 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn an_outline_keeps_the_peaks() {
+    fn an_envelope_keeps_the_peaks() {
         let mut samples = vec![0.0; 8000];
         samples[4321] = 0.7;
         samples[4322] = -0.6;
-        let points = outline(&samples, 8000, 400.0);
-        assert!(points.len() < 500, "{}", points.len());
-        assert_eq!(range(points.iter().map(|point| point.1)), Some((-0.6, 0.7)));
-        assert_eq!(outline(&samples[..20], 8000, 1e6).len(), 20);
+        samples[20..40].fill(f64::NAN);
+        let all: Vec<_> = envelope(&samples, 20).collect();
+        assert_eq!((all.len(), all[1].0), (399, 40));
+        assert!(all.contains(&(4320, (-0.6, 0.7))));
     }
 
     #[test]
