@@ -261,3 +261,33 @@ fn a_layer_is_measured_with_and_without_a_budget() {
     // A tape of 200 steps of two rows is 128 KiB.
     assert!(memory(&bound) + 100_000 < memory(&free), "{bound} {free}");
 }
+
+#[test]
+fn every_help_shows_an_example() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut shown = 0;
+    let mut look = |command: &[&str]| {
+        let help = bptt(&[command, &["--help"]].concat(), folder.path());
+        let text = String::from_utf8(help.stdout).unwrap();
+        assert!(help.status.success() && text.contains("Example: bptt "), "{command:?}: {text}");
+        shown += 1;
+    };
+    for task in ["count", "adding", "copy", "order", "reber", "series", "text", "sound"] {
+        look(&["train", task]);
+    }
+    for command in
+        ["train", "generate", "score", "forecast", "gradcheck", "flow", "bench", "runs", "report"]
+    {
+        look(&[command]);
+    }
+    look(&["print", "completions"]);
+    look(&["print", "manual"]);
+    // None is left out: the help of the whole lists as many.
+    let all = String::from_utf8(bptt(&["--help"], folder.path()).stdout).unwrap();
+    let commands = all.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands = commands.take_while(|line| !line.is_empty()).filter(|line| {
+        line.starts_with("  ") && !line.starts_with("   ") && !line.contains("  help ")
+    });
+    assert_eq!(commands.count(), 9 + 1, "{all}");
+    assert_eq!(shown, 8 + 9 + 2);
+}

@@ -478,16 +478,6 @@ fn later_rows_are_gone_on_from() {
 }
 
 #[test]
-fn help_shows_an_example() {
-    let folder = tempfile::tempdir().unwrap();
-    for command in [&["train", "series"][..], &["forecast"]] {
-        let help = bptt(&[command, &["--help"]].concat(), folder.path());
-        let text = String::from_utf8(help.stdout).unwrap();
-        assert!(help.status.success() && text.contains("Example: bptt "), "{text}");
-    }
-}
-
-#[test]
 fn what_cannot_be_is_refused_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -383,6 +383,7 @@ fn what_cannot_be_is_refused_in_one_line() {
     std::fs::create_dir(folder.join("other")).unwrap();
     let config = std::fs::read_to_string(folder.join("run/config.toml")).unwrap();
     write("other/config.toml", format!("surplus = 1\n{config}").as_bytes());
+    let before = std::fs::read(folder.join("run/config.toml")).unwrap();
     for (arguments, part) in [
         (&["train", "text", "latin.txt"][..], "line 2, byte 11"),
         (&["train", "text", "absent.txt"], "absent.txt"),
@@ -395,6 +396,8 @@ fn what_cannot_be_is_refused_in_one_line() {
         (&["train", "text", "text.txt", "--config", "absent.toml"], "absent.toml"),
         (&["train", "text", "text.txt", "--schedule", "sometimes"], "is no schedule"),
         (&["train", "text", "--resume", "nowhere"], "nowhere"),
+        (&["train", "text", "--resume", "run", "--hidden", "5"], "another --hidden"),
+        (&["train", "text", "--resume", "run", "--optimizer", "sgd"], "another --optimizer"),
         (&["generate", "noise"], "not a whole checkpoint"),
         (&["generate", "nowhere"], "nowhere"),
         (&["generate", "other"], "unknown key 'surplus'"),
@@ -410,6 +413,8 @@ fn what_cannot_be_is_refused_in_one_line() {
         assert!(said.starts_with("error: ") && said.lines().count() == 1, "{arguments:?}: {said}");
         assert!(said.contains(part), "{arguments:?}: {said}");
     }
+    // A run that was refused to go on is as it was.
+    assert_eq!(std::fs::read(folder.join("run/config.toml")).unwrap(), before);
 }
 
 #[test]

@@ -455,7 +455,7 @@ fn page(seen: &[Seen], what: String, [by_time, maps, gates]: [Option<String>; 3]
             text: first,
             picture: picture(by_time, "Size of the gradient by time, one line a state."),
             tables: vec![lag_table(seen)],
-            code: None,
+            ..Section::default()
         },
         Section {
             heading: "By lag, for every loss".into(),

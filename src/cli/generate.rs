@@ -1,20 +1,27 @@
-//! `bptt generate`: a text drawn from a trained model.
+//! `bptt generate`: a text or a sound drawn from a trained model.
 
-use super::options::{Compute, number, share, size};
-use super::{Failure, text_report};
+use super::Failure;
+use super::options::{Compute, number, positive, share, size};
+use super::sequence::{Described, generate, model, unknown_cell};
+use super::sound_report::{TEMPERATURE, sound_of};
 use bptt::cell::{self, Cell};
+use bptt::data::sound;
 use bptt::data::text::{Sampling, UNKNOWN};
 use bptt::nn::Random;
-use bptt::train::text_run::TextRun;
+use bptt::train::run::{Run, Subject, task};
+use bptt::train::sound_run::SoundSubject;
+use bptt::train::text_run::TextSubject;
 use burn::tensor::{DType, Device};
 use rand::SeedableRng;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
-/// A text drawn character by character from a run of `bptt train text`
+/// A text or a sound drawn step by step from a run of `bptt train text` or `bptt train sound`
 ///
-/// Characters appear as they are drawn. The prompt is read by the network first and printed before them.
+/// The network reads the prompt first and goes on from there; the prompt stands before what is drawn. Characters
+/// appear as they are drawn. A sound becomes a WAV file of one channel and 16 bits, at the run's sample rate.
 ///
 /// Example: bptt generate runs/text --prompt "fn main" --length 400 --temperature 0.7
 #[derive(clap::Args)]
@@ -22,22 +29,29 @@ use std::process::ExitCode;
 pub struct Arguments {
     /// Folder of the run
     run: PathBuf,
-    /// Text to go on from
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    prompt: String,
-    /// Characters to draw
-    #[arg(long, value_name = "N", default_value = "500", value_parser = size)]
-    length: usize,
-    /// Below 1 bolder on what is probable, above 1 more daring; 0 takes the most probable each time
-    #[arg(long, value_name = "X", default_value = "0.8", allow_negative_numbers = true, value_parser = temperature)]
-    temperature: f64,
-    /// Draw from the N most probable characters alone
+    /// Text to go on from, or the WAV file of a sound
+    #[arg(long, value_name = "TEXT|FILE")]
+    prompt: Option<String>,
+    /// Characters to draw [default: 500]
+    #[arg(long, value_name = "N", value_parser = size)]
+    length: Option<usize>,
+    /// Seconds of sound to draw [default: 2]
+    #[arg(long, value_name = "X", value_parser = positive)]
+    seconds: Option<f64>,
+    /// Below 1 bolder on what is probable, above 1 more daring; 0 takes the most probable each time [default: 0.8 for
+    /// text, 0.95 for sound]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = temperature)]
+    temperature: Option<f64>,
+    /// Draw from the N most probable classes alone
     #[arg(long, value_name = "N", value_parser = size)]
     top_k: Option<usize>,
-    /// Draw from the most probable characters that together have this probability
+    /// Draw from the most probable classes that together have this probability
     #[arg(long, value_name = "X", value_parser = share)]
     top_p: Option<f64>,
-    /// Print one JSON object instead of the text
+    /// File for the sound [default: generated.wav in the run's folder]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -48,70 +62,168 @@ fn temperature(text: &str) -> Result<f64, String> {
     number(text).ok().filter(|t| *t >= 0.0).ok_or_else(|| "give 0 or a number above it".into())
 }
 
-struct Generator<'a> {
+impl Arguments {
+    fn sampling(&self, temperature: f64) -> Sampling {
+        let temperature = self.temperature.unwrap_or(temperature);
+        Sampling { temperature, top_k: self.top_k, top_p: self.top_p }
+    }
+
+    fn random(&self) -> Random {
+        Random::seed_from_u64(self.compute.seed)
+    }
+
+    /// Refuses a flag that is for the other kind of run.
+    fn refuse(&self, flag: &str, given: bool, instead: &str) -> Result<(), Failure> {
+        match given {
+            true => {
+                Err(Failure(format!("{flag} is not for the run {}: {instead}", self.run.display())))
+            }
+            false => Ok(()),
+        }
+    }
+}
+
+struct Generator<'a, S: Described> {
     arguments: &'a Arguments,
-    run: TextRun,
+    run: Run<S>,
     device: Device,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let device = arguments.compute.device()?;
-    let run = TextRun::open(&arguments.run)?;
-    let cell = run.config.cell.clone();
-    let unknown = || {
-        Failure(format!(
-            "the run {} has a cell '{cell}' that is not known",
-            arguments.run.display()
-        ))
-    };
-    let generator = Generator { arguments, run, device };
-    cell::visit(&cell, generator).ok_or_else(unknown)?
+    match task(&arguments.run)?.as_str() {
+        SoundSubject::TASK => {
+            let length = arguments.length.is_some();
+            arguments.refuse("--length", length, "how long a sound lasts is said by --seconds")?;
+            let run = Run::<SoundSubject>::open(&arguments.run)?;
+            let (cell, unknown) = (run.config.cell.clone(), unknown_cell(&run));
+            cell::visit(&cell, Generator { arguments, run, device }).ok_or(unknown)?
+        }
+        _ => {
+            let run = Run::<TextSubject>::open(&arguments.run)?;
+            let [seconds, out] = [arguments.seconds.is_some(), arguments.out.is_some()];
+            arguments.refuse("--seconds", seconds, "how long a text is is said by --length")?;
+            arguments.refuse("--out", out, "a text goes to standard output")?;
+            let (cell, unknown) = (run.config.cell.clone(), unknown_cell(&run));
+            cell::visit(&cell, Generator { arguments, run, device }).ok_or(unknown)?
+        }
+    }
 }
 
-impl cell::Visitor for Generator<'_> {
+impl cell::Visitor for Generator<'_, TextSubject> {
     type Output = Result<ExitCode, Failure>;
 
     fn visit<C: Cell>(self, cell: C) -> Self::Output {
+        const TEMPERATURE: f64 = 0.8;
         let Self { arguments, run, device } = self;
-        let dtype = DType::from(arguments.compute.dtype);
         let vocabulary = &run.data.vocabulary;
-        let model = text_report::model(cell, &run, &device, dtype)?;
-        let prompt = vocabulary.classes_of(arguments.prompt.as_bytes());
+        let model = model(cell, &run, &device, DType::from(arguments.compute.dtype))?;
+        let written = arguments.prompt.as_deref().unwrap_or_default();
+        let prompt = vocabulary.classes_of(written.as_bytes());
         let strange = prompt.iter().filter(|&&class| class == UNKNOWN).count();
         if strange > 0 {
             eprintln!(
                 "warning: {strange} characters of the prompt were not in the training text; the network reads them as unknown"
             );
         }
-        let sampling = Sampling {
-            temperature: arguments.temperature,
-            top_k: arguments.top_k,
-            top_p: arguments.top_p,
-        };
-        let mut random = Random::seed_from_u64(arguments.compute.seed);
+        let length = arguments.length.unwrap_or(500);
         let (mut drawn, mut count, mut closed) = (Vec::new(), 0, false);
         let mut out = std::io::stdout().lock();
         let mut show = |bytes: &[u8]| {
             arguments.json || out.write_all(bytes).and_then(|()| out.flush()).is_ok()
         };
-        if !show(arguments.prompt.as_bytes()) {
+        if !show(written.as_bytes()) {
             return Ok(ExitCode::SUCCESS);
         }
-        text_report::generate(&model, &prompt, sampling, &mut random, |class| {
+        let (sampling, mut random) = (arguments.sampling(TEMPERATURE), arguments.random());
+        generate(&model, &prompt, sampling, &mut random, |class| {
             let bytes = vocabulary.text_of(class);
             drawn.extend_from_slice(&bytes);
             count += 1;
             // A reader that has gone away, `| head` say, has seen enough.
             closed = !show(&bytes);
-            count < arguments.length && !closed
+            count < length && !closed
         });
         if arguments.json {
             let text = String::from_utf8_lossy(&drawn);
-            let object =
-                serde_json::json!({ "prompt": arguments.prompt, "text": text, "steps": count });
+            let object = serde_json::json!({ "prompt": written, "text": text, "steps": count });
             println!("{object}");
         } else if !closed {
             show(b"\n");
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What `--json` prints of a sound.
+#[derive(serde::Serialize)]
+struct SoundReport {
+    file: PathBuf,
+    rate: u32,
+    /// Samples of the prompt, which stand before those drawn.
+    prompt_samples: usize,
+    /// Samples drawn.
+    steps: usize,
+    seconds: f64,
+}
+
+impl cell::Visitor for Generator<'_, SoundSubject> {
+    type Output = Result<ExitCode, Failure>;
+
+    fn visit<C: Cell>(self, cell: C) -> Self::Output {
+        let Self { arguments, run, device } = self;
+        let rate = run.config.subject.rate;
+        let wanted = (arguments.seconds.unwrap_or(2.0) * f64::from(rate)).round();
+        const MOST: f64 = 1e8;
+        if !(1.0..=MOST).contains(&wanted) {
+            let most = MOST / f64::from(rate);
+            return Err(Failure(format!(
+                "{wanted} samples at {rate} Hz cannot be drawn: give --seconds up to {most} and at least one sample"
+            )));
+        }
+        let file = arguments.out.clone().unwrap_or_else(|| arguments.run.join("generated.wav"));
+        // Before the work is done.
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        tempfile::tempfile_in(folder.unwrap_or(".".as_ref())).map_err(|error| {
+            Failure(format!(
+                "cannot write {}: {error}; name another file with --out",
+                file.display()
+            ))
+        })?;
+        let mut classes = match &arguments.prompt {
+            Some(prompt) => sound::classes(&sound::read(&[prompt.into()], rate)?),
+            None => Vec::new(),
+        };
+        let model = model(cell, &run, &device, DType::from(arguments.compute.dtype))?;
+        let (prompt, start) = (classes.clone(), Instant::now());
+        let all = prompt.len() + wanted as usize;
+        let (sampling, mut random) = (arguments.sampling(TEMPERATURE), arguments.random());
+        let bar = super::output::bar(wanted as usize, arguments.json);
+        generate(&model, &prompt, sampling, &mut random, |class| {
+            classes.push(class);
+            bar.inc(1);
+            classes.len() < all
+        });
+        bar.finish_and_clear();
+        sound::write(&file, &sound_of(&classes), rate)?;
+        let seconds = |samples: usize| samples as f64 / f64::from(rate);
+        let report = SoundReport {
+            rate,
+            prompt_samples: prompt.len(),
+            steps: classes.len() - prompt.len(),
+            seconds: start.elapsed().as_secs_f64(),
+            file,
+        };
+        if arguments.json {
+            println!("{}", serde_json::to_string(&report).expect("plain data"));
+        } else {
+            let (drawn, shown) = (seconds(report.steps), report.file.display());
+            let heard = match report.prompt_samples {
+                0 => String::new(),
+                samples => format!(" after {:.2} s of prompt", seconds(samples)),
+            };
+            let took = report.seconds;
+            println!("wrote {shown}: {drawn:.2} s of sound{heard}, drawn in {took:.1} s");
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -14,8 +14,11 @@ mod output;
 mod print;
 mod runs;
 mod score;
+mod sequence;
 mod series;
 mod series_report;
+mod sound;
+mod sound_report;
 mod task;
 mod text;
 mod text_report;
@@ -42,21 +45,16 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Train a network on a generated task or on a file
+    ///
+    /// Example: bptt train text novel.txt --epochs 20
     Train(Box<TrainArguments>),
-    /// Draw a text from a trained model
     Generate(generate::Arguments),
-    /// Say how probable a file is to a trained model
     Score(score::Arguments),
     Forecast(forecast::Arguments),
-    /// Hold the hand-written gradient against autodiff and central differences
     Gradcheck(gradcheck::Arguments),
-    /// Show how the gradient flows through time: by time, by lag, through gates
     Flow(flow::Arguments),
-    /// Measure one layer: time, share of the machine's peak, memory
     Bench(bench::Arguments),
-    /// List what has been trained
     Runs(runs::List),
-    /// Write the page of a run again
     Report(runs::Report),
     /// Print the completions for a shell, or the manual page
     #[command(subcommand)]
@@ -74,19 +72,14 @@ struct TrainArguments {
 
 #[derive(Subcommand)]
 enum Train {
-    /// A linear network of one unit learns to count the ones of a binary sequence
     Count(count::Arguments),
-    /// A network learns to add two marked numbers that it saw long ago
     Adding(task::Adding),
-    /// A network learns to say ten symbols again after a delay
     Copy(task::Copy),
-    /// A network learns in which order two symbols came
     Order(task::Order),
-    /// A network learns which symbols of the embedded Reber grammar may come next
     Reber(task::Reber),
     Series(series::Arguments),
-    /// A network learns a text character by character
     Text(text::Arguments),
+    Sound(sound::Arguments),
 }
 
 /// What went wrong, as the one line that the user reads.
@@ -127,6 +120,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Train::Reber(arguments) => task::reber(&arguments),
             Train::Series(arguments) => series::run(&arguments),
             Train::Text(arguments) => text::run(&arguments),
+            Train::Sound(arguments) => sound::run(&arguments),
         },
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),

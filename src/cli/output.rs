@@ -45,11 +45,7 @@ impl Output {
 
     /// A progress bar on standard error, shown on a terminal only.
     pub fn progress(&self, steps: usize) -> ProgressBar {
-        if self.quiet {
-            return ProgressBar::hidden();
-        }
-        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len}  {msg}  {eta} left");
-        ProgressBar::new(steps as u64).with_style(style.expect("a valid template"))
+        bar(steps, self.quiet)
     }
 
     /// Prints the JSON object, or the text.
@@ -60,6 +56,15 @@ impl Output {
             print!("{text}");
         }
     }
+}
+
+/// A progress bar on standard error, shown on a terminal only.
+pub fn bar(steps: usize, quiet: bool) -> ProgressBar {
+    if quiet {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len}  {msg}  {eta} left");
+    ProgressBar::new(steps as u64).with_style(style.expect("a valid template"))
 }
 
 /// The lines of a table: columns as wide as their widest cell, the first aligned left, numbers right.

@@ -1,13 +1,16 @@
 //! `bptt runs` and `bptt report`: what has been trained.
 
+use super::Failure;
 use super::output::table;
-use super::{Failure, series_report, text_report};
+use super::sequence::{Described, unknown_cell};
+use super::series_report;
 use bptt::backend::Backend;
 use bptt::cell::{self, Cell};
-use bptt::train::run::{Subject, Summary};
+use bptt::train::run::{Run, Subject, Summary, task};
 use bptt::train::series_run::{AUTOREGRESSION, SeriesSubject};
+use bptt::train::sound_run::SoundSubject;
 use bptt::train::task_run::TaskRun;
-use bptt::train::text_run::TextRun;
+use bptt::train::text_run::TextSubject;
 use burn::tensor::DType;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -93,26 +96,33 @@ pub fn list(arguments: &List) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-struct Reporter<'a>(&'a TextRun);
+struct Reporter<'a, S: Described>(&'a Run<S>);
 
-impl cell::Visitor for Reporter<'_> {
+impl<S: Described> cell::Visitor for Reporter<'_, S> {
     type Output = Result<Vec<PathBuf>, Failure>;
 
     fn visit<C: Cell>(self, cell: C) -> Self::Output {
         let backend: Backend = self.0.config.backend.parse().map_err(Failure)?;
         let dtype = if self.0.config.dtype == "f64" { DType::F64 } else { DType::F32 };
-        text_report::write(cell, self.0, &backend.device()?, dtype)
+        S::write(cell, self.0, &backend.device()?, dtype)
     }
 }
 
+fn written<S: Described>(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let run = Run::<S>::open(folder)?;
+    cell::visit(&run.config.cell, Reporter(&run)).ok_or_else(|| unknown_cell(&run))?
+}
+
 pub fn report(arguments: &Report) -> Result<ExitCode, Failure> {
-    if Summary::of(&arguments.run).is_ok_and(|run| run.task == SeriesSubject::TASK) {
-        print!("{}", series_report::rewrite(&arguments.run)?);
-        return Ok(ExitCode::SUCCESS);
-    }
-    let run = TextRun::open(Path::new(&arguments.run))?;
-    let unknown = || Failure(format!("{} has a cell that is not known", arguments.run.display()));
-    let files = cell::visit(&run.config.cell, Reporter(&run)).ok_or_else(unknown)??;
+    let folder = Path::new(&arguments.run);
+    let files = match task(folder)?.as_str() {
+        SeriesSubject::TASK => {
+            print!("{}", series_report::rewrite(folder)?);
+            return Ok(ExitCode::SUCCESS);
+        }
+        SoundSubject::TASK => written::<SoundSubject>(folder)?,
+        _ => written::<TextSubject>(folder)?,
+    };
     let mut text = String::new();
     super::output::wrote(&mut text, &files);
     print!("{text}");

@@ -15,7 +15,6 @@ use bptt::model::Autoregression;
 use bptt::model::forecast::{origins, squared_error};
 use bptt::train::checkpoint::Checkpoint;
 use bptt::train::lessons::{Computing, Progress};
-use bptt::train::run::RunConfig;
 use bptt::train::series::{NetworkSize, SeriesLessons, SeriesTrainingError, beginner};
 use bptt::train::series_run::{self, AUTOREGRESSION, SeriesData, SeriesRun, SeriesSubject};
 use clap::builder::PossibleValuesParser;
@@ -334,9 +333,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let settings = &config.training;
         SeriesLessons::<()>::new(&rows, output, (split, &origins), settings, &computing)?;
     }
-    if let Some(folder) = &training.resume {
-        same_model(&SeriesRun::open(folder)?.config, &config)?;
-    }
     let data = SeriesData {
         names: series.names.clone(),
         exogenous: series.exogenous_names.clone(),
@@ -353,29 +349,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     match training.cell.as_str() {
         AUTOREGRESSION => learner.without_network(),
         cell => cell::visit(cell, learner).expect("clap knows the names"),
-    }
-}
-
-/// Refuses to go on with another model than the run's: its weights and scales would not fit.
-fn same_model(
-    before: &RunConfig<SeriesSubject>,
-    now: &RunConfig<SeriesSubject>,
-) -> Result<(), Failure> {
-    let flags = |config: &RunConfig<SeriesSubject>| {
-        let mut flags = toml::Table::try_from(&config.subject).expect("plain data");
-        flags.remove("file");
-        flags.insert("cell".into(), config.cell.clone().into());
-        flags.insert("dtype".into(), config.dtype.clone().into());
-        flags.insert("window".into(), (config.training.window as i64).into());
-        flags
-    };
-    let (before, now) = (flags(before), flags(now));
-    let changed = before.keys().chain(now.keys()).find(|key| before.get(*key) != now.get(*key));
-    match changed {
-        None => Ok(()),
-        Some(flag) => Err(Failure(format!(
-            "--resume: the run was begun with another --{flag}; leave that as it was, or train anew without --resume"
-        ))),
     }
 }
 

@@ -138,7 +138,9 @@ impl Training {
             Checkpoints::of(&folder).clear()?;
             return Ok((Run::create(&folder, config, data)?, None));
         };
-        if Run::<S>::open(folder)?.data != data {
+        let before = Run::<S>::open(folder)?;
+        unchanged(&before.config, &config)?;
+        if before.data != data {
             return Err(Failure(format!(
                 "the data of the run {} have changed since it began: train anew, without --resume",
                 folder.display()
@@ -157,6 +159,38 @@ impl Training {
             Err(error) => return Err(error.into()),
         };
         Ok((Run::create(&folder, config, data)?, resume))
+    }
+}
+
+/// Keys of a run's configuration that another value may have when the run goes on.
+const FREE: [&str; 14] = [
+    "version",
+    "file",
+    "path",
+    "backend",
+    "gradient",
+    "truncate",
+    "memory-budget",
+    "dropout",
+    "epochs",
+    "lr",
+    "schedule",
+    "clip",
+    "early-stop",
+    "checkpoint-every",
+];
+
+/// Refuses to go on with another model or other windows than the run's: its weights, its place in the data and its
+/// optimizer's record would not fit.
+fn unchanged<S: Subject>(before: &RunConfig<S>, now: &RunConfig<S>) -> Result<(), Failure> {
+    let [before, now] =
+        [before, now].map(|config| toml::Table::try_from(config).expect("plain data"));
+    let mut keys = before.keys().chain(now.keys()).filter(|key| !FREE.contains(&key.as_str()));
+    match keys.find(|key| before.get(*key) != now.get(*key)) {
+        None => Ok(()),
+        Some(flag) => Err(Failure(format!(
+            "--resume: the run was begun with another --{flag}; leave that as it was, or train anew without --resume"
+        ))),
     }
 }
 

@@ -3,8 +3,9 @@
 //!
 //! Reading order: [`series`] (a file becomes columns of numbers), [`transform`] (logarithms and differences, and the way
 //! back), [`calendar`] (what a date says), [`features`] (rows of what a model reads), [`split`] (the training rows and
-//! their scale), [`naive`] (what any model has to beat), [`accuracy`] (by how much), [`text`] (characters become classes), [`count`], and the tasks that
-//! need memory, [`task`]: [`adding`], [`copy`], [`order`], [`reber`].
+//! their scale), [`naive`] (what any model has to beat), [`accuracy`] (by how much), [`text`] (characters become classes),
+//! [`sound`] (so do samples, by the [`mu_law`]), [`count`], and the tasks that need memory, [`task`]: [`adding`], [`copy`],
+//! [`order`], [`reber`].
 
 pub mod accuracy;
 pub mod adding;
@@ -13,12 +14,14 @@ pub mod copy;
 pub mod count;
 mod dates;
 pub mod features;
+pub mod mu_law;
 pub mod naive;
 pub mod order;
 pub mod reber;
 mod rows;
 pub mod series;
 mod series_error;
+pub mod sound;
 pub mod split;
 pub mod task;
 pub mod text;

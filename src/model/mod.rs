@@ -1,12 +1,15 @@
-//! What the training commands train: AR(τ), a recurrence with a readout, a model of characters.
+//! What the training commands train: AR(τ), a recurrence with a readout, a model of characters; and what they are
+//! held against.
 
 mod autoregression;
 mod character;
 mod cross_entropy;
 pub mod forecast;
 mod network;
+mod sound_autoregression;
 
 pub use autoregression::{Autoregression, AutoregressionError, Criterion};
 pub use character::CharacterModel;
 pub use cross_entropy::{CrossEntropy, cross_entropy};
 pub use network::Network;
+pub use sound_autoregression::SoundAutoregression;

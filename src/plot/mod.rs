@@ -16,6 +16,7 @@ pub mod learning_curve;
 pub mod outlook;
 pub mod page;
 mod panels;
+pub mod waveform;
 
 use crate::files;
 use canvas::{Canvas, Letters, SCALE};

@@ -1,6 +1,8 @@
 //! A page of text, tables and pictures in one HTML file that needs no network and no script.
 
 use crate::files;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::fmt::Write;
 use std::io;
 use std::path::Path;
@@ -23,12 +25,23 @@ pub struct Section {
     pub heading: String,
     /// Paragraphs.
     pub text: Vec<String>,
+    /// Sounds to hear.
+    pub audio: Vec<Audio>,
     /// A picture as SVG, and what it shows in words.
     pub picture: Option<(String, String)>,
     /// Tables.
     pub tables: Vec<Table>,
     /// Lines as on a terminal.
     pub code: Option<String>,
+}
+
+/// A sound that the page holds.
+#[derive(Clone, Debug, Default)]
+pub struct Audio {
+    /// What is heard.
+    pub name: String,
+    /// The bytes of a WAV file.
+    pub wav: Vec<u8>,
 }
 
 /// A table.
@@ -110,6 +123,14 @@ impl Section {
         for paragraph in &self.text {
             let _ = writeln!(html, "<p>{}</p>", escaped(paragraph));
         }
+        for Audio { name, wav } in &self.audio {
+            let (name, data) = (escaped(name), STANDARD.encode(wav));
+            let _ = writeln!(
+                html,
+                "<figure><figcaption>{name}</figcaption><audio controls aria-label=\"{name}\" \
+                 src=\"data:audio/wav;base64,{data}\"></audio></figure>"
+            );
+        }
         if let Some((svg, words)) = &self.picture {
             let words = escaped(words);
             let svg = scalable(svg).replacen(
@@ -180,6 +201,7 @@ mod tests {
                 rows: vec![vec!["1 < 2".into()]],
             }],
             code: Some("x > y".into()),
+            audio: vec![Audio { name: "a \"sound\"".into(), wav: b"RIFF\xff".to_vec() }],
         };
         let page = Page { title: "T<".into(), introduction: "I>".into(), sections: vec![section] };
         let html = page.html();
@@ -187,6 +209,9 @@ mod tests {
         assert!(html.contains("<p>a &amp; b </p>") && html.contains("<td>1 &lt; 2</td>"));
         assert!(html.contains(
             "<svg role=\"img\" aria-label=\"a &quot;picture&quot;\" viewBox=\"0 0 10 20\"><g/></svg>"
+        ));
+        assert!(html.contains(
+            "<audio controls aria-label=\"a &quot;sound&quot;\" src=\"data:audio/wav;base64,UklGRv8=\"></audio>"
         ));
         assert!(html.contains("<pre>x &gt; y</pre>") && html.contains("<title>T&lt;</title>"));
     }

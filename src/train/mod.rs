@@ -11,6 +11,7 @@ pub mod run;
 mod schedule;
 pub mod series;
 pub mod series_run;
+pub mod sound_run;
 pub mod task;
 pub mod task_run;
 pub mod text;

@@ -140,6 +140,17 @@ impl<S: Subject> Run<S> {
     }
 }
 
+/// The name of the task of the run in that folder.
+///
+/// # Errors
+/// If there is no configuration that names one.
+pub fn task(folder: &Path) -> Result<String, RunError> {
+    let file = folder.join("config.toml");
+    let table: toml::Table = read(&file)?;
+    let task = table.get("task").and_then(toml::Value::as_str);
+    task.map(String::from).ok_or_else(|| refused(&file, "it names no task"))
+}
+
 /// What a run on a file says of itself, whatever its task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {

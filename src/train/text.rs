@@ -2,7 +2,10 @@
 //! streams as the batch has rows; each window goes one further along all of them, with the state carried over the
 //! border and the gradient not.
 
-use super::lessons::{Computing, Lesson, Lessons, Settings, Window};
+use super::lessons::{
+    Computing, LearningError, Lesson, Lessons, Settings, Trained, Window, trained,
+};
+use super::run::{Run, Subject};
 use crate::cell::{Cell, Row};
 use crate::data::text::UNKNOWN;
 use crate::model::CharacterModel;
@@ -23,6 +26,29 @@ pub struct ModelSettings {
     /// Width of the embedding; none: one-hot input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedding: Option<usize>,
+}
+
+/// A run whose data are a sequence of classes.
+pub trait SequenceSubject: Subject {
+    /// The sizes of its model.
+    fn model(&self) -> &ModelSettings;
+
+    /// How many classes there are.
+    fn classes(data: &Self::Data) -> usize;
+}
+
+/// The trained model of a run.
+///
+/// # Errors
+/// As [`trained`].
+pub fn trained_model<C: Cell, S: SequenceSubject>(
+    cell: C,
+    run: &Run<S>,
+    options: (&Device, DType),
+) -> Result<Trained<CharacterModel<Recurrent<C>>>, LearningError> {
+    let (model, seed) = (run.config.subject.model(), run.config.training.seed);
+    let classes = S::classes(&run.data);
+    trained(untrained(cell, classes, model, seed, |config| config, options), &run.folder)
 }
 
 /// Why a sequence could not be learnt.

@@ -1,7 +1,7 @@
 //! What the configuration of a run on a text has beside that of any run.
 
 use super::run::{Run, Subject};
-use super::text::ModelSettings;
+use super::text::{ModelSettings, SequenceSubject};
 use crate::data::text::Vocabulary;
 use std::path::PathBuf;
 
@@ -40,6 +40,16 @@ pub struct TextData {
 impl Subject for TextSubject {
     const TASK: &'static str = "text";
     type Data = TextData;
+}
+
+impl SequenceSubject for TextSubject {
+    fn model(&self) -> &ModelSettings {
+        &self.model
+    }
+
+    fn classes(data: &TextData) -> usize {
+        data.vocabulary.classes()
+    }
 }
 
 /// A run on a text.

@@ -1,0 +1,98 @@
+//! `bptt train sound`: a model of sound, sample by sample.
+
+use super::Failure;
+use super::options::{Backward, Compute, share, size};
+use super::output::Output;
+use super::sequence::{Described, Flags, Learnable, cut, learn};
+use super::training::Training;
+use bptt::data::sound::{CLASSES, RATES, classes, read, speech};
+use bptt::data::text::frequency_baselines;
+use bptt::model::SoundAutoregression;
+use bptt::train::sound_run::{SoundData, SoundSubject};
+use bptt::train::text::ModelSettings;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A network learns sound sample by sample: the next one's level of 256, as a distribution
+///
+/// Samples are mixed down to one channel, resampled to --rate, and compressed to 256 levels by the µ-law, as on the
+/// telephone. The sound of all files is one sequence; its end validates. Without FILE it is 12 seconds of speech that
+/// come with this program. A training that was ended by Ctrl-C, a kill or a power cut goes on with --resume as if
+/// nothing had happened.
+///
+/// Example: bptt train sound speech.wav, then: bptt generate runs/sound --seconds 3
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    mut_arg("hidden", |arg| arg.default_value("128")),
+    mut_arg("layers", |arg| arg.default_value("1")),
+    mut_arg("epochs", |arg| arg.default_value("20")),
+    mut_arg("batch", |arg| arg.default_value("16")),
+    mut_arg("window", |arg| arg.default_value("100")),
+    mut_arg("lr", |arg| arg.default_value("0.005"))
+)]
+pub struct Arguments {
+    /// WAV files: integers of 8, 16, 24 or 32 bits, or 32-bit floats, of any rate and number of channels
+    file: Vec<PathBuf>,
+    /// Samples a second that are learnt
+    #[arg(long, value_name = "HZ", default_value = "8000", value_parser = rate)]
+    rate: u32,
+    /// Share of the sound, its end, that validates
+    #[arg(long, value_name = "X", default_value = "0.1", value_parser = share)]
+    valid_share: f64,
+    /// Width of a learnt embedding of the levels [default: one-hot]
+    #[arg(long, value_name = "N", value_parser = size)]
+    embedding: Option<usize>,
+    #[command(flatten)]
+    training: Training,
+    #[command(flatten)]
+    backward: Backward,
+    #[command(flatten)]
+    compute: Compute,
+    #[command(flatten)]
+    output: Output,
+}
+
+fn rate(text: &str) -> Result<u32, String> {
+    let (lowest, highest) = (RATES.start(), RATES.end());
+    let rate = text.parse().ok().filter(|rate| RATES.contains(rate));
+    rate.ok_or_else(|| {
+        format!("give a whole number of samples a second from {lowest} to {highest}")
+    })
+}
+
+/// Reads the sound as classes, cut in two.
+fn learnable(arguments: &Arguments) -> Result<Learnable<SoundSubject>, Failure> {
+    let Arguments { file, rate, valid_share, embedding, training: how, .. } = arguments;
+    let sound = match file.is_empty() {
+        true => speech(*rate)?,
+        false => read(file, *rate)?,
+    };
+    let classes = classes(&sound);
+    drop(sound);
+    let levels: Vec<u8> = classes.iter().map(|&class| (class - 1) as u8).collect();
+    let [training, valid] = cut(classes, *valid_share, SoundSubject::STEPS)?;
+    let autoregression = SoundAutoregression::fit(&training);
+    let data = SoundData {
+        training: training.len(),
+        valid: valid.len(),
+        checksum: crc32fast::hash(&levels),
+        frequencies: frequency_baselines(&training, &valid, CLASSES),
+        autoregressive: autoregression.score(&valid).iter().sum::<f64>() / valid.len() as f64,
+        autoregression,
+    };
+    let subject = SoundSubject {
+        file: file.clone(),
+        rate: *rate,
+        valid_share: *valid_share,
+        model: ModelSettings { hidden: how.hidden, layers: how.layers, embedding: *embedding },
+    };
+    Ok(Learnable { training, valid, subject, data })
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let Arguments { training, backward, compute, output, .. } = arguments;
+    let computing = backward.computing(compute)?;
+    let flags = Flags { training, backward, compute, output };
+    learn(learnable(arguments)?, computing, &flags)
+}
