@@ -104,9 +104,13 @@ impl Drawing for LearningCurve {
             let (from, to) = (frame.at((first, log)), frame.at((last, log)));
             let stroke = Stroke { dash: Some((3.0, 7.0)), ..Stroke::new(3.0, INK) };
             canvas.line(&[from, to], stroke)?;
-            let below = from.1 + 1.1 * NAME;
-            let y = if below < frame.bottom - NAME { below } else { from.1 - 0.5 * NAME };
-            canvas.text(name, (from.0 + 14.0, y), Align::Left, font)?;
+            // At the end, where the curves are on one side of it.
+            let ends = [train.last(), valid.last()].into_iter().flatten();
+            let (above, below) = (to.1 - 0.5 * NAME, to.1 + 1.1 * NAME);
+            let under = ends.clone().count() > 0 && ends.clone().all(|(_, end)| *end < log);
+            let room = (above - NAME > frame.top, below < frame.bottom - NAME);
+            let y = if (under && room.0) || !room.1 { above } else { below };
+            canvas.text(name, (to.0 - 14.0, y), Align::Right, font)?;
         }
         let curves = [
             ("training", &train, Stroke::new(4.0, PALETTE[0])),
