@@ -41,8 +41,9 @@ fn replace_after(
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
-        let mut file = builder.tempfile_in(folder)?;
-        // An error of the file itself does not name the temporary name, which goes.
+        // Errors without the temporary name, which nobody has chosen.
+        let made = builder.tempfile_in(folder);
+        let mut file = made.map_err(|error| io::Error::from(error.kind()))?;
         file.as_file_mut().write_all(bytes)?;
         file.as_file().sync_all()?;
         before()?;
