@@ -41,6 +41,7 @@ pub mod kernel;
 pub mod model;
 pub mod nn;
 pub mod plot;
+mod printable;
 pub mod recurrence;
 pub mod train;
 

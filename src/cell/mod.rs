@@ -327,6 +327,21 @@ pub const fn multiplications<C: Cell>(features: usize, hidden: usize) -> usize {
     gates::<C>() * hidden * (input + recurrent)
 }
 
+/// At least so many weights has a stack of such layers, and it may be more than fit any memory: those of the products,
+/// and a number for each unit.
+pub fn weights<C: Cell>([features, hidden, layers]: [usize; 3]) -> f64 {
+    let [features, hidden, layers] = [features, hidden, layers].map(|size| size as f64);
+    let input = match C::INPUT {
+        InputShare::Product => features + hidden * (layers - 1.0),
+        InputShare::Elementwise => 0.0,
+    };
+    let recurrent = match C::RECURRENT {
+        RecurrentShare::Product => hidden * layers,
+        RecurrentShare::Elementwise => 0.0,
+    };
+    gates::<C>() as f64 * hidden * (input + recurrent) + hidden * layers
+}
+
 /// Whether the step looks at its own hidden state unit by unit, beside the recurrent product.
 pub fn looks_at_hidden<C: Cell>(cell: &C) -> bool {
     let step = cell.derivative(

@@ -1,7 +1,7 @@
 //! `bptt bench`: what one layer costs, by either path.
 
 use super::options::{Compute, DataType, Path, fits_memory, memory, positive, size};
-use super::output::table;
+use super::output::{show, table};
 use super::{Failure, MEMORY};
 use bptt::cell::{self, Cell};
 use bptt::kernel::{self, Machine};
@@ -112,9 +112,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         rows,
     };
     if arguments.json {
-        println!("{}", serde_json::to_string(&report).expect("results are plain data"));
+        show(format_args!(
+            "{}\n",
+            serde_json::to_string(&report).expect("results are plain data")
+        ))?;
     } else {
-        print!("{}", text(&report, arguments));
+        show(format_args!("{}", text(&report, arguments)))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -117,7 +117,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         predictions,
         pictures,
     };
-    arguments.output.print(&report, &text);
+    arguments.output.print(&report, &text)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -129,10 +129,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let device = arguments.compute.device()?;
     let dtype = DType::from(arguments.compute.dtype);
     let opened = arguments.run.as_deref().map(TaskRun::open).transpose()?;
-    let task = match &opened {
-        Some(run) => run.task()?,
-        None => TaskSettings::Adding { time: arguments.time.unwrap_or(100) }.task()?,
+    let asked = match &opened {
+        Some(run) => run.config.task,
+        None => TaskSettings::Adding { time: arguments.time.unwrap_or(100) },
     };
+    let task = asked.task()?;
     let (cells, settings) = match &opened {
         Some(run) => (vec![run.config.cell.clone()], run.config.network.clone()),
         None => {
@@ -143,6 +144,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             (arguments.cell.clone(), settings)
         }
     };
+    // A run may name any time; before the sequences are drawn.
+    let time = match asked {
+        TaskSettings::Adding { time } | TaskSettings::Order { time } => time,
+        TaskSettings::Copy { delay } => delay,
+        TaskSettings::Reber => 1,
+    };
+    let drawn = time as f64 * arguments.batch as f64 * (task.features() + 1) as f64;
+    fits_memory(16.0 * drawn, "--time, --batch, --layers or --hidden")?;
     let mut random = Random::seed_from_u64(arguments.compute.seed.wrapping_add(3 << 32));
     let sequences = whole_rows(task.draw(arguments.batch, &mut random));
     let [time, batch, hidden] =
@@ -193,7 +202,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     text += &as_text(&what_lets_through(&seen));
     text += "\n";
     output::wrote(&mut text, &files);
-    arguments.output.print(&report, &text);
+    arguments.output.print(&report, &text)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::options::{fits_memory, share, size};
+use super::output::{note, show};
 use super::series_report::{LEVELS, PATHS, draw, following, methods, percent, plain};
 use bptt::data::calendar::Calendar;
 use bptt::data::series::{Series, SeriesOptions};
@@ -126,13 +127,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let origins = origins(own.rows(), data.split, subject.horizon, subject.stride);
     let errors = backtest(&method, &own, &origins)?;
     if errors.origins.len() < 20 {
-        eprintln!(
+        note(format_args!(
             "warning: the intervals come from {} forecasts of the backtest only, and are rough",
             errors.origins.len()
-        );
+        ));
     }
     if !data.exogenous.is_empty() && key == "network" {
-        eprintln!("warning: {} held at the last value", data.exogenous.join(", "));
+        note(format_args!("warning: {} held at the last value", data.exogenous.join(", ")));
     }
 
     let (series, dates, method) = match &arguments.from {
@@ -173,16 +174,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             rows,
             pictures,
         };
-        println!("{}", serde_json::to_string(&report).expect("plain data"));
+        show(format_args!("{}\n", serde_json::to_string(&report).expect("plain data")))?;
         return Ok(ExitCode::SUCCESS);
     }
     let csv = csv(&rows)?;
     match &arguments.out {
         Some(file) => bptt::files::replace(file, &csv)?,
-        None => print!("{}", String::from_utf8_lossy(&csv)),
+        None => show(format_args!("{}", String::from_utf8_lossy(&csv)))?,
     }
     for file in arguments.out.iter().chain(&pictures) {
-        eprintln!("wrote {}", file.display());
+        note(format_args!("wrote {}", file.display()));
     }
     Ok(ExitCode::SUCCESS)
 }

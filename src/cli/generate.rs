@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::options::{Compute, number, positive, share, size};
+use super::output::{note, read_on, show};
 use super::sequence::{Described, generate, model, unknown_cell};
 use super::sound_report::{TEMPERATURE, sound_of};
 use bptt::cell::{self, Cell};
@@ -122,34 +123,35 @@ impl cell::Visitor for Generator<'_, TextSubject> {
         let prompt = vocabulary.classes_of(written.as_bytes());
         let strange = prompt.iter().filter(|&&class| class == UNKNOWN).count();
         if strange > 0 {
-            eprintln!(
+            note(format_args!(
                 "warning: {strange} characters of the prompt were not in the training text; the network reads them as unknown"
-            );
+            ));
         }
         let length = arguments.length.unwrap_or(500);
-        let (mut drawn, mut count, mut closed) = (Vec::new(), 0, false);
+        let (mut drawn, mut count) = (Vec::new(), 0);
         let mut out = std::io::stdout().lock();
-        let mut show = |bytes: &[u8]| {
-            arguments.json || out.write_all(bytes).and_then(|()| out.flush()).is_ok()
+        let mut put = |bytes: &[u8]| match arguments.json {
+            true => Ok(()),
+            false => out.write_all(bytes).and_then(|()| out.flush()),
         };
-        if !show(written.as_bytes()) {
+        if !read_on(put(written.as_bytes()))? {
             return Ok(ExitCode::SUCCESS);
         }
+        let mut last = Ok(());
         let (sampling, mut random) = (arguments.sampling(TEMPERATURE), arguments.random());
         generate(&model, &prompt, sampling, &mut random, |class| {
             let bytes = vocabulary.text_of(class);
             drawn.extend_from_slice(&bytes);
             count += 1;
-            // A reader that has gone away, `| head` say, has seen enough.
-            closed = !show(&bytes);
-            count < length && !closed
+            last = put(&bytes);
+            count < length && last.is_ok()
         });
         if arguments.json {
             let text = String::from_utf8_lossy(&drawn);
             let object = serde_json::json!({ "prompt": written, "text": text, "steps": count });
-            println!("{object}");
-        } else if !closed {
-            show(b"\n");
+            show(format_args!("{object}\n"))?;
+        } else if read_on(last)? {
+            read_on(put(b"\n"))?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -215,7 +217,7 @@ impl cell::Visitor for Generator<'_, SoundSubject> {
             file,
         };
         if arguments.json {
-            println!("{}", serde_json::to_string(&report).expect("plain data"));
+            show(format_args!("{}\n", serde_json::to_string(&report).expect("plain data")))?;
         } else {
             let (drawn, shown) = (seconds(report.steps), report.file.display());
             let heard = match report.prompt_samples {
@@ -223,7 +225,9 @@ impl cell::Visitor for Generator<'_, SoundSubject> {
                 samples => format!(" after {:.2} s of prompt", seconds(samples)),
             };
             let took = report.seconds;
-            println!("wrote {shown}: {drawn:.2} s of sound{heard}, drawn in {took:.1} s");
+            show(format_args!(
+                "wrote {shown}: {drawn:.2} s of sound{heard}, drawn in {took:.1} s\n"
+            ))?;
         }
         Ok(ExitCode::SUCCESS)
     }

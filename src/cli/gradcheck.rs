@@ -1,6 +1,7 @@
 //! `bptt gradcheck`: manual against autodiff against central differences.
 
 use super::options::{Compute, memory, size};
+use super::output::show;
 use super::{Failure, output};
 use bptt::cell::{self, Cell};
 use bptt::gradcheck::{Problem, Row, check};
@@ -148,7 +149,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
     if arguments.json {
         let result = Checked { rows, passed };
-        println!("{}", serde_json::to_string(&result).expect("results are plain data"));
+        show(format_args!(
+            "{}\n",
+            serde_json::to_string(&result).expect("results are plain data")
+        ))?;
     } else {
         let lines: Vec<Vec<String>> = rows
             .iter()
@@ -162,15 +166,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 ]
             })
             .collect();
-        print!(
+        show(format_args!(
             "{}",
             output::table(&["cell", "parameter", "vs autodiff", "vs differences", ""], &lines)
-        );
-        println!(
-            "\n{problem}, {}: {}",
+        ))?;
+        show(format_args!(
+            "\n{problem}, {}: {}\n",
             arguments.compute.backend,
             if passed { "all within tolerance" } else { "NOT within tolerance" }
-        );
+        ))?;
     }
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -1,6 +1,7 @@
 //! Ctrl-C ends a training after the current step.
 
 use super::Failure;
+use super::output::note;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,7 +13,7 @@ pub fn listen() -> Result<Arc<AtomicBool>, Failure> {
         if heard.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("ending after this step; once more ends at once");
+        note(format_args!("ending after this step; once more ends at once"));
     })?;
     Ok(ended)
 }

@@ -136,6 +136,8 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
 
 /// Prints the line and returns the exit code of bad input.
 pub fn report(Failure(line): Failure) -> ExitCode {
-    eprintln!("error: {}", line.replace('\n', " "));
+    // One line whatever names and texts of files are in it.
+    let line = line.replace(|character: char| character.is_control(), " ");
+    output::note(format_args!("error: {line}"));
     ExitCode::from(2)
 }

@@ -17,8 +17,8 @@ pub struct Compute {
     /// Data type
     #[arg(long, value_name = "TYPE", value_enum, default_value_t = DataType::F32)]
     pub dtype: DataType,
-    /// Seed of everything that is drawn
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    /// Seed of everything that is drawn, below 2^63
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = seed)]
     pub seed: u64,
     /// Threads at work [default: RAYON_NUM_THREADS, or all cores]
     #[arg(long, value_name = "N", value_parser = threads)]
@@ -153,6 +153,12 @@ pub fn size(text: &str) -> Result<usize, String> {
 pub fn memory(text: &str) -> Result<usize, String> {
     let size = text.parse::<ByteSize>().ok().and_then(|size| usize::try_from(size.as_u64()).ok());
     size.filter(|&size| size > 0).ok_or_else(|| "give a size of memory, as 64MiB".into())
+}
+
+/// A seed that the configuration of a run can hold: TOML has no larger whole numbers.
+fn seed(text: &str) -> Result<u64, String> {
+    let seed = text.parse::<u64>().ok().filter(|seed| i64::try_from(*seed).is_ok());
+    seed.ok_or_else(|| format!("give a whole number from 0 to {}", i64::MAX))
 }
 
 /// A number of threads.

@@ -3,6 +3,8 @@
 use super::Failure;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::fmt;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// What to print and where to write.
@@ -49,13 +51,34 @@ impl Output {
     }
 
     /// Prints the JSON object, or the text.
-    pub fn print(&self, json: &impl serde::Serialize, text: &str) {
+    pub fn print(&self, json: &impl serde::Serialize, text: &str) -> Result<(), Failure> {
         if self.json {
-            println!("{}", serde_json::to_string(json).expect("results are plain data"));
+            show(format_args!("{}\n", serde_json::to_string(json).expect("results are plain data")))
         } else {
-            print!("{text}");
+            show(format_args!("{text}"))
         }
     }
+}
+
+/// Prints on standard output.
+pub fn show(text: fmt::Arguments<'_>) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    read_on(out.write_fmt(text).and_then(|()| out.flush())).map(|_| ())
+}
+
+/// Whether standard output, on which that came of writing, still has a reader: one that has gone away, `| head` say, has
+/// seen enough.
+pub fn read_on(written: io::Result<()>) -> Result<bool, Failure> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure(format!("cannot write to standard output: {error}"))),
+    }
+}
+
+/// A line on standard error. Where that is closed or full there is nobody to tell.
+pub fn note(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// A progress bar on standard error, shown on a terminal only.

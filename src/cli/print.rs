@@ -1,5 +1,6 @@
 //! `bptt print`: shell completions and the manual page.
 
+use super::output::show;
 use super::{Cli, Failure};
 use clap::CommandFactory;
 use clap_complete::Shell;
@@ -31,6 +32,6 @@ pub fn run(what: &What) -> Result<ExitCode, Failure> {
         }
         What::Manual => clap_mangen::Man::new(Cli::command()).render(&mut out)?,
     }
-    print!("{}", String::from_utf8_lossy(&out));
+    show(format_args!("{}", String::from_utf8_lossy(&out)))?;
     Ok(ExitCode::SUCCESS)
 }

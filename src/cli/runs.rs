@@ -1,7 +1,7 @@
 //! `bptt runs` and `bptt report`: what has been trained.
 
 use super::Failure;
-use super::output::table;
+use super::output::{show, table};
 use super::sequence::{Described, unknown_cell};
 use super::series_report;
 use bptt::backend::Backend;
@@ -76,7 +76,7 @@ pub fn list(arguments: &List) -> Result<ExitCode, Failure> {
     folders.sort();
     let rows: Vec<Row> = folders.into_iter().filter_map(row).collect();
     if arguments.json {
-        println!("{}", serde_json::json!({ "rows": rows }));
+        show(format_args!("{}\n", serde_json::json!({ "rows": rows })))?;
         return Ok(ExitCode::SUCCESS);
     }
     let cells: Vec<Vec<String>> = rows
@@ -92,7 +92,7 @@ pub fn list(arguments: &List) -> Result<ExitCode, Failure> {
             ]
         })
         .collect();
-    print!("{}", table(&["run", "task", "cell", "epochs", "validation", ""], &cells));
+    show(format_args!("{}", table(&["run", "task", "cell", "epochs", "validation", ""], &cells)))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -117,7 +117,7 @@ pub fn report(arguments: &Report) -> Result<ExitCode, Failure> {
     let folder = Path::new(&arguments.run);
     let files = match task(folder)?.as_str() {
         SeriesSubject::TASK => {
-            print!("{}", series_report::rewrite(folder)?);
+            show(format_args!("{}", series_report::rewrite(folder)?))?;
             return Ok(ExitCode::SUCCESS);
         }
         SoundSubject::TASK => written::<SoundSubject>(folder)?,
@@ -125,6 +125,6 @@ pub fn report(arguments: &Report) -> Result<ExitCode, Failure> {
     };
     let mut text = String::new();
     super::output::wrote(&mut text, &files);
-    print!("{text}");
+    show(format_args!("{text}"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::options::{Compute, size};
-use super::output::table;
+use super::output::{note, show, table};
 use super::sequence::{Described, model, unknown_cell};
 use bptt::cell::{self, Cell};
 use bptt::data::text::UNKNOWN;
@@ -153,10 +153,10 @@ impl<S: Scored> cell::Visitor for Scorer<'_, S> {
         };
         let unknown = classes.iter().filter(|&&class| class == UNKNOWN).count();
         if unknown > 0 {
-            eprintln!(
+            note(format_args!(
                 "warning: {unknown} {} were not in the training data; each is scored as the unknown one",
                 S::STEPS
-            );
+            ));
         }
         if arguments.per_step {
             let mut out = csv::Writer::from_writer(std::io::stdout().lock());
@@ -182,7 +182,7 @@ impl<S: Scored> cell::Visitor for Scorer<'_, S> {
             baselines: beside.iter().map(|(key, _, nats)| (*key, nats / steps as f64)).collect(),
         };
         if arguments.json {
-            println!("{}", serde_json::to_string(&report).expect("plain data"));
+            show(format_args!("{}\n", serde_json::to_string(&report).expect("plain data")))?;
         } else {
             let row = |name: String, value: String| vec![name, value];
             let step = S::STEP;
@@ -197,7 +197,7 @@ impl<S: Scored> cell::Visitor for Scorer<'_, S> {
                 let bits = nats / steps as f64 / LN_2;
                 rows.push(row(format!("bits a {step} of {name}"), format!("{bits:.4}")));
             }
-            print!("{}", table(&["", ""], &rows).trim_start());
+            show(format_args!("{}", table(&["", ""], &rows).trim_start()))?;
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -2,7 +2,7 @@
 //! drawn and described.
 
 use super::options::{Backward, Compute};
-use super::output::{Output, table};
+use super::output::{Output, note, table};
 use super::training::{Learnt, Training, Unit, train};
 use super::{Failure, output};
 use bptt::cell::{self, Cell};
@@ -100,6 +100,11 @@ pub fn learn<S: Described>(
     let config = how.config(subject, backward, compute);
     // Before anything is written.
     Streams::<()>::new([&training, &valid], &config.training)?;
+    let classes = S::classes(&data);
+    let features = config.subject.model().embedding.unwrap_or(classes);
+    // A block is scored at once.
+    let steps = (how.batch as f64 * how.window as f64).max(2048f64.min(valid.len() as f64));
+    how.fits([features, classes], steps)?;
     let (run, resume) = how.begin(config, data, output)?;
     S::keep(&run, &valid)?;
     let learner = Learner { sequence: [&training, &valid], run, resume, computing, output };
@@ -165,7 +170,7 @@ impl<S: Described> cell::Visitor for Learner<'_, S> {
             rate: BTreeMap::from([(format!("{}_per_second", S::STEPS), rate)]),
             files,
         };
-        output.print(&report, &described(&report, &run, learnt.all, rate));
+        output.print(&report, &described(&report, &run, learnt.all, rate))?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -219,7 +224,7 @@ pub fn model<C: Cell, S: SequenceSubject>(
 ) -> Result<CharacterModel<Recurrent<C>>, Failure> {
     let Trained { model, refused } = trained_model(cell, run, (device, dtype))?;
     for error in refused {
-        eprintln!("warning: {error}");
+        note(format_args!("warning: {error}"));
     }
     Ok(model)
 }

@@ -1,7 +1,7 @@
 //! `bptt train series`: forecasts of a series in a CSV file.
 
 use super::options::{Backward, Compute, fits_memory, share, size};
-use super::output::Output;
+use super::output::{Output, note};
 use super::series_report::{self, Contestant, Opened};
 use super::training::{Learnt, Training, Unit, train};
 use super::{Failure, output};
@@ -223,7 +223,7 @@ impl Arguments {
                 calendar.as_ref().map(|read| read.as_ref().map(Calendar::step))
                 && !self.output.quiet
             {
-                eprintln!("warning: {error}; the rows are taken for equally far apart");
+                note(format_args!("warning: {error}; the rows are taken for equally far apart"));
             }
             return Ok((Vec::new(), calendar.and_then(Result::ok)));
         }
@@ -323,6 +323,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     fits_memory(200.0 * origins.len() as f64 * said, "--horizon")?;
     let batch = training.batch.min(split) as f64 * training.window.min(split) as f64;
     fits_memory(32.0 * batch * (rows.width as f64 + said), "--batch")?;
+    if training.cell != AUTOREGRESSION {
+        training.fits([rows.width, horizon * targets], batch)?;
+    }
     if training.cell == AUTOREGRESSION {
         if origins.is_empty() {
             let found = series.rows() - split;
@@ -427,7 +430,7 @@ fn finish(
         text += &format!("go on with: bptt train series --resume {}\n", report.run.display());
     }
     text += &format!("use it with: bptt forecast {}\n", report.run.display());
-    arguments.output.print(&report, &text);
+    arguments.output.print(&report, &text)?;
     Ok(ExitCode::SUCCESS)
 }
 

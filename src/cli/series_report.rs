@@ -1,6 +1,6 @@
 //! What is said of a run on a series: the network beside AR(τ) and what costs nothing, the pictures, and the page.
 
-use super::output::table;
+use super::output::{note, table};
 use super::{Failure, output};
 use bptt::backend::Backend;
 use bptt::cell::{self, Cell};
@@ -19,7 +19,7 @@ use bptt::plot::outlook::{Band, OutlookPicture};
 use bptt::plot::page::{Page, Section, Table};
 use bptt::train::checkpoint::Checkpoints;
 use bptt::train::lessons::{Progress, Trained, trained};
-use bptt::train::series::untrained;
+use bptt::train::series::{NetworkSize, untrained};
 use bptt::train::series_run::{self, AUTOREGRESSION, SeriesRun};
 use burn::tensor::DType;
 use jiff::civil::DateTime;
@@ -89,11 +89,13 @@ impl cell::Visitor for Loader<'_> {
         let subject = &run.config.subject;
         let output = subject.output(run.data.names.len());
         let (sizes, seed) = ((run.data.features.width(), output), run.config.training.seed);
+        let NetworkSize { hidden, layers, .. } = subject.network;
+        Checkpoints::of(&run.folder).check::<C>([sizes.0, hidden, layers])?;
         let network =
             untrained(cell, sizes, subject.network, seed, |config| config, (&device, dtype));
         let Trained { model: network, refused } = trained(network, &run.folder)?;
         for error in refused {
-            eprintln!("warning: {error}");
+            note(format_args!("warning: {error}"));
         }
         let window = run.config.training.window;
         Ok(Box::new(NetworkForecaster { network, output, window, device, dtype }))
@@ -456,7 +458,7 @@ pub fn write(opened: &Opened) -> Result<Vec<PathBuf>, Failure> {
     let budget = (steps, PATHS, run.config.training.seed);
     let said = match outlook(&main.method, (series, series.rows()), &to_come, &main.test, budget) {
         Err(error @ OutlookError::Diverged(_)) => {
-            eprintln!("warning: {error}");
+            note(format_args!("warning: {error}"));
             None
         }
         said => Some(said?),

@@ -293,7 +293,7 @@ impl cell::Visitor for Learner<'_> {
         let pictures = curve.save(&folder.join("learning_curve"))?.to_vec();
         let report = report(task, &fit, folder, seconds, pictures);
         let text = text(task, training, &report);
-        training.output.print(&report, &text);
+        training.output.print(&report, &text)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,10 +1,10 @@
 //! Training on a file: the flags that all of its tasks share, how a run begins and goes on, and what is shown while it
 //! learns.
 
-use super::options::{Backward, Compute, positive, rate, size};
-use super::output::Output;
+use super::options::{Backward, Compute, fits_memory, positive, rate, size};
+use super::output::{Output, note};
 use super::{Failure, interrupt};
-use bptt::cell;
+use bptt::cell::{self, Cell};
 use bptt::train::checkpoint::{Checkpoint, CheckpointError, Checkpoints};
 use bptt::train::lessons::{Computing, Epoch, Event, Lessons, Progress, Settings, learn, steps};
 use bptt::train::run::{Run, RunConfig, Subject};
@@ -125,6 +125,24 @@ impl Training {
         }
     }
 
+    /// Refuses a network that does not fit memory as it learns: its weights as they are drawn, with gradient and the
+    /// optimizer's averages, and what `steps` steps of time at once hold.
+    pub fn fits(&self, [features, outputs]: [usize; 2], steps: f64) -> Result<(), Failure> {
+        struct Weights([usize; 3]);
+        impl cell::Visitor for Weights {
+            type Output = f64;
+            fn visit<C: Cell>(self, _: C) -> f64 {
+                cell::weights::<C>(self.0)
+            }
+        }
+        let Self { hidden, layers, .. } = *self;
+        let weights = cell::visit(&self.cell, Weights([features, hidden, layers])).unwrap_or(0.0);
+        let [features, outputs] = [features, outputs].map(|size| size as f64);
+        let weights = weights + hidden as f64 * outputs;
+        let held = 8.0 * (features + (hidden * layers) as f64) + 24.0 * outputs;
+        fits_memory(28.0 * weights + steps * held, "--hidden, --layers, --batch or --window")
+    }
+
     /// A new run, or the one that goes on and where it is.
     pub fn begin<S: Subject>(
         &self,
@@ -147,10 +165,10 @@ impl Training {
             )));
         }
         let folder = output.existing(folder)?;
-        let resume = match Checkpoints::of(&folder).first(&["last", "previous"]) {
+        let resume = match Checkpoints::of(&folder).first(&["last", "previous", "best"]) {
             Ok((checkpoint, refused)) => {
                 for error in refused {
-                    eprintln!("warning: {error}; going on from the one before");
+                    note(format_args!("warning: {error}; going on from the one before"));
                 }
                 Some(checkpoint)
             }
@@ -252,12 +270,12 @@ pub fn train<L: Lessons, S: Subject>(
     shown.bar.finish_and_clear();
     let (_, progress) = learnt?;
     let Some(best) = progress.best() else {
-        eprintln!(
+        note(format_args!(
             "ended after {} of {all} optimizer steps, before the first epoch's end; go on with: bptt train {} --resume {}",
             progress.step,
             S::TASK,
             run.folder.display()
-        );
+        ));
         return Ok(None);
     };
     let seconds = shown.start.elapsed().as_secs_f64();
@@ -301,7 +319,7 @@ impl Shown {
             self.unit.steps
         );
         if self.plain {
-            eprintln!("{line}");
+            note(format_args!("{line}"));
         } else {
             self.bar.println(line);
         }

@@ -496,7 +496,7 @@ impl Calendar {
 }
 
 fn shown(label: &str) -> String {
-    super::series_error::printable(label)
+    crate::printable::printable(label)
 }
 
 fn next_weekday(date: DateTime) -> Option<DateTime> {

@@ -12,7 +12,7 @@ use std::path::Path;
 use super::dates::looks_like_date;
 use super::rows::{Row, Rows, read_error};
 pub use super::series_error::SeriesError;
-use super::series_error::{printable, printable_name};
+use crate::printable::{printable, printable_name};
 
 /// Rows, and bytes of them, from which header and columns are recognised.
 const SAMPLE_ROWS: usize = 100;

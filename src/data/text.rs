@@ -1,7 +1,7 @@
 //! Text as a sequence of classes: characters, or bytes.
 
 use rand::Rng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -211,20 +211,22 @@ impl Vocabulary {
 /// (one is added to each count).
 pub fn frequency_baselines(training: &[u32], valid: &[u32], classes: usize) -> [f64; 2] {
     let mut single = vec![1.0; classes];
-    let mut pairs = vec![1.0; classes * classes];
-    let pair = |before: u32, class: u32| before as usize * classes + class as usize;
+    // Of a million characters there are more pairs than memory has room for: only those that occur.
+    let mut pairs: HashMap<(u32, u32), f64> = HashMap::new();
+    let mut rows = vec![classes as f64; classes];
     let mut before = UNKNOWN;
     for &class in training {
         single[class as usize] += 1.0;
-        pairs[pair(before, class)] += 1.0;
+        *pairs.entry((before, class)).or_insert(1.0) += 1.0;
+        rows[before as usize] += 1.0;
         before = class;
     }
     let all: f64 = single.iter().sum();
-    let rows: Vec<f64> = pairs.chunks(classes).map(|row| row.iter().sum()).collect();
     let (mut by_class, mut by_pair, mut before) = (0.0, 0.0, UNKNOWN);
     for &class in valid {
         by_class -= (single[class as usize] / all).ln();
-        by_pair -= (pairs[pair(before, class)] / rows[before as usize]).ln();
+        let pair = pairs.get(&(before, class)).copied().unwrap_or(1.0);
+        by_pair -= (pair / rows[before as usize]).ln();
         before = class;
     }
     [by_class, by_pair].map(|sum| sum / valid.len() as f64)

@@ -40,6 +40,7 @@ use super::{
 };
 use crate::cell::{Activation, Cell};
 use crate::files;
+use crate::printable::{printable, printable_name};
 use burn::module::Param;
 use burn::nn::activation::Activation as BurnActivation;
 use burn::nn::{GateController, Linear};
@@ -222,15 +223,17 @@ pub(crate) fn read<M: NamedWeights>(
     file: &str,
     prefix: &str,
 ) -> Result<M, WeightsError> {
-    let tensors = SafeTensors::deserialize(bytes)
-        .map_err(|error| WeightsError::Format { file: file.into(), reason: error.to_string() })?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(|error| {
+        let reason = printable_name(&error.to_string());
+        WeightsError::Format { file: file.into(), reason }
+    })?;
     let ours = |name: &&str| name.starts_with(prefix) && !name.starts_with(TRAINING);
     let names = || tensors.names().into_iter().filter(ours);
     let mut surplus: BTreeSet<&str> = names().collect();
     module.for_each_named(prefix, &mut |name, weight| {
         let file = || file.to_string();
         let Ok(view) = tensors.tensor(&name) else {
-            let there: Vec<&str> = names().take(4).collect();
+            let there: Vec<String> = names().take(4).map(printable).collect();
             let there = match there.as_slice() {
                 [] => format!(": none of its {} tensors starts with '{prefix}'", tensors.len()),
                 some => format!("; there are {} …", some.join(", ")),
@@ -256,19 +259,20 @@ pub(crate) fn read<M: NamedWeights>(
         Ok(())
     })?;
     match surplus.first() {
-        Some(name) => Err(WeightsError::Surplus { file: file.into(), name: (*name).into() }),
+        Some(name) => Err(WeightsError::Surplus { file: file.into(), name: printable(name) }),
         None => Ok(module),
     }
 }
+
+/// The larger ones do not fit the memory of a machine that this is for.
+pub(crate) const LARGEST: u64 = 8 << 30;
 
 pub(crate) fn load<M: NamedWeights>(
     module: M,
     path: &Path,
     prefix: &str,
 ) -> Result<M, WeightsError> {
-    let bytes = std::fs::read(path).map_err(|error| {
-        std::io::Error::new(error.kind(), format!("cannot read {}: {error}", path.display()))
-    })?;
+    let bytes = files::read(path, LARGEST)?;
     read(module, &bytes, &path.display().to_string(), prefix)
 }
 

@@ -4,8 +4,10 @@
 //! state), `training.optimizer` (the bytes of Burn's record), and in its metadata the progress and a
 //! checksum. A run keeps `last`, the one before it, `previous`, and the `best` by validation.
 
+use crate::cell::{self, Cell};
 use crate::files;
-use crate::nn::weights::{self, NamedWeights, TRAINING};
+use crate::nn::weights::{self, LARGEST, NamedWeights, TRAINING};
+use crate::printable::printable_name;
 use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::tensor::{DType, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -28,6 +30,18 @@ pub enum CheckpointError {
         /// What is wrong.
         reason: String,
     },
+    /// Sizes of a network whose weights these cannot be.
+    #[error(
+        "the run {run} was changed: its config.toml asks for {layers} layers of {hidden} units, which its checkpoint does not hold; train anew"
+    )]
+    Sizes {
+        /// The run.
+        run: String,
+        /// Layers.
+        layers: usize,
+        /// Hidden units.
+        hidden: usize,
+    },
     /// No checkpoint.
     #[error("{0} has no checkpoint: train there first")]
     None(String),
@@ -45,9 +59,6 @@ pub struct Checkpoint<P> {
     /// How far the training is.
     pub progress: P,
 }
-
-/// The larger ones do not fit the memory of a machine that this is for.
-const LARGEST: u64 = 8 << 30;
 
 /// The bytes of a checkpoint.
 pub(crate) fn encode<P: Serialize>(
@@ -94,7 +105,10 @@ impl<P: DeserializeOwned> Checkpoint<P> {
     /// # Errors
     /// If it is not safetensors, was not written here, or its checksum is another one.
     pub fn decode(bytes: Vec<u8>, file: &str) -> Result<Self, CheckpointError> {
-        let torn = |reason: String| CheckpointError::Torn { file: file.into(), reason };
+        let torn = |reason: String| {
+            let reason = printable_name(&reason);
+            CheckpointError::Torn { file: file.into(), reason }
+        };
         let (_, header) =
             SafeTensors::read_metadata(&bytes).map_err(|error| torn(error.to_string()))?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|error| torn(error.to_string()))?;
@@ -117,10 +131,17 @@ impl<P: DeserializeOwned> Checkpoint<P> {
         let state = (0..)
             .map_while(|s| tensors.tensor(&format!("{TRAINING}state.{s}")).ok())
             .map(|view| {
-                let dtype = if view.dtype() == Dtype::F64 { DType::F64 } else { DType::F32 };
-                TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), dtype)
+                let dtype = match (view.dtype(), view.shape()) {
+                    (Dtype::F64, [_, _, _]) => DType::F64,
+                    (Dtype::F32, [_, _, _]) => DType::F32,
+                    (dtype, shape) => {
+                        return Err(torn(format!("a state of {dtype:?} has the shape {shape:?}")));
+                    }
+                };
+                let (bytes, shape) = (view.data().to_vec(), view.shape().to_vec());
+                Ok(TensorData::from_bytes_vec(bytes, shape, dtype))
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         let progress = toml::from_str(&progress).map_err(|error| torn(error.message().into()))?;
         Ok(Self { state, optimizer, progress, bytes })
     }
@@ -143,6 +164,25 @@ impl Checkpoints {
         self.folder.join(format!("{name}.safetensors"))
     }
 
+    /// Refuses sizes of a network, features, hidden units and layers, that are 0 or ask for more weights than there are
+    /// bytes in any checkpoint: before memory is taken for them.
+    ///
+    /// # Errors
+    /// If so, or if there is no checkpoint.
+    pub fn check<C: Cell>(&self, sizes: [usize; 3]) -> Result<(), CheckpointError> {
+        let bytes = |name| std::fs::metadata(self.file(name)).map(|metadata| metadata.len());
+        let longest = ["last", "previous", "best"].into_iter().filter_map(|name| bytes(name).ok());
+        let Some(longest) = longest.max() else {
+            return Err(CheckpointError::None(self.folder.display().to_string()));
+        };
+        if sizes.contains(&0) || cell::weights::<C>(sizes) > longest as f64 {
+            let run = self.folder.parent().unwrap_or(&self.folder).display().to_string();
+            let [_, hidden, layers] = sizes;
+            return Err(CheckpointError::Sizes { run, layers, hidden });
+        }
+        Ok(())
+    }
+
     /// Forgets the checkpoints of an earlier training.
     ///
     /// # Errors
@@ -163,11 +203,7 @@ impl Checkpoints {
     /// # Errors
     /// If a file cannot be written.
     pub fn save_last(&self, bytes: &[u8]) -> io::Result<()> {
-        let last = self.file("last");
-        if last.exists() {
-            std::fs::rename(&last, self.file("previous"))?;
-        }
-        files::replace(&last, bytes)
+        files::replace_and_keep(&self.file("last"), &self.file("previous"), bytes)
     }
 
     /// Writes the best one.
@@ -190,22 +226,14 @@ impl Checkpoints {
         for name in names {
             let path = self.file(name);
             let shown = path.display().to_string();
-            let too_long = |bytes: u64| io::Error::other(format!("{shown} has {bytes} bytes"));
-            let read = std::fs::metadata(&path).and_then(|metadata| match metadata.len() {
-                bytes if bytes > LARGEST => Err(too_long(bytes)),
-                _ => std::fs::read(&path),
-            });
-            match read {
+            match files::read(&path, LARGEST) {
                 Ok(bytes) => match Checkpoint::decode(bytes, &shown) {
                     Ok(checkpoint) => return Ok((checkpoint, refused)),
                     Err(error) => refused.push(error),
                 },
                 // A kill between two renamings leaves no last one: the previous one is it.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => {
-                    let text = format!("cannot read {shown}: {error}");
-                    refused.push(io::Error::new(error.kind(), text).into());
-                }
+                Err(error) => refused.push(error.into()),
             }
         }
         let none = || CheckpointError::None(self.folder.display().to_string());

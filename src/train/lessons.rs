@@ -142,7 +142,7 @@ impl Progress {
     }
 
     fn epochs_since_best(&self) -> usize {
-        self.best().map_or(0, |best| self.epochs.len() - best.epoch)
+        self.best().map_or(0, |best| self.epochs.len().saturating_sub(best.epoch))
     }
 }
 
@@ -203,7 +203,7 @@ pub fn steps(lessons: &impl Lessons, settings: &Settings) -> Result<[usize; 2], 
     let (windows, accumulate) = (lessons.windows(), settings.accumulate);
     match windows / accumulate {
         0 => Err(LearningError::TooFew { windows, accumulate }),
-        epoch => Ok([epoch, epoch * settings.epochs]),
+        epoch => Ok([epoch, epoch.saturating_mul(settings.epochs)]),
     }
 }
 

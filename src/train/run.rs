@@ -4,6 +4,7 @@
 use super::checkpoint::Checkpoints;
 use super::lessons::{Progress, Settings};
 use crate::files;
+use crate::printable::printable_name;
 use serde::{Serialize, de::DeserializeOwned};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -88,7 +89,7 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, RunError> {
 }
 
 fn refused(path: &Path, reason: &str) -> RunError {
-    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    let reason = printable_name(&reason.split_whitespace().collect::<Vec<_>>().join(" "));
     RunError::Config { file: path.display().to_string(), reason }
 }
 

@@ -200,13 +200,7 @@ pub fn read(run: &SeriesRun) -> Result<Series, SeriesRunError> {
     const LARGEST: u64 = 4 << 30;
     let path = run.folder.join("series.csv");
     let file = path.display().to_string();
-    let read = std::fs::metadata(&path).and_then(|metadata| match metadata.len() {
-        bytes if bytes > LARGEST => Err(std::io::Error::other(format!("it has {bytes} bytes"))),
-        _ => std::fs::read(&path),
-    });
-    let bytes = read.map_err(|error| {
-        std::io::Error::new(error.kind(), format!("cannot read the series {file}: {error}"))
-    })?;
+    let bytes = files::read(&path, LARGEST)?;
     let other = |reason: &str| SeriesRunError::Other { file: file.clone(), reason: reason.into() };
     if crc32fast::hash(&bytes) != run.data.checksum {
         return Err(other("its checksum is another one; train anew"));

@@ -1,6 +1,7 @@
 //! The folder of a run on a generated task: what it was asked to do, `config.toml`, and the weights that came of it,
 //! `checkpoint/last.safetensors`.
 
+use super::checkpoint::{CheckpointError, Checkpoints};
 use super::run::{self, RunError};
 use super::task::{NetworkSettings, TaskTrainingError, network};
 use crate::cell::Cell;
@@ -48,6 +49,9 @@ pub enum TaskRunError {
     /// A file could not be read or written, or does not describe such a run.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// No weights, or not so many.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     /// The weights are not those of the configuration.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -113,6 +117,8 @@ impl TaskRun {
     ) -> Result<[Network<Recurrent<C>>; 2], TaskRunError> {
         let task = self.task()?;
         let settings = &self.config.network;
+        let sizes = [task.features(), settings.hidden, settings.layers];
+        Checkpoints::of(&self.folder).check::<C>(sizes)?;
         let before = network(cell, task.as_ref(), settings, |config| config, (device, dtype))?;
         let after = before.clone().load_safetensors(self.weights())?;
         Ok([before, after])

@@ -2,6 +2,7 @@
 //! streams as the batch has rows; each window goes one further along all of them, with the state carried over the
 //! border and the gradient not.
 
+use super::checkpoint::Checkpoints;
 use super::lessons::{
     Computing, LearningError, Lesson, Lessons, Settings, Trained, Window, trained,
 };
@@ -48,6 +49,8 @@ pub fn trained_model<C: Cell, S: SequenceSubject>(
 ) -> Result<Trained<CharacterModel<Recurrent<C>>>, LearningError> {
     let (model, seed) = (run.config.subject.model(), run.config.training.seed);
     let classes = S::classes(&run.data);
+    let features = model.embedding.unwrap_or(classes);
+    Checkpoints::of(&run.folder).check::<C>([features, model.hidden, model.layers])?;
     trained(untrained(cell, classes, model, seed, |config| config, options), &run.folder)
 }
 
@@ -124,7 +127,7 @@ impl<'a, C> Streams<'a, C> {
     /// If it is too short for one optimizer step.
     pub fn new([classes, valid]: [&'a [u32]; 2], settings: &Settings) -> Result<Self, StreamError> {
         let Settings { batch, window, accumulate, .. } = *settings;
-        let step = window * accumulate;
+        let step = window.saturating_mul(accumulate);
         let length = classes.len() / batch / step * step;
         let found = classes.len();
         match length {
