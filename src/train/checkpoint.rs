@@ -164,8 +164,9 @@ impl Checkpoints {
         self.folder.join(format!("{name}.safetensors"))
     }
 
-    /// Refuses sizes of a network, features, hidden units and layers, that are 0 or ask for more weights than there are
-    /// bytes in any checkpoint: before memory is taken for them.
+    /// Refuses sizes of a network, features, hidden units and layers, that are 0 or ask for many weights, and for more
+    /// than there are bytes in any checkpoint: before memory is taken for them. What is wrong with a checkpoint is said
+    /// when it is read.
     ///
     /// # Errors
     /// If so, or if there is no checkpoint.
@@ -175,7 +176,8 @@ impl Checkpoints {
         let Some(longest) = longest.max() else {
             return Err(CheckpointError::None(self.folder.display().to_string()));
         };
-        if sizes.contains(&0) || cell::weights::<C>(sizes) > longest as f64 {
+        const MANY: u64 = 1 << 16;
+        if sizes.contains(&0) || cell::weights::<C>(sizes) > longest.max(MANY) as f64 {
             let run = self.folder.parent().unwrap_or(&self.folder).display().to_string();
             let [_, hidden, layers] = sizes;
             return Err(CheckpointError::Sizes { run, layers, hidden });
