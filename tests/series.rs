@@ -1,32 +1,19 @@
 //! The promises of `bptt train series` and `bptt forecast`: errors that are what they say, a folder that forecasts by
 //! itself, the same bits after any end, and an honest word where nothing is to be learnt.
 
+mod program;
+
 use bptt::data::series::Series;
 use bptt::nn::Random;
 use bptt::train::checkpoint::Checkpoint;
 use bptt::train::lessons::Progress;
+use program::{bptt, command, json};
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use safetensors::SafeTensors;
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
-
-fn command(arguments: &[&str], folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bptt"));
-    command.args(arguments).current_dir(folder).env("RAYON_NUM_THREADS", "1");
-    command
-}
-
-fn bptt(arguments: &[&str], folder: &Path) -> Output {
-    command(arguments, folder).output().expect("the program starts")
-}
-
-fn json(arguments: &[&str], folder: &Path) -> Value {
-    let output = bptt(arguments, folder);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("one JSON object")
-}
+use std::process::Stdio;
 
 fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))

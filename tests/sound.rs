@@ -1,32 +1,19 @@
 //! The promises of `bptt train sound`: it learns, scores, draws and goes on after any end; files that are no sound, or
 //! lie about it, get one line.
 
+mod program;
+
 use bptt::data::sound;
 use bptt::nn::Random;
 use bptt::train::checkpoint::Checkpoint;
 use bptt::train::lessons::Progress;
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
+use program::{bptt, command, json};
 use rand::{RngExt, SeedableRng};
 use safetensors::SafeTensors;
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-
-fn command(arguments: &[&str], folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bptt"));
-    command.args(arguments).current_dir(folder).env("RAYON_NUM_THREADS", "1");
-    command
-}
-
-fn bptt(arguments: &[&str], folder: &Path) -> Output {
-    command(arguments, folder).output().expect("the program starts")
-}
-
-fn json(arguments: &[&str], folder: &Path) -> Value {
-    let output = bptt(arguments, folder);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("one JSON object")
-}
+use std::process::{Child, Command, Stdio};
 
 /// `x_{t+1} = 1 − 1.8 x_t²`: noise to whoever forecasts linearly.
 fn chaos(length: usize) -> Vec<f32> {

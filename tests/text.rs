@@ -1,5 +1,7 @@
 //! The promises of `bptt train text`: it learns, it scores by the chain rule, and it goes on after any end.
 
+mod program;
+
 use bptt::cell::Lstm;
 use bptt::data::text::{UNKNOWN, Vocabulary};
 use bptt::model::CharacterModel;
@@ -9,28 +11,13 @@ use bptt::train::host;
 use bptt::train::lessons::Progress;
 use burn::module::Module;
 use burn::tensor::{DType, Device};
+use program::{bptt, command, json};
 use rand::{RngExt, SeedableRng};
 use safetensors::SafeTensors;
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-
-fn command(arguments: &[&str], folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bptt"));
-    command.args(arguments).current_dir(folder).env("RAYON_NUM_THREADS", "1");
-    command
-}
-
-fn bptt(arguments: &[&str], folder: &Path) -> Output {
-    command(arguments, folder).output().expect("the program starts")
-}
-
-fn json(arguments: &[&str], folder: &Path) -> Value {
-    let output = bptt(arguments, folder);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("one JSON object")
-}
 
 /// Words in an order that has a rule: each is followed by one of two.
 fn text(words: usize, seed: u64) -> String {
