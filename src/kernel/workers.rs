@@ -11,7 +11,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -53,7 +53,7 @@ struct Call {
     /// Parts that other threads have not ended.
     left: AtomicUsize,
     /// What the first of them panicked with.
-    panic: OnceLock<Mutex<Option<Box<dyn Any + Send>>>>,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
 impl Workers {
@@ -82,7 +82,7 @@ impl Workers {
             part: part_for_others,
             next: AtomicUsize::new(1),
             left: AtomicUsize::new(parts - 1),
-            panic: OnceLock::new(),
+            panic: Mutex::new(None),
         };
         let wait = Wait(&call);
         for worker in &self.0[..parts - 1] {
@@ -93,10 +93,7 @@ impl Workers {
         }
         part(0);
         drop(wait);
-        let panicked = call
-            .panic
-            .get()
-            .and_then(|panic| panic.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let panicked = call.panic.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(panic) = panicked {
             resume_unwind(panic);
         }
@@ -175,7 +172,7 @@ impl Desk {
                 let number = call.next.fetch_add(1, Ordering::Relaxed);
                 let part = &*call.part;
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(|| part(number))) {
-                    let _ = call.panic.set(Mutex::new(Some(panic)));
+                    call.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(panic);
                 }
                 call.left.fetch_sub(1, Ordering::Release);
             }
