@@ -287,7 +287,9 @@ impl<C: Cell, E: Element> Work<E> for RowsForward<'_, C, E> {
 
     #[inline(always)]
     fn run<I: Simd<E>>(mut self) {
-        let Range { start: mut t, end: last } = self.steps;
+        let Range { start: mut t, end } = self.steps;
+        // These rows may end before the others do.
+        let last = (t..end).find(|&t| self.share.running(t) == 0).unwrap_or(end);
         while t < last {
             let end = (t + self.ahead).min(last);
             self.input_share::<I>(t..end);
@@ -298,9 +300,6 @@ impl<C: Cell, E: Element> Work<E> for RowsForward<'_, C, E> {
             let mut row = 0;
             for t in t..end {
                 let running = self.share.running(t);
-                if running == 0 {
-                    return;
-                }
                 if known {
                     for panel in self.share.panels {
                         self.panel_steps::<I>(t, 0..running, [row; 2], panel);

@@ -124,6 +124,8 @@ fn hold_against_each_other<E: Element + Into<f64>>(tolerance: f64) {
         Timeline::uniform(2, 37),
         Timeline::from_falling_lengths(&[9, 9, 6, 2, 1, 1, 1]),
         Timeline::from_falling_lengths(&[4, 1]),
+        // The rows of the second thread end just before the last step.
+        Timeline::from_falling_lengths(&[9, 9, 9, 9, 9, 8, 8, 8, 8, 8, 8, 8, 8]),
     ];
     for (number, timeline) in timelines.iter().enumerate() {
         for (features, hidden) in [(1, 1), (3, 16), (17, 33), (2, 150)] {
