@@ -3,7 +3,7 @@
 use bptt::backend::Backend;
 use bptt::cell::Activation;
 use bptt::gradcheck::relative_error;
-use bptt::nn::{Gradient, Random, Readout, Rnn, RnnConfig};
+use bptt::nn::{Gradient, Random, Readout, ReadoutGradients, Rnn, RnnConfig, cross_entropy};
 use bptt::train::host;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
@@ -120,18 +120,57 @@ fn the_readout_derivative_equals_autodiff() {
     for device in devices() {
         let tracked = device.autodiff();
         let mut random = Random::seed_from_u64(4);
-        let readout = Readout::new(4, 3, (&tracked, DType::F64), &mut random);
-        let hidden = drawn([2, 5, 4], &tracked, &mut random).require_grad();
-        let d_output = drawn([2, 5, 3], &tracked, &mut random);
-        let expected = (readout.forward(hidden.clone()) * d_output.clone()).sum().backward();
-        let ours = readout.backward(hidden.clone(), d_output);
-        let pairs = [
-            (host(ours.hidden), host(hidden.grad(&expected).unwrap())),
-            (host(ours.w_2), host(readout.w_2.val().grad(&expected).unwrap())),
-            (host(ours.b_2), host(readout.b_2.val().grad(&expected).unwrap())),
-        ];
-        for (ours, theirs) in pairs {
-            assert!(relative_error(&ours, &theirs) <= 1e-14);
+        for [batch, time, units, outputs] in
+            [[2, 5, 4, 3], [1, 1, 1, 1], [3, 50, 33, 17], [1, 300, 16, 65], [129, 2, 128, 165]]
+        {
+            let readout = Readout::new(units, outputs, (&tracked, DType::F64), &mut random);
+            let autodiff = readout.clone().with_gradient(Gradient::Autodiff);
+            let hidden = drawn([batch, time, units], &tracked, &mut random).require_grad();
+            let d_output = drawn([batch, time, outputs], &tracked, &mut random);
+            let of = |readout: &Readout| {
+                let output = readout.forward(hidden.clone());
+                let gradients = (output.clone() * d_output.clone()).sum().backward();
+                [
+                    host(output),
+                    host(hidden.grad(&gradients).unwrap()),
+                    host(readout.w_2.val().grad(&gradients).unwrap()),
+                    host(readout.b_2.val().grad(&gradients).unwrap()),
+                ]
+            };
+            let ReadoutGradients { hidden: d_hidden, w_2, b_2 } =
+                readout.backward(hidden.clone(), d_output.clone());
+            let written_out = [host(d_hidden), host(w_2), host(b_2)];
+            let (by_hand, expected) = (of(&readout), of(&autodiff));
+            for (ours, theirs) in by_hand.iter().zip(&expected) {
+                assert!(relative_error(ours, theirs) <= 1e-14, "{units} to {outputs}");
+            }
+            for (ours, theirs) in written_out.iter().zip(&expected[1..]) {
+                assert!(relative_error(ours, theirs) <= 1e-14, "{units} to {outputs}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_derivative_of_the_cross_entropy_equals_autodiff() {
+    for device in devices() {
+        let tracked = device.autodiff();
+        let mut random = Random::seed_from_u64(6);
+        for [rows, classes] in [[1, 1], [4, 3], [7, 16], [33, 65], [200, 256]] {
+            let logits = drawn([rows, classes], &tracked, &mut random) * 8.0;
+            let logits = logits.detach().require_grad();
+            let d_losses = drawn([rows], &tracked, &mut random);
+            let targets: Vec<u32> =
+                (0..rows).map(|_| random.random_range(0..classes as u32)).collect();
+            let of = |gradient| {
+                let losses = cross_entropy(gradient, logits.clone(), &targets);
+                let gradients = (losses.clone() * d_losses.clone()).sum().backward();
+                [host(losses), host(logits.grad(&gradients).unwrap())]
+            };
+            let expected = of(Gradient::Autodiff);
+            for (ours, theirs) in of(Gradient::Manual).iter().zip(&expected) {
+                assert!(relative_error(ours, theirs) <= 1e-14, "{rows} rows of {classes} classes");
+            }
         }
     }
 }

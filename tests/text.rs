@@ -170,14 +170,15 @@ fn both_paths_learn_the_same_in_f64() {
         };
         let gradients = |gradient| {
             let model = model(gradient);
-            let (loss, losses, _) = model.loss(inputs, targets, [6, 20], None);
+            let (losses, _) = model.window_losses(inputs, targets, [6, 20], None);
+            let loss = losses.mean();
             let mut gradients = loss.backward();
             let weights = &model.network.recurrent.layers[0].directions[0];
             let w_x = weights.w_x.as_ref().unwrap().val().grad_remove(&mut gradients).unwrap();
             let w_2 = model.network.readout.w_2.val().grad_remove(&mut gradients).unwrap();
             let e = model.embedding.as_ref().map(|e| e.val().grad_remove(&mut gradients).unwrap());
             let all = [Some(w_x), Some(w_2), e].into_iter().flatten().flat_map(host);
-            (all.collect::<Vec<f64>>(), losses.iter().sum::<f64>() / losses.len() as f64)
+            (all.collect::<Vec<f64>>(), host(loss)[0])
         };
         let (by_hand, loss) = gradients(Gradient::Manual);
         let (autodiff, _) = gradients(Gradient::Autodiff);
@@ -188,15 +189,16 @@ fn both_paths_learn_the_same_in_f64() {
         // The slope of the loss along the gradient of W_2, by a central difference.
         let along = |step: f64| {
             let mut moved = model(Gradient::Manual);
-            let (loss, ..) = moved.loss(inputs, targets, [6, 20], None);
-            let gradient = moved.network.readout.w_2.val().grad(&loss.backward()).unwrap();
+            let (losses, _) = moved.window_losses(inputs, targets, [6, 20], None);
+            let gradient = losses.mean().backward();
+            let gradient = moved.network.readout.w_2.val().grad(&gradient).unwrap();
             let norm: f64 = host(gradient.clone()).iter().map(|g| g * g).sum();
             let w_2 = moved.network.readout.w_2.val().inner() + gradient * step;
             moved.network.readout.w_2 = burn::module::Param::from_tensor(
                 burn::tensor::Tensor::from_data(w_2.into_data(), (&device, DType::F64)),
             );
-            let (_, losses, _) = moved.loss(inputs, targets, [6, 20], None);
-            (losses.iter().sum::<f64>() / losses.len() as f64, norm)
+            let (losses, _) = moved.window_losses(inputs, targets, [6, 20], None);
+            (host(losses.mean())[0], norm)
         };
         let ((up, norm), (down, _)) = (along(1e-4), along(-1e-4));
         let slope = (up - down) / 2e-4;

@@ -52,6 +52,7 @@
 //! assert!(dual::derivative_error(&Leaky, 100, 7) < 1e-14);
 //! ```
 
+mod affine;
 mod coupled_lstm;
 pub mod dual;
 mod elman;
@@ -59,6 +60,7 @@ mod gru;
 mod ind_rnn;
 mod lstm;
 
+pub(crate) use affine::Affine;
 pub use coupled_lstm::CoupledLstm;
 pub use elman::{Activation, Elman};
 pub use gru::Gru;

@@ -9,7 +9,7 @@ use super::{
     BackwardWalk, Border, ForwardWalk, Gradients, HiddenStates, Machine, Recurrence, Tape,
     Upstream, Wanted,
 };
-use crate::cell::{Cell, CoupledLstm, Elman, Gru, IndRnn, Lstm};
+use crate::cell::{Affine, Cell, CoupledLstm, Elman, Gru, IndRnn, Lstm};
 use std::any::Any;
 use std::ops::Range;
 
@@ -119,7 +119,7 @@ macro_rules! compiled {
     };
 }
 
-compiled!(f32, f64; [Elman, Gru, Lstm, CoupledLstm, IndRnn]);
+compiled!(f32, f64; [Elman, Gru, Lstm, CoupledLstm, IndRnn, Affine]);
 
 /// [`ForwardWalk::new`].
 ///

@@ -149,6 +149,29 @@ impl<E: Element, I: Simd<E>, const N: usize> Lanes<E, I, N> {
         Self([unsafe { I::splat(E::from_f64(value)) }; N])
     }
 
+    /// `e^self`.
+    #[inline(always)]
+    pub(super) fn exp(self) -> Self {
+        self.exp_and_rest().0
+    }
+
+    /// The greater of both; `self` where it is not a number.
+    #[inline(always)]
+    pub(super) fn greater(self, other: Self) -> Self {
+        each!(n: I::at_least(self.0[n], other.0[n]))
+    }
+
+    /// The numbers one by one.
+    #[inline(always)]
+    pub(super) fn numbers(self) -> impl Iterator<Item = f64> {
+        let mut numbers = [[E::default(); 16]; N];
+        for (numbers, register) in numbers.iter_mut().zip(self.0) {
+            // SAFETY: a register has 16 numbers at most.
+            unsafe { I::store(numbers.as_mut_ptr(), register) };
+        }
+        (0..N * I::LANES).map(move |i| numbers[i / I::LANES][i % I::LANES].to_f64())
+    }
+
     /// `e^self`, and how much larger the exact value is, relative to it.
     #[inline(always)]
     fn exp_and_rest(self) -> (Self, Self) {
@@ -367,7 +390,7 @@ mod tests {
                 unsafe {
                     let x = Lanes::<E, I, 2>::load(numbers.as_ptr());
                     let y = match self.function {
-                        Function::Exp => x.exp_and_rest().0,
+                        Function::Exp => x.exp(),
                         Function::Sigmoid => x.sigmoid(),
                         Function::Tanh => x.tanh(),
                     };

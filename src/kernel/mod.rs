@@ -19,6 +19,7 @@
 mod arena;
 mod backward;
 mod compiled;
+mod cross_entropy;
 mod forward;
 mod gradients;
 mod lanes;
@@ -38,6 +39,7 @@ mod x86;
 pub use arena::release_memory;
 pub use backward::{BackwardWalk, Upstream};
 pub use compiled::{BackwardSteps, Compiled, ForwardSteps, begin_backward, begin_forward};
+pub use cross_entropy::cross_entropy;
 pub use forward::{Border, ForwardWalk, HiddenStates};
 pub use gradients::{Gradients, Wanted};
 pub use peak::peak;

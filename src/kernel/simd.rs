@@ -19,6 +19,9 @@ pub unsafe trait Element:
     /// The nearest number of this type.
     fn from_f64(value: f64) -> Self;
 
+    /// The number as an `f64`.
+    fn to_f64(self) -> f64;
+
     /// Does the work with the instruction set.
     fn run<W: Work<Self>>(set: InstructionSet, work: W) -> W::Output;
 }
@@ -266,6 +269,12 @@ macro_rules! element {
             #[inline(always)]
             fn from_f64(value: f64) -> Self {
                 value as Self
+            }
+
+            #[inline(always)]
+            #[allow(clippy::unnecessary_cast)]
+            fn to_f64(self) -> f64 {
+                self as f64
             }
 
             fn run<W: Work<Self>>(set: InstructionSet, work: W) -> W::Output {

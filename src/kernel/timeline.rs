@@ -29,6 +29,14 @@ impl Timeline {
         )
     }
 
+    /// So many rows of a matrix that have nothing to do with each other, a few at each step.
+    pub fn of_rows(rows: usize) -> Self {
+        /// Enough to share among threads, few enough to stay in the cache from one stage to the next.
+        const AT_ONCE: usize = 128;
+        let active = (0..rows).step_by(AT_ONCE).map(|start| AT_ONCE.min(rows - start));
+        Self::from_active(active.collect())
+    }
+
     fn from_active(active: Vec<usize>) -> Self {
         let offsets = std::iter::once(0)
             .chain(active.iter().scan(0, |sum, rows| {

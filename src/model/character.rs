@@ -1,9 +1,9 @@
 //! A model of a sequence of classes, characters say: `P(x) = Π_t P(x_t | x_1 … x_{t−1})`.
 
-use super::{CrossEntropy, Network, cross_entropy};
+use super::Network;
 use crate::cell::{Cell, Row};
 use crate::nn::weights::{self, Each, NamedWeights, WeightsError};
-use crate::nn::{Random, Recurrent, RecurrentConfig};
+use crate::nn::{Random, Recurrent, RecurrentConfig, cross_entropy};
 use crate::train::host;
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Int, Tensor, TensorCreationOptions, TensorData};
@@ -107,7 +107,7 @@ impl<C: Cell> CharacterModel<Recurrent<C>> {
             let input: Vec<u32> =
                 std::iter::once(before).chain(block[..block.len() - 1].iter().copied()).collect();
             let (logits, next) = self.forward(&input, [1, block.len()], state);
-            losses.extend(cross_entropy(&host(logits), block).losses);
+            losses.extend(host(self.losses(logits, block)));
             state = Some(Self::step_state(next));
             before = block[block.len() - 1];
         }
@@ -128,30 +128,27 @@ impl<C: Cell> CharacterModel<Recurrent<C>> {
             let (hidden, _) = self.network.recurrent.forward(input, None);
             let last = hidden.slice_dim(1, past - 1..past);
             let targets: Vec<u32> = steps.iter().map(|&t| classes[t]).collect();
+            let logits = self.network.readout.forward(last);
             losses
-                .extend(cross_entropy(&host(self.network.readout.forward(last)), &targets).losses);
+                .extend(host(self.losses(logits.reshape([steps.len(), self.classes()]), &targets)));
         }
         losses
     }
 
-    /// The mean loss of a window of several rows as a tensor whose backward pass gives the gradient of all
-    /// weights, the losses of its steps, and the state after it. The derivative of the softmax is written by
-    /// hand, on both paths.
-    pub fn loss(
+    fn losses(&self, logits: Tensor<2>, targets: &[u32]) -> Tensor<1> {
+        cross_entropy(self.network.recurrent.gradient(), logits, targets)
+    }
+
+    /// The losses of a window's steps, `[batch × time]`, in nats, and the state after it.
+    pub fn window_losses(
         &self,
         inputs: &[u32],
         targets: &[u32],
         shape: [usize; 2],
         state: Option<C::State<Tensor<3>>>,
-    ) -> (Tensor<1>, Vec<f64>, C::State<Tensor<3>>) {
+    ) -> (Tensor<1>, C::State<Tensor<3>>) {
         let (logits, state) = self.forward(inputs, shape, state);
-        let CrossEntropy { losses, mut d_logits } = cross_entropy(&host(logits.clone()), targets);
-        let share = 1.0 / targets.len() as f64;
-        d_logits.iter_mut().for_each(|gradient| *gradient *= share);
-        let options = (&logits.device(), logits.dtype());
-        let d_logits = Tensor::<2>::from_data(TensorData::new(d_logits, logits.dims()), options);
-        // Linear in the logits with ∂L/∂O as the slope: its gradient is that of the loss.
-        ((logits * d_logits).sum(), losses, Self::step_state(state))
+        (self.losses(logits, targets), Self::step_state(state))
     }
 
     /// Reads the weights: those of the network as [`Network::load_safetensors`] does, and

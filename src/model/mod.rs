@@ -3,13 +3,11 @@
 
 mod autoregression;
 mod character;
-mod cross_entropy;
 pub mod forecast;
 mod network;
 mod sound_autoregression;
 
 pub use autoregression::{Autoregression, AutoregressionError, Criterion};
 pub use character::CharacterModel;
-pub use cross_entropy::{CrossEntropy, cross_entropy};
 pub use network::Network;
 pub use sound_autoregression::SoundAutoregression;

@@ -28,7 +28,7 @@ impl<C: Cell> Network<Recurrent<C>> {
         let options = options.into();
         let recurrent = config.init_with(cell, options.clone(), random);
         let width = recurrent.directions() * recurrent.d_output;
-        let readout = Readout::new(width, outputs, options, random);
+        let readout = Readout::new(width, outputs, options, random).with_gradient(config.gradient);
         Self { recurrent, readout }
     }
 

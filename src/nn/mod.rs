@@ -22,6 +22,7 @@
 //! drawn from the device's random numbers: [`Device::seed`](burn::tensor::Device::seed) repeats them.
 
 mod config;
+mod cross_entropy;
 mod flow;
 mod initial;
 mod packing;
@@ -37,6 +38,7 @@ pub use config::{
     CoupledLstm, CoupledLstmConfig, Gru, GruConfig, IndRnn, IndRnnConfig, Lstm, LstmConfig,
     RecurrentConfig, Rnn, RnnConfig,
 };
+pub use cross_entropy::cross_entropy;
 pub use flow::FlowError;
 pub use initial::{Random, RecurrentInitializer, draw};
 pub use packing::{LengthsError, Packing};

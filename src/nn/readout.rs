@@ -1,8 +1,13 @@
 //! The readout `O_t = H_t W_2 + b_2` and its derivative.
 
+use super::Gradient;
 use super::initial::{Random, draw};
+use crate::cell::Affine;
+use crate::recurrence::walk::Walk;
+use crate::recurrence::{Operands, Timeline, op};
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Tensor, TensorCreationOptions, TensorData};
+use std::sync::Arc;
 
 /// `O = H W_2 + b_2`, for each step of each row.
 #[derive(Module, Debug)]
@@ -11,6 +16,8 @@ pub struct Readout {
     pub w_2: Param<Tensor<2>>,
     /// `b_2`: `[outputs]`.
     pub b_2: Param<Tensor<1>>,
+    #[module(skip)]
+    gradient: Gradient,
 }
 
 /// The gradients that [`Readout::backward`] returns.
@@ -39,15 +46,36 @@ impl Readout {
             |rows| TensorData::new(draw(&start, rows, outputs, random), [rows, outputs]);
         let w_2 = Tensor::from_data(values(hidden), options.clone());
         let b_2 = Tensor::<2>::from_data(values(1), options).reshape([outputs]);
-        Self { w_2: Param::from_tensor(w_2), b_2: Param::from_tensor(b_2) }
+        let gradient = Gradient::default();
+        Self { w_2: Param::from_tensor(w_2), b_2: Param::from_tensor(b_2), gradient }
+    }
+
+    /// The same readout with its derivative by another author.
+    pub fn with_gradient(mut self, gradient: Gradient) -> Self {
+        self.gradient = gradient;
+        self
     }
 
     /// `O = H W_2 + b_2`: `[batch, time, hidden]` to `[batch, time, outputs]`.
     pub fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
         let [batch, time, units] = hidden.dims();
         let [_, outputs] = self.w_2.dims();
-        let o = hidden.reshape([batch * time, units]).matmul(self.w_2.val())
-            + self.b_2.val().unsqueeze();
+        let h = hidden.reshape([batch * time, units]);
+        let (w_2, b_2) = (self.w_2.val(), self.b_2.val().unsqueeze());
+        let o = match self.gradient {
+            Gradient::Manual => {
+                let walk = Walk {
+                    cell: Affine,
+                    timeline: Arc::new(Timeline::of_rows(batch * time)),
+                    hidden: outputs,
+                    passes: None,
+                    memory_budget: None,
+                };
+                let (input, w_x, b_x) = (Some(h), Some(w_2), Some(b_2));
+                op::hidden_states(&walk, Operands { input, w_x, b_x, ..Operands::default() })
+            }
+            Gradient::Autodiff => h.matmul(w_2) + b_2,
+        };
         o.reshape([batch, time, outputs])
     }
 

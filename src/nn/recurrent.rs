@@ -207,6 +207,11 @@ impl<C: Cell> Recurrent<C> {
         self.layers[0].directions.len()
     }
 
+    /// Who writes the derivative.
+    pub fn gradient(&self) -> Gradient {
+        self.gradient
+    }
+
     /// The same stack with its derivative by another author.
     pub fn with_gradient(mut self, gradient: Gradient) -> Self {
         self.gradient = gradient;

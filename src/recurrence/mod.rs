@@ -8,6 +8,7 @@
 #![allow(deprecated)]
 
 pub mod budget;
+pub(crate) mod cross_entropy;
 pub mod flow;
 mod matrix;
 mod normalisation;

@@ -4,6 +4,7 @@
 //! `Autodiff<B>` it registers the hand-written backward walk as its derivative.
 
 use super::budget::{self, Forward, Kept};
+use super::cross_entropy::{CrossEntropyBackward, Losses};
 use super::placement::{PlaceBackward, Placement};
 use super::replay::{self, Replay};
 use super::slices::{self, HostMemory, Once, SliceTape};
@@ -117,6 +118,14 @@ pub trait RecurrenceBackend: Backend + HostMemory {
         let index = Self::int_from_data(index, &matrix.0.device());
         let zero = matrix.zeros(1, columns);
         Self::float_select(BackendMatrix::stack_rows(vec![matrix, zero]).0, 0, index)
+    }
+
+    /// The cross entropy of each row of logits, and its derivative.
+    fn cross_entropy(targets: Arc<[u32]>, logits: FloatTensor<Self>) -> Losses<Self> {
+        let found = slices::cross_entropy::<Self>(&targets, &logits);
+        let (losses, d_logits) =
+            found.unwrap_or_else(|| super::cross_entropy::by_tensors::<Self>(&targets, logits));
+        Losses { losses, d_logits }
     }
 }
 
@@ -232,6 +241,17 @@ impl<B: RecurrenceBackend, K: CheckpointStrategy> RecurrenceBackend for Autodiff
         }
     }
 
+    fn cross_entropy(targets: Arc<[u32]>, logits: FloatTensor<Self>) -> Losses<Self> {
+        let (primitive, node) = logits.into_parts();
+        let Losses { losses, d_logits } = B::cross_entropy(targets, primitive);
+        let untracked = <FloatTensor<Self>>::new(d_logits.clone());
+        let losses = match CrossEntropyBackward.prepare::<K>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(d_logits, losses),
+            OpsKind::UnTracked(prepared) => prepared.finish(losses),
+        };
+        Losses { losses, d_logits: untracked }
+    }
+
     fn recurrence<C: Cell>(walk: Walk<C>, operands: BackendOperands<Self>) -> Outputs<Self> {
         let operands: Operands<Option<FloatTensor<Self>>> = operands.into();
         let like = operands.input.as_ref().expect("a recurrence has an input").primitive().clone();
@@ -296,9 +316,7 @@ pub fn manual<C: Cell>(
     walk: &Walk<C>,
     operands: Operands<Option<Tensor<2>>>,
 ) -> (Tensor<2>, Vec<Tensor<2>>) {
-    let operands = operands.map(|operand| operand.map(Tensor::into_dispatch));
-    let outputs =
-        <Dispatch as RecurrenceBackend>::recurrence(walk.clone(), BackendOperands::from(operands));
+    let outputs = recurrence(walk, operands);
     let hidden = Tensor::<2>::from_dispatch(outputs.hidden);
     let mut last = vec![last_rows(&hidden, &walk.timeline)];
     if let Operand::Given(others) = outputs.others {
@@ -310,6 +328,19 @@ pub fn manual<C: Cell>(
         );
     }
     (hidden, last)
+}
+
+/// The hidden states alone of [`manual`].
+pub(crate) fn hidden_states<C: Cell>(
+    walk: &Walk<C>,
+    operands: Operands<Option<Tensor<2>>>,
+) -> Tensor<2> {
+    Tensor::from_dispatch(recurrence(walk, operands).hidden)
+}
+
+fn recurrence<C: Cell>(walk: &Walk<C>, operands: Operands<Option<Tensor<2>>>) -> Outputs<Dispatch> {
+    let operands = operands.map(|operand| operand.map(Tensor::into_dispatch));
+    <Dispatch as RecurrenceBackend>::recurrence(walk.clone(), BackendOperands::from(operands))
 }
 
 /// The row of each sequence's last step.

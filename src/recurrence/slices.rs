@@ -371,6 +371,30 @@ fn backward_of<E: Number, B: HostMemory, C: Cell>(
     }
 }
 
+/// The cross entropy of each row of logits and its derivative, if the backend shows its numbers.
+pub(super) fn cross_entropy<B: HostMemory>(
+    targets: &[u32],
+    logits: &FloatTensor<B>,
+) -> Option<(FloatTensor<B>, FloatTensor<B>)> {
+    match logits.dtype() {
+        DType::F32 => cross_entropy_of::<f32, B>(targets, logits),
+        DType::F64 => cross_entropy_of::<f64, B>(targets, logits),
+        _ => None,
+    }
+}
+
+fn cross_entropy_of<E: Number, B: HostMemory>(
+    targets: &[u32],
+    logits: &FloatTensor<B>,
+) -> Option<(FloatTensor<B>, FloatTensor<B>)> {
+    let numbers = E::numbers::<B>(logits)?;
+    let (losses, d_logits) = kernel::cross_entropy(Machine::chosen(), &numbers, targets);
+    let device = logits.device();
+    let losses = TensorData::new(losses, [targets.len(), 1]);
+    let d_logits = TensorData::new(d_logits, logits.shape());
+    Some((B::float_from_data(losses, &device), B::float_from_data(d_logits, &device)))
+}
+
 /// Row `from[i]` of the matrix as row `i`, zeros where there is none, if the backend shows its numbers.
 pub(super) fn place<B: HostMemory>(
     from: &[usize],

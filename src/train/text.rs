@@ -3,6 +3,7 @@
 //! border and the gradient not.
 
 use super::checkpoint::Checkpoints;
+use super::host;
 use super::lessons::{
     Computing, LearningError, Lesson, Lessons, Settings, Trained, Window, trained,
 };
@@ -163,8 +164,9 @@ impl<C: Cell> Lessons for Streams<'_, C> {
         let states = <C::State<f64> as Row<f64>>::LEN;
         let state = (state.len() == states).then(|| Row::from_fn(|s| state[s].clone()));
         let shape = [self.batch, self.window];
-        let (loss, losses, next) = model.loss(&inputs, &targets, shape, state);
-        let value = losses.iter().sum::<f64>() / losses.len() as f64;
+        let (losses, next) = model.window_losses(&inputs, &targets, shape, state);
+        let loss = losses.mean();
+        let value = host(loss.clone())[0];
         Lesson { loss, value, state: next.into_iter().collect() }
     }
 

@@ -1,0 +1,35 @@
+//! The loss of a classifier.
+
+use super::Gradient;
+use crate::recurrence::cross_entropy::{autodiff, manual};
+use burn::tensor::Tensor;
+
+/// `L_t = −ln softmax(O_t)[x_t]` in nats: of logits `O`, `[steps, classes]`, and the class `x_t` of each step, `[steps]`.
+/// By hand, the derivative `softmax(O_t) − onehot(x_t)` is found in the same pass.
+///
+/// ```
+/// use bptt::nn::{Gradient, cross_entropy};
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::flex().autodiff();
+/// let logits = Tensor::<2>::from_floats([[0.0, 0.0, 3f32.ln()]], &device).require_grad();
+/// let loss = cross_entropy(Gradient::Manual, logits.clone(), &[2]);
+/// let d_logits = logits.grad(&loss.backward()).unwrap();
+/// let [loss, last] = [loss.into_scalar::<f32>(), d_logits.slice([0..1, 2..3]).into_scalar::<f32>()];
+/// assert!((loss - (5f32 / 3.0).ln()).abs() < 1e-6 && (last + 0.4).abs() < 1e-6);
+/// ```
+///
+/// # Panics
+/// If there are not as many targets as rows of logits, or a target is no class.
+pub fn cross_entropy(gradient: Gradient, logits: Tensor<2>, targets: &[u32]) -> Tensor<1> {
+    let [rows, classes] = logits.dims();
+    assert_eq!(rows, targets.len(), "a target for each row of logits");
+    assert!(
+        targets.iter().all(|&x| (x as usize) < classes),
+        "a target is one of {classes} classes"
+    );
+    match gradient {
+        Gradient::Manual => manual(logits, targets),
+        Gradient::Autodiff => autodiff(logits, targets),
+    }
+}
