@@ -446,14 +446,10 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
             for (a, skip, k) in [(a, 0, joined), (u, joined, apart * padded)] {
                 // SAFETY: as above, and these panels of the weights.
                 unsafe {
-                    let product = Product {
-                        k,
-                        a,
-                        b: w_h.as_ptr().add(start * inner + skip * registers * I::LANES),
-                        c: self.carried.at(self.share.rows.start * states * padded + start),
-                        c_row: states * padded,
-                        fresh: false,
-                    };
+                    let c = self.carried.at(self.share.rows.start * states * padded + start);
+                    let c_row = states * padded;
+                    let b = w_h.as_ptr().add(start * inner + skip * registers * I::LANES);
+                    let product = Product { k, a, b, c, c_row, s: c, s_row: c_row };
                     if running * 2 <= I::TILE_ROWS && registers == 2 {
                         let next = (full * inner, full);
                         I::tile_of_panels(running, panels.len(), next, product);

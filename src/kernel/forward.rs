@@ -330,11 +330,9 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
                 run.end += self.share.running(t);
                 t += 1;
             }
-            for a in self.a[row * width..][..run.len() * width].chunks_exact_mut(width) {
-                a.copy_from_slice(&self.weights.bias);
-            }
             if C::INPUT == InputShare::Elementwise {
                 for (a, x) in self.a[row * width..].chunks_exact_mut(width).zip(run.clone()) {
+                    a.copy_from_slice(&self.weights.bias);
                     for gate in 0..gates {
                         let from = &self.recurrence.input[x * features + gate * hidden..][..hidden];
                         a[gate * padded..][..hidden].copy_from_slice(from);
@@ -349,13 +347,15 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
                             + gate * features * registers * I::LANES;
                         // SAFETY: the panel's gate in the packed weights, and its columns of A.
                         unsafe {
+                            let column = gate * padded + start;
                             let product = Product {
                                 k: features,
                                 a: x,
                                 b: self.weights.w_x.as_ptr().add(w),
-                                c: self.a.as_mut_ptr().add(row * width + gate * padded + start),
+                                c: self.a.as_mut_ptr().add(row * width + column),
                                 c_row: width,
-                                fresh: false,
+                                s: self.weights.bias.as_ptr().add(column),
+                                s_row: 0,
                             };
                             strip::<E, I>(run.len(), registers, product);
                         }
@@ -408,7 +408,8 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
                             let w = gates_of(start, hidden, gates)
                                 + gate * hidden * registers * I::LANES;
                             let b = self.weights.w_h.as_ptr().add(w);
-                            let product = Product { k: hidden, a: h, b, c, c_row, fresh: false };
+                            let (s, s_row) = (c, c_row);
+                            let product = Product { k: hidden, a: h, b, c, c_row, s, s_row };
                             strip::<E, I>(run, registers, product);
                         }
                     }
@@ -424,11 +425,13 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
         let Layout { gates, apart, hidden, padded, .. } = *self.layout;
         let joined = gates - apart;
         let (width, apart_width) = (self.layout.row(), self.layout.apart_row());
-        for u in self.u[..running * apart_width].chunks_exact_mut(apart_width.max(1)) {
-            u.copy_from_slice(&self.weights.bias_apart);
-        }
         let before = self.hidden_before(t);
         let product = before.filter(|_| C::RECURRENT == RecurrentShare::Product);
+        if product.is_none() {
+            for u in self.u[..running * apart_width].chunks_exact_mut(apart_width.max(1)) {
+                u.copy_from_slice(&self.weights.bias_apart);
+            }
+        }
         for panel in self.share.panels {
             for rows in tiles::<E, I>(running) {
                 if let Some(h) = product {
@@ -437,18 +440,16 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
                         let gate = hidden * panel.registers * I::LANES;
                         let w = self.weights.w_h.as_ptr();
                         let w = w.add(gates_of(panel.start, hidden, gates));
-                        let into_a = Product {
-                            k: hidden,
-                            a: h,
-                            b: w,
-                            c: self.a.as_mut_ptr().add(row * width + panel.start),
-                            c_row: width,
-                            fresh: false,
-                        };
+                        let c = self.a.as_mut_ptr().add(row * width + panel.start);
+                        let (s, b) = (c, w);
+                        let into_a =
+                            Product { k: hidden, a: h, b, c, c_row: width, s, s_row: width };
                         let into_u = Product {
                             b: w.add(joined * gate),
                             c: self.u.as_mut_ptr().add(panel.start),
                             c_row: apart_width,
+                            s: self.weights.bias_apart.as_ptr().wrapping_add(panel.start),
+                            s_row: 0,
                             ..into_a
                         };
                         for (product, count) in [(into_a, joined), (into_u, apart)] {

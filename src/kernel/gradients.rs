@@ -259,14 +259,10 @@ impl<E: Element> Work<E> for WeightGradients<'_, E> {
                         for tile_rows in tiles::<E, I>(rows) {
                             let from = from + tile_rows.start;
                             let start = left.as_ptr().add(from * count);
-                            let product = Product {
-                                k: count,
-                                a: Left { start, row: 1, inner: tile_rows.len() },
-                                b: right.as_ptr(),
-                                c: sums.add(from * width),
-                                c_row: width,
-                                fresh: false,
-                            };
+                            let a = Left { start, row: 1, inner: tile_rows.len() };
+                            let (c, b) = (sums.add(from * width), right.as_ptr());
+                            let (s, k) = (c, count);
+                            let product = Product { k, a, b, c, c_row: width, s, s_row: width };
                             tile::<E, I>(tile_rows.len(), job.panel.registers, product);
                         }
                     };
@@ -415,6 +411,7 @@ impl<E: Element> Work<E> for InputGradient<'_, E> {
         };
         let width = product::panel::<E, I>();
         let mut edge = Buffer::<E>::stale(ROWS_AT_A_TIME * width);
+        let zero = Buffer::<E>::zeros(width);
         for start in rows.clone().step_by(ROWS_AT_A_TIME) {
             let count = (rows.end - start).min(ROWS_AT_A_TIME);
             for panel in panels::<E, I>(features) {
@@ -427,7 +424,7 @@ impl<E: Element> Work<E> for InputGradient<'_, E> {
                     let d_x = to.at(start * features + panel.start);
                     let (c, c_row) =
                         if whole { (d_x, features) } else { (edge.as_mut_ptr(), width) };
-                    let product = Product { k: inner, a, b, c, c_row, fresh: true };
+                    let product = Product { k: inner, a, b, c, c_row, s: zero.as_ptr(), s_row: 0 };
                     strip::<E, I>(count, panel.registers, product);
                     if !whole {
                         for row in 0..count {

@@ -17,6 +17,8 @@
 //! recurrent dropout.
 
 mod arena;
+#[cfg(target_arch = "x86_64")]
+mod avx512_tile;
 mod backward;
 mod compiled;
 mod cross_entropy;

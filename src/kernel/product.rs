@@ -38,7 +38,7 @@ pub struct Left<E> {
     pub inner: usize,
 }
 
-/// `C += A B` for some rows of A and one panel of B.
+/// `C = S + A B` for some rows of A and one panel of B, where S may be C itself or one row for all.
 #[derive(Clone, Copy)]
 pub struct Product<E> {
     /// The inner dimension.
@@ -51,8 +51,10 @@ pub struct Product<E> {
     pub c: *mut E,
     /// From one row of C to the next.
     pub c_row: usize,
-    /// Whether C starts from zero instead of what is there.
-    pub fresh: bool,
+    /// The first number of S.
+    pub s: *const E,
+    /// From one row of S to the next: 0 if it is one for all.
+    pub s_row: usize,
 }
 
 impl<E> Product<E> {
@@ -64,17 +66,18 @@ impl<E> Product<E> {
     pub unsafe fn at_row(self, row: usize) -> Self {
         unsafe {
             let a = Left { start: self.a.start.add(row * self.a.row), ..self.a };
-            Self { a, c: self.c.add(row * self.c_row), ..self }
+            let s = self.s.add(row * self.s_row);
+            Self { a, c: self.c.add(row * self.c_row), s, ..self }
         }
     }
 
-    /// The same for the panel so much further on in B, with its columns so much further on in C.
+    /// The same for the panel so much further on in B, with its columns so much further on in C and S.
     ///
     /// # Safety
     /// There must be such a panel.
     #[inline(always)]
     pub unsafe fn of_panel(self, b: usize, c: usize) -> Self {
-        unsafe { Self { b: self.b.add(b), c: self.c.add(c), ..self } }
+        unsafe { Self { b: self.b.add(b), c: self.c.add(c), s: self.s.add(c), ..self } }
     }
 }
 
@@ -118,38 +121,16 @@ impl<E: Element, const ROWS: usize, const REGISTERS: usize> Work<E> for Tile<E, 
 
     #[inline(always)]
     fn run<I: Simd<E>>(self) {
-        let Product { k, a, mut b, c, c_row, fresh } = self.0;
+        let Product { k, a, b, c, c_row, s, s_row } = self.0;
         // SAFETY: `tile` passes its caller's promise on.
         unsafe {
             let mut sums = [[I::splat(E::default()); REGISTERS]; ROWS];
-            if !fresh {
-                for m in 0..ROWS {
-                    for n in 0..REGISTERS {
-                        sums[m][n] = I::load(c.add(m * c_row + n * I::LANES));
-                    }
-                }
-            }
-            // Every third row's address; the rows between are reached by the machine's own scaling.
-            let mut at: [*const E; ROWS] = [a.start; ROWS];
-            for m in (0..ROWS).step_by(3) {
-                at[m] = a.start.add(m * a.row);
-            }
-            for _ in 0..k {
-                let mut right = [I::splat(E::default()); REGISTERS];
+            for m in 0..ROWS {
                 for n in 0..REGISTERS {
-                    right[n] = I::load(b.add(n * I::LANES));
-                }
-                b = b.add(REGISTERS * I::LANES);
-                for m in 0..ROWS {
-                    let left = I::splat(*at[m - m % 3].add(m % 3 * a.row));
-                    for n in 0..REGISTERS {
-                        sums[m][n] = I::mul_add(left, right[n], sums[m][n]);
-                    }
-                }
-                for m in (0..ROWS).step_by(3) {
-                    at[m] = at[m].add(a.inner);
+                    sums[m][n] = I::load(s.add(m * s_row + n * I::LANES));
                 }
             }
+            I::add_products(&mut sums, k, a, b);
             for m in 0..ROWS {
                 for n in 0..REGISTERS {
                     I::store(c.add(m * c_row + n * I::LANES), sums[m][n]);
@@ -159,9 +140,50 @@ impl<E: Element, const ROWS: usize, const REGISTERS: usize> Work<E> for Tile<E, 
     }
 }
 
+/// Adds to the sums of a tile the products of `k` columns of A with as many rows of the panel B.
+///
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+pub(super) unsafe fn add_products<
+    E: Element,
+    I: Simd<E>,
+    const ROWS: usize,
+    const REGISTERS: usize,
+>(
+    sums: &mut [[I::Vector; REGISTERS]; ROWS],
+    k: usize,
+    a: Left<E>,
+    mut b: *const E,
+) {
+    unsafe {
+        // Every third row's address; the rows between are reached by the machine's own scaling.
+        let mut at: [*const E; ROWS] = [a.start; ROWS];
+        for m in (0..ROWS).step_by(3) {
+            at[m] = a.start.add(m * a.row);
+        }
+        for _ in 0..k {
+            let mut right = [I::splat(E::default()); REGISTERS];
+            for n in 0..REGISTERS {
+                right[n] = I::load(b.add(n * I::LANES));
+            }
+            b = b.add(REGISTERS * I::LANES);
+            for m in 0..ROWS {
+                let left = I::splat(*at[m - m % 3].add(m % 3 * a.row));
+                for n in 0..REGISTERS {
+                    sums[m][n] = I::mul_add(left, right[n], sums[m][n]);
+                }
+            }
+            for m in (0..ROWS).step_by(3) {
+                at[m] = at[m].add(a.inner);
+            }
+        }
+    }
+}
+
 /// The products of several panels with the same rows, each two registers wide: the panels of B lie
 /// `b_next` apart, their columns of C `c_next`. Few rows alone would wait for their own sums; here the
-/// machine adds to the sums of up to four panels in turn. C does not start from zero.
+/// machine adds to the sums of up to four panels in turn.
 ///
 /// # Safety
 /// As [`tile`].
@@ -219,14 +241,14 @@ impl<E: Element, const ROWS: usize, const PANELS: usize> Work<E> for WideTile<E,
     #[inline(always)]
     fn run<I: Simd<E>>(self) {
         let Self { product, b_next, c_next } = self;
-        let Product { k, a, b, c, c_row, .. } = product;
+        let Product { k, a, b, c, c_row, s, s_row } = product;
         // SAFETY: `tile_of_panels` passes its caller's promise on.
         unsafe {
             let mut sums = [[[I::splat(E::default()); 2]; PANELS]; ROWS];
             for m in 0..ROWS {
                 for p in 0..PANELS {
                     for n in 0..2 {
-                        sums[m][p][n] = I::load(c.add(m * c_row + p * c_next + n * I::LANES));
+                        sums[m][p][n] = I::load(s.add(m * s_row + p * c_next + n * I::LANES));
                     }
                 }
             }

@@ -1,8 +1,10 @@
 //! The registers of x86-64: AVX-512, and AVX2 with FMA.
 
 use super::arena::Buffer;
+use super::avx512_tile::{add_products_f32, add_products_f64};
 use super::backward::PreActivations;
 use super::gradients::{self, Sums, Wanted};
+use super::product::Left;
 use super::product::{self, Product};
 use super::simd::{Simd, Work, compiled_once};
 use super::{Layout, Recurrence, packing};
@@ -67,7 +69,7 @@ macro_rules! same {
 macro_rules! avx512 {
     ($type:ty, $lanes:literal, $mantissa:literal, $mask:ty, $bits:ident, $numbers:ident, $and:ident,
      $or:ident, $shift:ident, $integers:ident, $sign:expr, $less:ident, $blend:ident, $abs:ident, $scale:ident,
-     $load_part:ident, $store_part:ident, $same:tt) => {
+     $load_part:ident, $store_part:ident, $tile:ident, $same:tt) => {
         // SAFETY: what is called is what the instruction set has.
         unsafe impl Simd<$type> for Avx512 {
             avx512!(@vector $same);
@@ -84,6 +86,20 @@ macro_rules! avx512 {
                 unsafe { inside(work) }
             }
             avx512!(@same $type, $same);
+            #[inline(always)]
+            unsafe fn add_products<const ROWS: usize, const REGISTERS: usize>(
+                sums: &mut [[Self::Vector; REGISTERS]; ROWS],
+                k: usize,
+                a: Left<$type>,
+                b: *const $type,
+            ) {
+                unsafe {
+                    match REGISTERS {
+                        2 => $tile::<ROWS>(sums.as_mut_ptr().cast(), k, a, b),
+                        _ => product::add_products::<$type, Self, ROWS, REGISTERS>(sums, k, a, b),
+                    }
+                }
+            }
             #[inline(always)]
             unsafe fn where_less(
                 a: Self::Vector,
@@ -147,6 +163,7 @@ avx512!(
     _mm512_scalef_ps,
     _mm512_maskz_loadu_ps,
     _mm512_mask_storeu_ps,
+    add_products_f32,
     (
         __m512,
         _mm512_loadu_ps,
@@ -179,6 +196,7 @@ avx512!(
     _mm512_scalef_pd,
     _mm512_maskz_loadu_pd,
     _mm512_mask_storeu_pd,
+    add_products_f64,
     (
         __m512d,
         _mm512_loadu_pd,
