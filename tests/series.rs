@@ -77,6 +77,7 @@ fn a_year_of_passengers_is_learnt_forecast_and_reported() {
                 "backtest.png",
                 "error_by_step.svg",
                 "learning_curve.png",
+                "flow.png",
             ])
     {
         assert!(folder.join("a").join(file).exists(), "{file}");
@@ -176,6 +177,7 @@ fn a_year_of_passengers_is_learnt_forecast_and_reported() {
     for part in [
         "Error by step ahead",
         "MASE",
+        "How far back it listens",
         "<svg",
         "AR(",
         "bptt forecast",

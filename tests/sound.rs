@@ -72,7 +72,9 @@ fn sound_is_learnt_scored_and_drawn() {
     // A linear forecast knows nothing of it but how often each level is there.
     let levels = result["baselines"]["level_frequency"].as_f64().unwrap();
     assert!((linear - levels).abs() < 0.01, "{result}");
-    for file in ["report.html", "waveform.png", "waveform.svg", "sample.wav", "validation.wav"] {
+    for file in
+        ["report.html", "waveform.png", "waveform.svg", "sample.wav", "validation.wav", "flow.png"]
+    {
         assert!(folder.join("runs/a").join(file).exists(), "{file}");
     }
 
@@ -142,7 +144,7 @@ fn sound_is_learnt_scored_and_drawn() {
     assert!(bptt(&["report", "runs/a"], folder).status.success());
     let page = std::fs::read_to_string(folder.join("runs/a/report.html")).unwrap();
     for part in ["<audio controls", "data:audio/wav;base64,UklGR", "AR(", "waveform", "--seconds"] {
-        assert!(page.contains(part) || part == "waveform" && page.matches("<svg").count() == 2);
+        assert!(page.contains(part) || part == "waveform" && page.matches("<svg").count() == 3);
     }
     assert!(
         !page.contains("http://")

@@ -81,7 +81,14 @@ fn a_text_is_learnt_scored_and_gone_on_with() {
     let pairs = result["baselines"]["pair_frequency"].as_f64().unwrap();
     assert!(valid < 0.6 * pairs, "{result}");
     assert_eq!((&result["epochs"], &result["done"]), (&3.into(), &true.into()));
-    for file in ["config.toml", "data.toml", "metrics.jsonl", "report.html", "learning_curve.png"] {
+    for file in [
+        "config.toml",
+        "data.toml",
+        "metrics.jsonl",
+        "report.html",
+        "learning_curve.png",
+        "flow.png",
+    ] {
         assert!(folder.join("runs/a").join(file).exists(), "{file}");
     }
     let metrics = std::fs::read_to_string(folder.join("runs/a/metrics.jsonl")).unwrap();
@@ -135,6 +142,7 @@ fn a_text_is_learnt_scored_and_gone_on_with() {
     assert!(bptt(&["report", "runs/a"], folder).status.success());
     let page = std::fs::read_to_string(folder.join("runs/a/report.html")).unwrap();
     assert!(page.contains("A sample") && page.contains("frequency of pairs"));
+    assert!(page.contains("How far back it listens") && page.matches("<svg").count() == 2);
 
     // A configuration repeats a run, and flags go before it.
     let again = ["train", "text", "--config", "runs/a/config.toml", "--quiet", "--json"];
@@ -203,6 +211,73 @@ fn both_paths_learn_the_same_in_f64() {
         let ((up, norm), (down, _)) = (along(1e-4), along(-1e-4));
         let slope = (up - down) / 2e-4;
         assert!((slope - norm).abs() < 1e-6 * norm, "{slope} {norm} at {loss}");
+    }
+}
+
+#[test]
+fn how_far_back_a_model_listens_is_the_gradient_of_its_last_loss() {
+    let device = Device::flex();
+    let vocabulary = Vocabulary::of("abcde", 1);
+    let mut random = Random::seed_from_u64(8);
+    let classes = vocabulary.classes();
+    let [batch, time, hidden] = [3, 9, 6];
+    for embedding in [None, Some(4)] {
+        let mut model: CharacterModel<Recurrent<Lstm>> = CharacterModel::new(
+            Lstm::default(),
+            classes,
+            embedding,
+            [hidden, 2],
+            |config| config,
+            (&device, DType::F64),
+            &mut random,
+        );
+        let mut drawn = || -> Vec<u32> {
+            (0..batch * time).map(|_| random.random_range(0..classes as u32)).collect()
+        };
+        let (inputs, targets) = (drawn(), drawn());
+        let norms = model.gradient_norms(&inputs, &targets, [batch, time]).unwrap();
+        assert_eq!(norms.len(), 2);
+
+        // The mean loss of the last step, where the output of step t is what the state h_t makes of it: its gradient
+        // with respect to h_T is (softmax(O_T) − onehot) W_2ᵀ / batch.
+        let (logits, _) = model.forward(&inputs, [batch, time], None);
+        let logits = host(logits);
+        let w_2 = host(model.network.readout.w_2.val());
+        let mut square = 0.0;
+        for row in 0..batch {
+            let at = (row + 1) * time - 1;
+            let logits = &logits[at * classes..][..classes];
+            let sum: f64 = logits.iter().map(|o| o.exp()).sum();
+            for unit in 0..hidden {
+                let d = (0..classes).map(|k| {
+                    let one = f64::from(targets[at] as usize == k);
+                    (logits[k].exp() / sum - one) * w_2[unit * classes + k]
+                });
+                square += (d.sum::<f64>() / batch as f64).powi(2);
+            }
+        }
+        let top = &norms[1][0];
+        assert_eq!((top.name.as_str(), top.gradient_norm.len()), ("hidden", time));
+        let given = top.gradient_norm[time - 1];
+        assert!((given - square.sqrt()).abs() < 1e-13, "{given} {}", square.sqrt());
+
+        // No earlier target matters, and the loss of one step alone is heard in all steps before it; the top layer's
+        // last cell has no way to it but through its hidden state.
+        let mut other = targets.clone();
+        (0..batch).for_each(|row| other[row * time] = (other[row * time] + 1) % classes as u32);
+        assert_eq!(model.gradient_norms(&inputs, &other, [batch, time]).unwrap(), norms);
+        let heard = norms.iter().flatten().map(|state| &state.gradient_norm[..time - 1]);
+        assert!(heard.flatten().all(|g| *g > 0.0), "{norms:?}");
+
+        // Without recurrent weights and with a closed forget gate nothing is heard of the past.
+        for layer in &mut model.network.recurrent.layers {
+            let weights = &mut layer.directions[0];
+            let w_h = weights.w_h.as_ref().unwrap().val();
+            weights.w_h = Some(burn::module::Param::from_tensor(w_h.zeros_like()));
+        }
+        model.network.recurrent.set_forget_bias(-800.0);
+        let deaf = model.gradient_norms(&inputs, &targets, [batch, time]).unwrap();
+        assert!(deaf[1][1].gradient_norm[..time - 1].iter().all(|g| *g == 0.0), "{deaf:?}");
     }
 }
 

@@ -266,7 +266,7 @@ fn described(task: &dyn Task, sequences: &Sequences) -> String {
 }
 
 /// A number for the eye: 0.123, 4.5e-9, 0.
-fn brief(value: f64) -> String {
+pub fn brief(value: f64) -> String {
     match value {
         value if value.is_nan() => "-".into(),
         0.0 => "0".into(),
@@ -276,7 +276,7 @@ fn brief(value: f64) -> String {
 }
 
 /// Lags that a table shows.
-fn lags(time: usize) -> Vec<usize> {
+pub fn lags(time: usize) -> Vec<usize> {
     let all = (0..7).flat_map(|decade| [1, 2, 5].map(|digit| digit * 10usize.pow(decade)));
     std::iter::once(0).chain(all).filter(|&lag| lag < time).collect()
 }

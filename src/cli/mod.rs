@@ -9,6 +9,7 @@ mod forecast;
 mod generate;
 mod gradcheck;
 mod interrupt;
+mod listening;
 mod options;
 mod output;
 mod print;

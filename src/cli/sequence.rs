@@ -1,6 +1,7 @@
 //! What the runs on a sequence of classes, a text's characters or a sound's samples, have in common: how one is learnt,
 //! drawn and described.
 
+use super::listening::Listening;
 use super::options::{Backward, Compute};
 use super::output::{Output, note, table};
 use super::training::{Learnt, Training, Unit, train};
@@ -15,7 +16,7 @@ use bptt::train::checkpoint::{Checkpoint, Checkpoints};
 use bptt::train::host;
 use bptt::train::lessons::{Computing, Progress, Trained};
 use bptt::train::run::Run;
-use bptt::train::text::{SequenceSubject, Streams, beginner, trained_model};
+use bptt::train::text::{SequenceSubject, Streams, beginner, trained_model, untrained};
 use burn::tensor::{DType, Device};
 use std::collections::BTreeMap;
 use std::f64::consts::LN_2;
@@ -254,6 +255,35 @@ pub fn generate<C: Cell>(
         }
         (logits, state) = model.forward(&[class], [1, 1], Some(state));
     }
+}
+
+/// How far back the model listens, on classes that it has drawn itself: rows of 100 steps of them.
+pub fn listening<C: Cell, S: Described>(
+    cell: C,
+    run: &Run<S>,
+    model: &CharacterModel<Recurrent<C>>,
+    drawn: &[u32],
+    device: &Device,
+) -> Result<Option<(Section, [PathBuf; 2])>, Failure> {
+    const TIME: usize = 100;
+    let (settings, seed) = (run.config.subject.model(), run.config.training.seed);
+    let options = (device, model.dtype());
+    let before = untrained(cell, model.classes(), settings, seed, |config| config, options);
+    let time = TIME.min(drawn.len());
+    let batch = drawn.len() / time;
+    let targets = &drawn[..batch * time];
+    let before_each = std::iter::once(UNKNOWN).chain(targets.iter().copied());
+    let inputs: Vec<u32> = before_each.take(targets.len()).collect();
+    let norms = |model: &CharacterModel<Recurrent<C>>| {
+        model.gradient_norms(&inputs, targets, [batch, time])
+    };
+    let listening = Listening {
+        cell: &run.config.cell,
+        moments: [norms(&before)?, norms(model)?],
+        step: S::STEP,
+        what: format!("{batch} rows of {time} {} that it has drawn", S::STEPS),
+    };
+    listening.section(&run.folder)
 }
 
 /// What is a page's own.

@@ -1,5 +1,6 @@
 //! What is said of a run on a series: the network beside AR(τ) and what costs nothing, the pictures, and the page.
 
+use super::listening::Listening;
 use super::output::{note, table};
 use super::{Failure, output};
 use bptt::backend::Backend;
@@ -10,14 +11,14 @@ use bptt::data::features::Features;
 use bptt::data::series::Series;
 use bptt::model::forecast::{
     Autoregressions, Backtest, Forecaster, LastValue, Method, NetworkForecaster, Outlook,
-    OutlookError, SeasonAgo, backtest, origins, outlook,
+    OutlookError, Pasts, SeasonAgo, backtest, origins, outlook,
 };
 use bptt::plot::error_by_step::ErrorByStep;
 use bptt::plot::forecast::{Forecast, ForecastCurve};
 use bptt::plot::learning_curve::LearningCurve;
 use bptt::plot::outlook::{Band, OutlookPicture};
 use bptt::plot::page::{Page, Section, Table};
-use bptt::train::checkpoint::Checkpoints;
+use bptt::train::checkpoint::{CheckpointError, Checkpoints};
 use bptt::train::lessons::{Progress, Trained, trained};
 use bptt::train::series::{NetworkSize, untrained};
 use bptt::train::series_run::{self, AUTOREGRESSION, SeriesRun};
@@ -75,6 +76,29 @@ pub struct Errors {
     pub root_mean_squared_by_step: Vec<f64>,
 }
 
+/// The network of a run before training and after it, and why better checkpoints could not be read.
+fn networks<C: Cell>(
+    cell: C,
+    run: &SeriesRun,
+) -> Result<([NetworkForecaster<C>; 2], Vec<CheckpointError>), Failure> {
+    let backend: Backend = run.config.backend.parse().map_err(Failure)?;
+    let device = backend.device()?;
+    let dtype = if run.config.dtype == "f64" { DType::F64 } else { DType::F32 };
+    let subject = &run.config.subject;
+    let output = subject.output(run.data.names.len());
+    let (sizes, seed) = ((run.data.features.width(), output), run.config.training.seed);
+    let NetworkSize { hidden, layers, .. } = subject.network;
+    Checkpoints::of(&run.folder).check::<C>([sizes.0, hidden, layers])?;
+    let before = untrained(cell, sizes, subject.network, seed, |config| config, (&device, dtype));
+    let Trained { model: after, refused } = trained(before.clone(), &run.folder)?;
+    let window = run.config.training.window;
+    let forecaster = |network| {
+        let device = device.clone();
+        NetworkForecaster { network, output, window, device, dtype }
+    };
+    Ok(([before, after].map(forecaster), refused))
+}
+
 /// The trained network of a run.
 struct Loader<'a>(&'a SeriesRun);
 
@@ -82,23 +106,45 @@ impl cell::Visitor for Loader<'_> {
     type Output = Result<Box<dyn Forecaster>, Failure>;
 
     fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        let Self(run) = self;
-        let backend: Backend = run.config.backend.parse().map_err(Failure)?;
-        let device = backend.device()?;
-        let dtype = if run.config.dtype == "f64" { DType::F64 } else { DType::F32 };
-        let subject = &run.config.subject;
-        let output = subject.output(run.data.names.len());
-        let (sizes, seed) = ((run.data.features.width(), output), run.config.training.seed);
-        let NetworkSize { hidden, layers, .. } = subject.network;
-        Checkpoints::of(&run.folder).check::<C>([sizes.0, hidden, layers])?;
-        let network =
-            untrained(cell, sizes, subject.network, seed, |config| config, (&device, dtype));
-        let Trained { model: network, refused } = trained(network, &run.folder)?;
+        let ([_, after], refused) = networks(cell, self.0)?;
         for error in refused {
             note(format_args!("warning: {error}"));
         }
-        let window = run.config.training.window;
-        Ok(Box::new(NetworkForecaster { network, output, window, device, dtype }))
+        Ok(Box::new(after))
+    }
+}
+
+/// How far back the network of a run listens, on pasts of the backtest.
+struct Listener<'a>(&'a Opened);
+
+impl cell::Visitor for Listener<'_> {
+    type Output = Result<Option<(Section, [PathBuf; 2])>, Failure>;
+
+    fn visit<C: Cell>(self, cell: C) -> Self::Output {
+        /// At most so many pasts, spread evenly.
+        const PASTS: usize = 64;
+        let Self(Opened { run, contestants, .. }) = self;
+        let Contestant { method: Method { rows, .. }, test, .. } = &contestants[0];
+        let count = test.origins.len().min(PASTS);
+        let origins = (0..count).map(|i| test.origins[i * test.origins.len() / count]);
+        let (networks, _) = networks(cell, run)?;
+        let NetworkForecaster { window, output, .. } = networks[0];
+        let (mut values, mut said) = (Vec::new(), Vec::new());
+        for origin in origins {
+            values.extend(rows.range(origin - window, origin));
+            let ahead = rows.range(origin, origin + output.horizon).chunks_exact(rows.width);
+            said.extend(ahead.flat_map(|row| &row[..output.targets]));
+        }
+        let (width, targets) = (rows.width, output.targets);
+        let pasts = Pasts { values: &values, rows: window, width, targets };
+        let [before, after] = networks.map(|network| network.gradient_norms(pasts, &said));
+        let listening = Listening {
+            cell: &run.config.cell,
+            moments: [before?, after?],
+            step: "row",
+            what: format!("{count} pasts of {window} rows of the backtest"),
+        };
+        listening.section(&run.folder)
     }
 }
 
@@ -545,6 +591,12 @@ pub fn write(opened: &Opened) -> Result<Vec<PathBuf>, Failure> {
     if let Some((section, curve)) = learning(opened)? {
         sections.push(section);
         files.extend(curve);
+        let unknown = || Failure(format!("{} has a cell that is not known", folder.display()));
+        let listener = cell::visit(&run.config.cell, Listener(opened)).ok_or_else(unknown)??;
+        if let Some((section, pictures)) = listener {
+            sections.push(section);
+            files.extend(pictures);
+        }
     }
     sections.push(Section {
         heading: "What was trained".into(),

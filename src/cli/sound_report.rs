@@ -1,7 +1,7 @@
 //! What a run on sound says of itself.
 
 use super::Failure;
-use super::sequence::{Baseline, Described, Own, generate, model, page};
+use super::sequence::{Baseline, Described, Own, generate, listening, model, page};
 use bptt::cell::Cell;
 use bptt::data::sound::{self, classes, sample};
 use bptt::data::text::Sampling;
@@ -19,6 +19,9 @@ const SECONDS: f64 = 3.0;
 
 /// The temperature of samples.
 pub const TEMPERATURE: f64 = 0.95;
+
+/// Samples of its own that say how far back it listens.
+const LOOKED_AT: usize = 800;
 
 /// What the page shows of the sound itself.
 const KEPT: &str = "validation.wav";
@@ -63,7 +66,7 @@ impl Described for SoundSubject {
     ) -> Result<Vec<PathBuf>, Failure> {
         let (config, data) = (&run.config, &run.data);
         let rate = config.subject.rate;
-        let model = model(cell, run, device, dtype)?;
+        let model = model(cell.clone(), run, device, dtype)?;
         let original = sound::read(&[run.folder.join(KEPT)], rate)?;
         let heard = (original.len() / 2).min(rate as usize / 2);
         let mut classes = classes(&original[..heard]);
@@ -75,6 +78,8 @@ impl Described for SoundSubject {
             classes.push(class);
             classes.len() < all
         });
+        let looked_at = &classes[heard..(heard + LOOKED_AT).min(classes.len())];
+        let (far, pictures) = listening(cell, run, &model, looked_at, device)?.unzip();
         let drawn = sound_of(&classes);
         let file = run.folder.join("sample.wav");
         sound::write(&file, &drawn, rate)?;
@@ -106,7 +111,7 @@ impl Described for SoundSubject {
         let own = Own {
             title: "A model of sound",
             learnt: format!("{} samples ({rate} a second) of {files}", data.training),
-            sections: vec![Section {
+            sections: std::iter::once(Section {
                 heading: "A sample".into(),
                 text: vec![format!(
                     "The best epoch's model heard the first {:.2} seconds of the validating part and went on, at temperature {TEMPERATURE}.",
@@ -121,13 +126,16 @@ impl Described for SoundSubject {
                     "The amplitude of the validating part and, below it, of what the network made of its beginning: in all, and 40 milliseconds where it is loudest".into(),
                 )),
                 ..Section::default()
-            }],
+            })
+            .chain(far)
+            .collect(),
             use_it: format!(
                 "bptt generate {shown} --seconds 3\nbptt generate {shown} --prompt FILE.wav --temperature 0.8 --out FILE.wav\nbptt score {shown} FILE.wav"
             ),
         };
         let mut written = page(run, own)?;
         written.extend([png, svg, file]);
+        written.extend(pictures.into_iter().flatten());
         Ok(written)
     }
 }

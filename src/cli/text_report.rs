@@ -1,7 +1,7 @@
 //! What a run on a text says of itself.
 
 use super::Failure;
-use super::sequence::{Baseline, Described, Own, generate, model, page};
+use super::sequence::{Baseline, Described, Own, generate, listening, model, page};
 use bptt::cell::Cell;
 use bptt::data::text::Sampling;
 use bptt::nn::Random;
@@ -38,31 +38,36 @@ impl Described for TextSubject {
     ) -> Result<Vec<PathBuf>, Failure> {
         const SAMPLE: usize = 800;
         let (config, data) = (&run.config, &run.data);
-        let model = model(cell, run, device, dtype)?;
+        let model = model(cell.clone(), run, device, dtype)?;
         let mut random = Random::seed_from_u64(config.training.seed);
         let sampling = Sampling { temperature: 0.8, top_k: None, top_p: None };
-        let (mut sample, mut count) = (Vec::new(), 0);
+        let (mut sample, mut drawn) = (Vec::new(), Vec::new());
         generate(&model, &[], sampling, &mut random, |class| {
             sample.extend(data.vocabulary.text_of(class));
-            count += 1;
-            count < SAMPLE
+            drawn.push(class);
+            drawn.len() < SAMPLE
         });
+        let (far, pictures) = listening(cell, run, &model, &drawn, device)?.unzip();
         let paths = config.subject.path.iter().map(|path| path.display().to_string());
         let paths: Vec<String> = paths.collect();
         let shown = run.folder.display();
         let own = Own {
             title: "A model of a text",
             learnt: format!("{} characters of {}", data.training, paths.join(", ")),
-            sections: vec![Section {
+            sections: std::iter::once(Section {
                 heading: "A sample".into(),
                 text: vec!["Drawn from the best epoch's model at temperature 0.8.".into()],
                 code: Some(String::from_utf8_lossy(&sample).into_owned()),
                 ..Section::default()
-            }],
+            })
+            .chain(far)
+            .collect(),
             use_it: format!(
                 "bptt generate {shown} --prompt \"…\" --length 500\nbptt score {shown} FILE"
             ),
         };
-        page(run, own)
+        let mut written = page(run, own)?;
+        written.extend(pictures.into_iter().flatten());
+        Ok(written)
     }
 }

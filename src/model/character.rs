@@ -3,7 +3,8 @@
 use super::Network;
 use crate::cell::{Cell, Row};
 use crate::nn::weights::{self, Each, NamedWeights, WeightsError};
-use crate::nn::{Random, Recurrent, RecurrentConfig, cross_entropy};
+use crate::nn::{FlowError, Random, Recurrent, RecurrentConfig, cross_entropy};
+use crate::recurrence::flow::StateGradient;
 use crate::train::host;
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Int, Tensor, TensorCreationOptions, TensorData};
@@ -149,6 +150,25 @@ impl<C: Cell> CharacterModel<Recurrent<C>> {
     ) -> (Tensor<1>, C::State<Tensor<3>>) {
         let (logits, state) = self.forward(inputs, shape, state);
         (self.losses(logits, targets), Self::step_state(state))
+    }
+
+    /// How large the gradient of the last step's loss is at each state of each layer, by time, over the rows of
+    /// `[batch, time]`: how far back the forecast of the last class listens. For a model on a device without autodiff.
+    ///
+    /// # Errors
+    /// As [`Recurrent::gradient_norms`].
+    pub fn gradient_norms(
+        &self,
+        inputs: &[u32],
+        targets: &[u32],
+        [batch, time]: [usize; 2],
+    ) -> Result<Vec<Vec<StateGradient>>, FlowError> {
+        let last: Vec<u32> = targets.iter().copied().skip(time - 1).step_by(time).collect();
+        self.network.gradient_norms(self.input(inputs, [batch, time]), |logits| {
+            let [_, _, classes] = logits.dims();
+            let logits = logits.slice_dim(1, time - 1..time).reshape([batch, classes]);
+            self.losses(logits, &last).mean()
+        })
     }
 
     /// Reads the weights: those of the network as [`Network::load_safetensors`] does, and

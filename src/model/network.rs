@@ -2,7 +2,8 @@
 
 use crate::cell::Cell;
 use crate::nn::weights::{self, Each, NamedWeights, WeightsError};
-use crate::nn::{Random, Readout, Recurrent, RecurrentConfig};
+use crate::nn::{FlowError, Random, Readout, Recurrent, RecurrentConfig};
+use crate::recurrence::flow::StateGradient;
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorCreationOptions};
 use std::path::Path;
@@ -54,6 +55,37 @@ impl<C: Cell> Network<Recurrent<C>> {
     pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
         let (hidden, _) = self.recurrent.forward(input, None);
         self.readout.forward(hidden)
+    }
+
+    /// How large the gradient of a loss of the outputs is at each state of each layer, by time. For a network on a
+    /// device without autodiff.
+    ///
+    /// # Errors
+    /// As [`Recurrent::gradient_norms`].
+    pub fn gradient_norms(
+        &self,
+        input: Tensor<3>,
+        loss: impl FnOnce(Tensor<3>) -> Tensor<1>,
+    ) -> Result<Vec<Vec<StateGradient>>, FlowError> {
+        let d_hidden = self.d_hidden(input.clone(), loss);
+        self.recurrent.gradient_norms(input, d_hidden)
+    }
+
+    /// `∂L/∂H` of a loss of the outputs, the first of its two sources.
+    pub fn d_hidden(
+        &self,
+        input: Tensor<3>,
+        loss: impl FnOnce(Tensor<3>) -> Tensor<1>,
+    ) -> Tensor<3> {
+        let (device, dtype) = (input.device(), input.dtype());
+        let (hidden, _) = self.recurrent.forward(input, None);
+        let outputs = self.readout.forward(hidden.clone()).into_data();
+        let tracked = device.clone().autodiff();
+        let outputs = Tensor::<3>::from_data(outputs, (&tracked, dtype)).require_grad();
+        let gradients = loss(outputs.clone()).backward();
+        let d_output = outputs.grad(&gradients).expect("the loss depends on it").into_data();
+        let d_output = Tensor::<3>::from_data(d_output, (&device, dtype));
+        self.readout.backward(hidden, d_output).hidden
     }
 }
 

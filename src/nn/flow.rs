@@ -1,11 +1,11 @@
 //! The flow of the gradient through a stack: see [`crate::recurrence::flow`].
 
 use super::Recurrent;
-use super::trace::{Remembered, matrix, tensor};
+use super::trace::{Remembered, Trace, matrix, tensor};
 use crate::cell::{self, Cell, RecurrentShare};
 use crate::recurrence::BackendMatrix;
 use crate::recurrence::flow::{
-    Flow, GateFlow, LayerFlow, Losses, StateFlow, one_step_back, walk_each_loss,
+    Flow, GateFlow, LayerFlow, Losses, StateFlow, StateGradient, one_step_back, walk_each_loss,
 };
 use burn::backend::Dispatch;
 use burn::tensor::{Tensor, TensorData};
@@ -58,14 +58,7 @@ impl<C: Cell> Recurrent<C> {
         d_output: Tensor<3>,
         last: bool,
     ) -> Result<Flow, FlowError> {
-        if self.directions() > 1 || self.reverse {
-            return Err(FlowError::Direction);
-        }
-        let trace = self.trace(input, None);
-        let (given, output) = (d_output.dims(), trace.output().dims());
-        if given != output {
-            return Err(FlowError::Shape { given, output });
-        }
+        let trace = self.trace_forward(input, &d_output)?;
         let d_output = d_output.detach();
         let time = trace.packing.timeline().time();
         let axis = if self.batch_first { 1 } else { 0 };
@@ -76,23 +69,20 @@ impl<C: Cell> Recurrent<C> {
         } else {
             d_output.clone()
         };
-        let gradients = trace.backward(whole, None);
-        let names: Vec<String> = (0..cell::states::<C>()).map(state_name).collect();
-        let of_state = |layer: usize, s: usize| match s {
-            0 => &gradients.hidden[layer],
-            _ => &gradients.others[layer][s - 1],
-        };
-        let mut layers: Vec<LayerFlow> = (0..self.layers.len())
-            .map(|layer| {
-                let state = |(s, name): (usize, &String)| StateFlow {
-                    name: name.clone(),
-                    gradient_norm: norms_by_time(of_state(layer, s).clone(), axis),
+        let by_time = self.norms_of(&trace, whole);
+        let mut layers: Vec<LayerFlow> = by_time
+            .into_iter()
+            .enumerate()
+            .map(|(layer, states)| {
+                let state = |StateGradient { name, gradient_norm }| StateFlow {
+                    name,
+                    gradient_norm,
                     lag_map: (0..time).map(|t| vec![0.0; t + 1]).collect(),
                 };
                 let remembered = &trace.remembered[layer];
                 LayerFlow {
-                    states: names.iter().enumerate().map(state).collect(),
-                    jacobian_norm: jacobian_norms(remembered, names.len()),
+                    jacobian_norm: jacobian_norms(remembered, states.len()),
+                    states: states.into_iter().map(state).collect(),
                     spectral_radius: self.spectral_radii(layer),
                     gates: gates(remembered),
                 }
@@ -127,6 +117,44 @@ impl<C: Cell> Recurrent<C> {
             norms.sum::<f64>().sqrt()
         };
         Ok(Flow { gradient_norm: (0..time).map(sum).collect(), layers })
+    }
+
+    /// How large the gradient of one loss is at each state of each layer, by time: one walk back. `d_output` is its
+    /// `∂L/∂H`, in the shape of the output.
+    ///
+    /// # Errors
+    /// As [`Recurrent::flow`].
+    pub fn gradient_norms(
+        &self,
+        input: Tensor<3>,
+        d_output: Tensor<3>,
+    ) -> Result<Vec<Vec<StateGradient>>, FlowError> {
+        let trace = self.trace_forward(input, &d_output)?;
+        Ok(self.norms_of(&trace, d_output.detach()))
+    }
+
+    fn trace_forward(&self, input: Tensor<3>, d_output: &Tensor<3>) -> Result<Trace<C>, FlowError> {
+        if self.directions() > 1 || self.reverse {
+            return Err(FlowError::Direction);
+        }
+        let trace = self.trace(input, None);
+        let (given, output) = (d_output.dims(), trace.output().dims());
+        if given == output { Ok(trace) } else { Err(FlowError::Shape { given, output }) }
+    }
+
+    fn norms_of(&self, trace: &Trace<C>, d_output: Tensor<3>) -> Vec<Vec<StateGradient>> {
+        let axis = if self.batch_first { 1 } else { 0 };
+        let gradients = trace.backward(d_output, None);
+        let state = |layer: usize, s: usize| {
+            let of_it = match s {
+                0 => &gradients.hidden[layer],
+                _ => &gradients.others[layer][s - 1],
+            };
+            let gradient_norm = norms_by_time(of_it.clone(), axis);
+            StateGradient { name: state_name(s), gradient_norm }
+        };
+        let states = |layer| (0..cell::states::<C>()).map(|s| state(layer, s)).collect();
+        (0..self.layers.len()).map(states).collect()
     }
 
     /// The largest eigenvalue modulus of each gate's block of `W_h`, behind the projection if there is

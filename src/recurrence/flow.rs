@@ -39,6 +39,15 @@ pub struct LayerFlow {
     pub gates: Vec<GateFlow>,
 }
 
+/// How large the gradient of one loss is at a state, by time.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct StateGradient {
+    /// hidden, cell.
+    pub name: String,
+    /// `‖∂L/∂s_t‖` by time, over all rows.
+    pub gradient_norm: Vec<f64>,
+}
+
 /// One state of a layer.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct StateFlow {

@@ -334,26 +334,22 @@ pub fn each_loss<C: Cell>(
     dtype: DType,
 ) -> [Tensor<3>; 2] {
     let input = input(task, sequences, device, dtype);
-    let (hidden, _) = network.recurrent.forward(input.clone(), None);
-    let training = device.clone().autodiff();
-    let host_data = network.readout.forward(hidden.clone()).into_data();
-    let outputs = Tensor::<3>::from_data(host_data, (&training, dtype)).require_grad();
-    let [batch, time, width] = outputs.dims();
-    let options = (&training, dtype);
-    let target = |shape: [usize; 3]| {
-        Tensor::<3>::from_data(TensorData::new(sequences.target.clone(), shape), options)
-    };
-    let target = match task.asked() {
-        Asked::AtTheEnd => target([batch, 1, width]).repeat_dim(1, time),
-        Asked::AtEachStep => target([batch, time, width]),
-    };
-    // A step's output is in no other step's loss.
-    let sum = match task.measure() {
-        Measure::SquaredError => (outputs.clone() - target).powi_scalar(2).sum(),
-        Measure::CrossEntropy => (log_softmax(outputs.clone(), 2) * target).sum().neg(),
-    };
-    let gradients = (sum / batch as f64).backward();
-    let d_output = outputs.grad(&gradients).expect("the loss depends on it").into_data();
-    let d_output = Tensor::<3>::from_data(d_output, (device, dtype));
-    [input, network.readout.backward(hidden, d_output).hidden]
+    let d_hidden = network.d_hidden(input.clone(), |outputs| {
+        let [batch, time, width] = outputs.dims();
+        let options = (&outputs.device(), dtype);
+        let target = |shape: [usize; 3]| {
+            Tensor::<3>::from_data(TensorData::new(sequences.target.clone(), shape), options)
+        };
+        let target = match task.asked() {
+            Asked::AtTheEnd => target([batch, 1, width]).repeat_dim(1, time),
+            Asked::AtEachStep => target([batch, time, width]),
+        };
+        // A step's output is in no other step's loss.
+        let sum = match task.measure() {
+            Measure::SquaredError => (outputs - target).powi_scalar(2).sum(),
+            Measure::CrossEntropy => (log_softmax(outputs, 2) * target).sum().neg(),
+        };
+        sum / batch as f64
+    });
+    [input, d_hidden]
 }

@@ -3,7 +3,8 @@
 use super::{Forecaster, Pasts};
 use crate::cell::Cell;
 use crate::model::Network;
-use crate::nn::Recurrent;
+use crate::nn::{FlowError, Recurrent};
+use crate::recurrence::flow::StateGradient;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 /// What the outputs of a network of a series are: at each step, the next `horizon` rows of the columns to forecast.
@@ -50,6 +51,35 @@ pub struct NetworkForecaster<C: Cell> {
     pub device: Device,
     /// F32 or F64.
     pub dtype: DType,
+}
+
+impl<C: Cell> NetworkForecaster<C> {
+    /// How large the gradient of a forecast's squared error is at each state of each layer, by time, over the pasts:
+    /// how far back a forecast listens. `said` are the rows to come of each past, `[past][step][target]`.
+    ///
+    /// # Errors
+    /// If the network walks back in time.
+    pub fn gradient_norms(
+        &self,
+        pasts: Pasts<'_>,
+        said: &[f64],
+    ) -> Result<Vec<Vec<StateGradient>>, FlowError> {
+        let Pasts { rows, width, values, .. } = pasts;
+        let batch = values.len() / (rows * width);
+        let data = TensorData::new(values.to_vec(), [batch, rows, width]);
+        let x = Tensor::<3>::from_data(data, (&self.device, self.dtype));
+        let Output { targets, horizon, changes } = self.output;
+        self.network.gradient_norms(x.clone(), |outputs| {
+            let tracked = |data| Tensor::<3>::from_data(data, (&outputs.device(), self.dtype));
+            let said = tracked(TensorData::new(said.to_vec(), [batch, 1, self.output.width()]));
+            let mut last = outputs.clone().slice_dim(1, rows - 1..rows);
+            if changes {
+                let x = x.slice([0..batch, rows - 1..rows, 0..targets]).repeat_dim(2, horizon);
+                last = last + tracked(x.into_data());
+            }
+            (last - said).powi_scalar(2).mean()
+        })
+    }
 }
 
 impl<C: Cell> Forecaster for NetworkForecaster<C> {
