@@ -33,6 +33,11 @@ fn on_threads<E: Element>(machine: Machine, logits: &[E], targets: &[u32]) -> (V
     let Machine { set, threads } = machine;
     let classes = logits.len() / targets.len().max(1);
     assert_eq!(logits.len(), classes * targets.len(), "a row of logits for each target");
+    // A row has room behind its classes, and the derivative has not.
+    assert!(
+        targets.iter().all(|&x| (x as usize) < classes),
+        "a target is one of {classes} classes"
+    );
     let (mut losses, mut d_logits) =
         (vec![E::default(); targets.len()], vec![E::default(); logits.len()]);
     let to = (Shared(losses.as_mut_ptr()), Shared(d_logits.as_mut_ptr()));
@@ -145,6 +150,12 @@ mod tests {
                 assert!(wide.iter().all(|&e| e < 1e-14), "{set:?} {threads}: {wide:?}");
             }
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "a target is one of 3 classes")]
+    fn a_target_behind_the_classes_is_refused() {
+        on_threads(Machine { set: InstructionSet::Portable, threads: 1 }, &[0f32; 6], &[1, 3]);
     }
 
     #[test]

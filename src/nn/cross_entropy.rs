@@ -22,12 +22,8 @@ use burn::tensor::Tensor;
 /// # Panics
 /// If there are not as many targets as rows of logits, or a target is no class.
 pub fn cross_entropy(gradient: Gradient, logits: Tensor<2>, targets: &[u32]) -> Tensor<1> {
-    let [rows, classes] = logits.dims();
+    let [rows, _] = logits.dims();
     assert_eq!(rows, targets.len(), "a target for each row of logits");
-    assert!(
-        targets.iter().all(|&x| (x as usize) < classes),
-        "a target is one of {classes} classes"
-    );
     match gradient {
         Gradient::Manual => manual(logits, targets),
         Gradient::Autodiff => autodiff(logits, targets),
