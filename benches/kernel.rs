@@ -5,7 +5,7 @@
 //! the peak that the same run measured. Arguments: cells, and sizes as `T,B,I,H`.
 
 use bptt::cell::{self, Cell, Visitor};
-use bptt::kernel::{self, Compiled, Machine, Recurrence, Upstream, Wanted};
+use bptt::kernel::{self, Compiled, Machine, OutputGradient, Recurrence, Upstream, Wanted};
 use bptt::recurrence::Timeline;
 use std::time::Instant;
 
@@ -104,8 +104,9 @@ impl<E: Compiled> Visitor for Layer<E> {
             let start = Instant::now();
             let walked = kernel::forward(self.machine, &cell, &recurrence, true);
             let tape = walked.tape.expect("it was asked for");
-            let walked = (walked.hidden.as_slice(), &tape);
-            let upstream = Upstream { output: Some(&upstream), ..Upstream::default() };
+            let walked = (&*walked.hidden, &tape);
+            let upstream =
+                Upstream { output: OutputGradient::Read(&upstream), ..Upstream::default() };
             drop(kernel::backward(self.machine, &cell, &recurrence, walked, upstream, wanted));
             times[1].push(start.elapsed().as_secs_f64() * 1e3);
         }

@@ -4,7 +4,7 @@
 //! `cargo bench --bench regression -- --baseline before`: criterion says of each kernel whether it became slower.
 
 use bptt::cell::{self, Cell, Visitor};
-use bptt::kernel::{self, Machine, Recurrence, Upstream, Wanted};
+use bptt::kernel::{self, Machine, OutputGradient, Recurrence, Upstream, Wanted};
 use bptt::recurrence::Timeline;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
@@ -55,8 +55,9 @@ impl Visitor for Bench<'_> {
             bencher.iter(|| {
                 let walked = kernel::forward(machine, &cell, &recurrence, true);
                 let tape = walked.tape.expect("it was asked for");
-                let upstream = Upstream { output: Some(&upstream), ..Upstream::default() };
-                let walked = (walked.hidden.as_slice(), &tape);
+                let upstream =
+                    Upstream { output: OutputGradient::Read(&upstream), ..Upstream::default() };
+                let walked = (&*walked.hidden, &tape);
                 kernel::backward(machine, &cell, &recurrence, walked, upstream, wanted)
             });
         });

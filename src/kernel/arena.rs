@@ -1,4 +1,6 @@
-//! Working memory that is used again from call to call, aligned to cache lines.
+//! Working memory that is used again from call to call, aligned to cache lines. Results lie in it too: when whoever asked
+//! for them drops them, the next call has their memory, which is not fresh from the system, to be filled with zeros page
+//! by page.
 
 use super::simd::Element;
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
@@ -14,14 +16,16 @@ struct Line(#[allow(dead_code)] [u8; LINE]);
 const LINE: usize = 64;
 
 /// The memory that no call is using, oldest first. With what is in use it is never more than what was
-/// in use at once.
+/// in use at once, and twice the largest result that was handed out.
 struct Arena {
     free: Vec<Vec<Line>>,
     in_use: usize,
     most_in_use: usize,
+    largest_result: usize,
 }
 
-static ARENA: Mutex<Arena> = Mutex::new(Arena { free: Vec::new(), in_use: 0, most_in_use: 0 });
+static ARENA: Mutex<Arena> =
+    Mutex::new(Arena { free: Vec::new(), in_use: 0, most_in_use: 0, largest_result: 0 });
 
 fn arena() -> MutexGuard<'static, Arena> {
     ARENA.lock().unwrap_or_else(PoisonError::into_inner)
@@ -32,6 +36,7 @@ pub fn release_memory() {
     let mut arena = arena();
     arena.free.clear();
     arena.most_in_use = arena.in_use;
+    arena.largest_result = 0;
 }
 
 impl Arena {
@@ -51,13 +56,24 @@ impl Arena {
 
     fn ended(&mut self, memory: Vec<Line>) {
         self.in_use -= memory.len();
+        self.given_back(memory);
+    }
+
+    /// Memory that is not in use any more, and not free before it is given back.
+    fn handed_out(&mut self, lines: usize) {
+        self.in_use -= lines;
+        self.largest_result = self.largest_result.max(lines);
+    }
+
+    /// A result's memory that is given back.
+    fn given_back(&mut self, memory: Vec<Line>) {
         self.free.push(memory);
         self.keep_within();
     }
 
     fn keep_within(&mut self) {
         let mut held: usize = self.in_use + self.free.iter().map(Vec::len).sum::<usize>();
-        while held > self.most_in_use {
+        while held > self.most_in_use + 2 * self.largest_result && !self.free.is_empty() {
             held -= self.free.remove(0).len();
         }
     }
@@ -69,6 +85,7 @@ impl Arena {
 pub struct Buffer<E: Element> {
     lines: Vec<Line>,
     len: usize,
+    handed_out: bool,
     element: PhantomData<E>,
 }
 
@@ -79,7 +96,7 @@ impl<E: Element> Buffer<E> {
         let free = arena().take(lines);
         let lines = free.unwrap_or_else(|| zeroed(lines));
         arena().began(lines.len());
-        Self { lines, len, element: PhantomData }
+        Self { lines, len, handed_out: false, element: PhantomData }
     }
 
     /// `len` zeros.
@@ -87,6 +104,16 @@ impl<E: Element> Buffer<E> {
         let mut buffer = Self::stale(len);
         buffer.fill(E::default());
         buffer
+    }
+
+    /// The same as a result, which its owner may keep for as long as they like: it does not count as working memory
+    /// any more.
+    pub fn handed_out(mut self) -> Self {
+        if !self.handed_out {
+            arena().handed_out(self.lines.len());
+            self.handed_out = true;
+        }
+        self
     }
 }
 
@@ -105,7 +132,8 @@ fn zeroed(lines: usize) -> Vec<Line> {
 
 impl<E: Element> Drop for Buffer<E> {
     fn drop(&mut self) {
-        arena().ended(std::mem::take(&mut self.lines));
+        let lines = std::mem::take(&mut self.lines);
+        if self.handed_out { arena().given_back(lines) } else { arena().ended(lines) }
     }
 }
 
@@ -130,7 +158,7 @@ mod tests {
 
     #[test]
     fn memory_is_used_again() {
-        let mut arena = Arena { free: Vec::new(), in_use: 0, most_in_use: 0 };
+        let mut arena = Arena { free: Vec::new(), in_use: 0, most_in_use: 0, largest_result: 0 };
         assert!(arena.take(100).is_none());
         let memory = zeroed(100);
         let place = memory.as_ptr();
@@ -146,6 +174,22 @@ mod tests {
         arena.ended(zeroed(30));
         arena.began(40);
         assert_eq!(arena.free.iter().map(Vec::len).collect::<Vec<_>>(), [30]);
+    }
+
+    #[test]
+    fn of_results_that_were_kept_no_more_than_two_are_held() {
+        let mut arena = Arena { free: Vec::new(), in_use: 0, most_in_use: 0, largest_result: 0 };
+        let results: Vec<_> = (0..9)
+            .map(|_| {
+                arena.began(10);
+                arena.handed_out(10);
+                zeroed(10)
+            })
+            .collect();
+        assert_eq!((arena.in_use, arena.most_in_use), (0, 10));
+        results.into_iter().for_each(|result| arena.given_back(result));
+        // Beside the memory that was in use at once.
+        assert_eq!(arena.free.len(), 3);
     }
 
     #[test]

@@ -15,11 +15,34 @@ use super::{Layout, Machine, Recurrence, Tape};
 use crate::cell::{self, Cell, InputShare, RecurrentShare, Row};
 use std::ops::Range;
 
+/// The gradient of all hidden states, `dO`: `[steps, hidden]`.
+#[derive(Debug, Default)]
+pub enum OutputGradient<'a, E> {
+    /// Zero: the loss looks at the last states alone.
+    #[default]
+    Zero,
+    /// To be read.
+    Read(&'a [E]),
+    /// To be read, and `dX`, which has as many columns, takes its place.
+    Replace(&'a mut [E]),
+}
+
+impl<E> OutputGradient<'_, E> {
+    /// How many numbers it has, and where: they are written to only if they are replaced.
+    fn place(&mut self) -> Option<(usize, Shared<E>)> {
+        match self {
+            Self::Zero => None,
+            Self::Read(d) => Some((d.len(), Shared(d.as_ptr().cast_mut()))),
+            Self::Replace(d) => Some((d.len(), Shared(d.as_mut_ptr()))),
+        }
+    }
+}
+
 /// Where a backward walk starts from.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Upstream<'a, E> {
-    /// `dO`: `[steps, hidden]`.
-    pub output: Option<&'a [E]>,
+    /// `dO`.
+    pub output: OutputGradient<'a, E>,
     /// The gradient of the other states after each row's last step, `[batch, (states − 1) × hidden]`.
     pub others: Option<&'a [E]>,
     /// For each time step, what it hands on of its gradient to the step before: all if not given.
@@ -34,6 +57,8 @@ pub struct BackwardWalk<'a, C, E: Element> {
     recurrence: &'a Recurrence<'a, E>,
     hidden: &'a [E],
     upstream: Upstream<'a, E>,
+    /// `dO`.
+    d_output: Option<Shared<E>>,
     wanted: Wanted,
     layout: Layout,
     /// The first step of those walked over.
@@ -77,8 +102,12 @@ impl<'a, C: Cell, E: Element> BackwardWalk<'a, C, E> {
         recurrence.check::<C>();
         let (timeline, states) = (recurrence.timeline, cell::states::<C>());
         assert_eq!(hidden.len(), timeline.steps() * recurrence.hidden, "hidden states");
-        let Upstream { output, others, passes } = upstream;
-        assert!(output.is_none_or(|d| d.len() == hidden.len()), "the output's gradient");
+        let mut upstream = upstream;
+        let Upstream { output, others, passes } = &mut upstream;
+        assert!(output.place().is_none_or(|d| d.0 == hidden.len()), "the output's gradient");
+        if let OutputGradient::Replace(_) = output {
+            assert_eq!(recurrence.features, recurrence.hidden, "features in place of hidden units");
+        }
         let last = timeline.batch() * (states - 1) * recurrence.hidden;
         assert!(others.is_none_or(|d| d.len() == last), "the last states' gradient");
         assert!(passes.is_none_or(|p| p.len() == timeline.time()), "one share a time step");
@@ -127,15 +156,19 @@ impl<'a, C: Cell, E: Element> BackwardWalk<'a, C, E> {
     pub fn finish(self) -> Gradients<E> {
         assert_eq!(self.t, 0, "the walk has to come to the first step");
         let Layout { hidden, padded, states, parameters, .. } = self.layout;
-        let mut gradients = self.sums.finish(self.recurrence, &self.layout);
+        let mut gradients = self.sums.finish(self.recurrence, &self.layout, self.machine.threads);
         // What is carried past the first step is the gradient of the initial states.
         gradients.initial = self.wanted.initial.then(|| {
-            let states =
-                self.carried.chunks_exact(padded).take(states * self.recurrence.timeline.batch());
-            states.flat_map(|state| state[..hidden].iter().copied()).collect()
+            let states = states * self.recurrence.timeline.batch();
+            let mut initial = Buffer::stale(states * hidden);
+            let carried = self.carried.chunks_exact(padded);
+            for (state, carried) in initial.chunks_exact_mut(hidden).zip(carried) {
+                state.copy_from_slice(&carried[..hidden]);
+            }
+            initial
         });
         gradients.parameters = self.wanted.parameters.then(|| {
-            let mut sums = vec![E::default(); parameters * hidden];
+            let mut sums = Buffer::zeros(parameters * hidden);
             for row in self.d_parameters.chunks_exact(parameters * padded) {
                 for p in 0..parameters {
                     for unit in 0..hidden {
@@ -163,8 +196,11 @@ impl<'a, C: Cell, E: Element> Work<E> for Prepare<'a, C, E> {
     type Output = BackwardWalk<'a, C, E>;
 
     fn run<I: Simd<E>>(self) -> BackwardWalk<'a, C, E> {
-        let Self { machine, cell, recurrence, hidden, upstream, wanted } = self;
+        let Self { machine, cell, recurrence, hidden, mut upstream, wanted } = self;
         let threads = machine.threads;
+        let d_output = upstream.output.place().map(|(_, place)| place);
+        let replaces = matches!(upstream.output, OutputGradient::Replace(_));
+        let d_input = d_output.filter(|_| replaces);
         let layout = Layout::new::<C, E, I>(recurrence.hidden);
         let batch = recurrence.timeline.batch();
         let w_h = recurrence.w_h.filter(|_| C::RECURRENT == RecurrentShare::Product);
@@ -175,6 +211,7 @@ impl<'a, C: Cell, E: Element> Work<E> for Prepare<'a, C, E> {
             recurrence,
             hidden,
             upstream,
+            d_output,
             wanted,
             layout,
             t: recurrence.timeline.time(),
@@ -182,7 +219,7 @@ impl<'a, C: Cell, E: Element> Work<E> for Prepare<'a, C, E> {
             parameters: layout.padded_parameters(recurrence),
             carried: Buffer::zeros(batch * layout.states * layout.padded),
             d_parameters: Buffer::zeros(batch * layout.parameters * layout.padded),
-            sums: I::no_sums(recurrence, product, &layout, wanted, threads),
+            sums: I::no_sums(recurrence, product, &layout, (wanted, d_input), threads),
         }
     }
 }
@@ -227,7 +264,9 @@ impl<C: Cell, E: Element> Work<E> for Block<'_, '_, C, E> {
                 layout: &layout,
                 tape,
                 hidden,
-                upstream: walk.upstream,
+                d_output: walk.d_output,
+                d_others: walk.upstream.others,
+                passes: walk.upstream.passes,
                 to_initial: walk.wanted.initial,
                 w_h: walk.w_h.as_ref(),
                 parameters: &walk.parameters,
@@ -254,7 +293,9 @@ struct RowsBackward<'a, C, E: Element> {
     layout: &'a Layout,
     tape: &'a Tape<E>,
     hidden: &'a [E],
-    upstream: Upstream<'a, E>,
+    d_output: Option<Shared<E>>,
+    d_others: Option<&'a [E]>,
+    passes: Option<&'a [f64]>,
     to_initial: bool,
     w_h: Option<&'a Buffer<E>>,
     parameters: &'a Buffer<E>,
@@ -290,7 +331,7 @@ impl<C: Cell, E: Element> Work<E> for RowsBackward<'_, C, E> {
                 }
             }
             self.share.meet();
-            let passes = self.upstream.passes.map_or(1.0, |passes| passes[t]);
+            let passes = self.passes.map_or(1.0, |passes| passes[t]);
             if passes != 0.0 && (t > 0 || self.to_initial) {
                 self.through_the_weights::<I>(t, running);
             }
@@ -305,7 +346,7 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
     /// The rows whose last step is `t` start from the gradient of their last states.
     fn take_up_ending_rows(&mut self, t: usize) {
         let Layout { hidden, padded, states, .. } = *self.layout;
-        let Some(last) = self.upstream.others else { return };
+        let Some(last) = self.d_others else { return };
         for r in self.share.running(t + 1)..self.share.running(t) {
             for s in 0..states - 1 {
                 let row = self.share.rows.start + r;
@@ -380,9 +421,8 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
                 let row = self.share.rows.start + r;
                 let carried = self.carried.at(row * states * padded + unit);
                 let mut gradient: C::State<Lanes<E, I, N>> = Lanes::load_row(carried, padded);
-                if let Some(d) = self.upstream.output {
-                    let from = d.as_ptr().add((first + r) * hidden + unit);
-                    let source_1 = Lanes::load_part(from, columns);
+                if let Some(d) = self.d_output {
+                    let source_1 = Lanes::load_part(d.at((first + r) * hidden + unit), columns);
                     gradient.as_mut()[0] = source_1 + gradient.as_ref()[0];
                 }
                 let mut before = C::State::from_fn(|_| Lanes::<E, I, N>::splat(0.0));

@@ -21,7 +21,7 @@ pub fn cross_entropy<E: Element>(
     machine: Machine,
     logits: &[E],
     targets: &[u32],
-) -> (Vec<E>, Vec<E>) {
+) -> (Buffer<E>, Buffer<E>) {
     /// Multiplications as whose work an exponential counts.
     const EXPONENTIAL: usize = 16;
     let threads = machine.threads_for(logits.len() * EXPONENTIAL);
@@ -29,7 +29,11 @@ pub fn cross_entropy<E: Element>(
 }
 
 /// The same on all the threads of the machine.
-fn on_threads<E: Element>(machine: Machine, logits: &[E], targets: &[u32]) -> (Vec<E>, Vec<E>) {
+fn on_threads<E: Element>(
+    machine: Machine,
+    logits: &[E],
+    targets: &[u32],
+) -> (Buffer<E>, Buffer<E>) {
     let Machine { set, threads } = machine;
     let classes = logits.len() / targets.len().max(1);
     assert_eq!(logits.len(), classes * targets.len(), "a row of logits for each target");
@@ -39,7 +43,7 @@ fn on_threads<E: Element>(machine: Machine, logits: &[E], targets: &[u32]) -> (V
         "a target is one of {classes} classes"
     );
     let (mut losses, mut d_logits) =
-        (vec![E::default(); targets.len()], vec![E::default(); logits.len()]);
+        (Buffer::<E>::stale(targets.len()), Buffer::<E>::stale(logits.len()));
     let to = (Shared(losses.as_mut_ptr()), Shared(d_logits.as_mut_ptr()));
     in_parallel(threads, |part| {
         let rows = targets.len() * part / threads..targets.len() * (part + 1) / threads;

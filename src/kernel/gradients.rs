@@ -35,22 +35,22 @@ pub struct Wanted {
 }
 
 /// The gradients that were wanted, in the shapes of [`Recurrence`].
-#[derive(Clone, Debug, Default)]
-pub struct Gradients<E> {
-    /// `dX`.
-    pub input: Option<Vec<E>>,
+#[derive(Debug, Default)]
+pub struct Gradients<E: Element> {
+    /// `dX`, unless it is in the place of `dO`.
+    pub input: Option<Buffer<E>>,
     /// The initial states'.
-    pub initial: Option<Vec<E>>,
+    pub initial: Option<Buffer<E>>,
     /// `dW_x`.
-    pub w_x: Option<Vec<E>>,
+    pub w_x: Option<Buffer<E>>,
     /// `dW_h`.
-    pub w_h: Option<Vec<E>>,
+    pub w_h: Option<Buffer<E>>,
     /// `db_x`.
-    pub b_x: Option<Vec<E>>,
+    pub b_x: Option<Buffer<E>>,
     /// `db_h`.
-    pub b_h: Option<Vec<E>>,
+    pub b_h: Option<Buffer<E>>,
     /// The vector parameters'.
-    pub parameters: Option<Vec<E>>,
+    pub parameters: Option<Buffer<E>>,
 }
 
 /// Rows that are summed in registers before the sums go back to memory.
@@ -58,6 +58,9 @@ const STEPS_AT_A_TIME: usize = 256;
 
 /// Rows of dX that share a panel of W_xᵀ while it is in the cache.
 const ROWS_AT_A_TIME: usize = 56;
+
+/// Numbers that take a thread longer to copy than it takes to wake it.
+const COPYING_WORTH_A_THREAD: usize = 1 << 16;
 
 /// One panel of columns of the weights' gradients.
 #[derive(Clone, Copy, Debug)]
@@ -88,16 +91,34 @@ pub struct Sums<E: Element> {
     sums: Buffer<E>,
     /// `W_xᵀ` in panels of features; without it dX is dA itself.
     w_x: Option<Buffer<E>>,
-    /// dX.
-    input: Option<Vec<E>>,
+    input: InputGradients<E>,
 }
 
-/// The sums over no step at all. `product` is whether the input is multiplied.
+/// dX of all steps.
+#[derive(Debug)]
+enum InputGradients<E: Element> {
+    NotWanted,
+    Own(Buffer<E>),
+    /// In memory that belongs to whoever asked for it.
+    There(Shared<E>),
+}
+
+impl<E: Element> InputGradients<E> {
+    fn place(&mut self) -> Option<Shared<E>> {
+        match self {
+            Self::NotWanted => None,
+            Self::Own(numbers) => Some(Shared(numbers.as_mut_ptr())),
+            Self::There(place) => Some(*place),
+        }
+    }
+}
+
+/// The sums over no step at all. dX goes where it is told, or to memory of its own. `product` is whether the input is multiplied.
 pub(super) fn no_sums<E: Element, I: Simd<E>>(
     recurrence: &Recurrence<E>,
     product: bool,
     layout: &Layout,
-    wanted: Wanted,
+    (wanted, d_input): (Wanted, Option<Shared<E>>),
     threads: usize,
 ) -> Sums<E> {
     let wanted = Wanted {
@@ -122,7 +143,11 @@ pub(super) fn no_sums<E: Element, I: Simd<E>>(
         sums: Buffer::zeros(jobs.len() * (features + hidden + 1) * width),
         jobs,
         w_x: w_x.map(|w| I::pack_transposed(w, recurrence.features, layout, threads)),
-        input: wanted.input.then(|| vec![E::default(); numbers]),
+        input: match d_input {
+            _ if !wanted.input => InputGradients::NotWanted,
+            Some(place) => InputGradients::There(place),
+            None => InputGradients::Own(Buffer::stale(numbers)),
+        },
     }
 }
 
@@ -136,7 +161,7 @@ pub(super) fn add_to_sums<E: Element, I: Simd<E>>(
     threads: usize,
 ) {
     let to_sums = Shared(sums.sums.as_mut_ptr());
-    let to_input = sums.input.as_mut().map(|input| Shared(input.as_mut_ptr()));
+    let to_input = sums.input.place();
     let sums = &*sums;
     in_parallel(threads, |part| {
         let share = |count: usize| count * part / threads..count * (part + 1) / threads;
@@ -166,22 +191,42 @@ pub(super) fn add_to_sums<E: Element, I: Simd<E>>(
 
 impl<E: Element> Sums<E> {
     /// The gradients that were wanted.
-    pub fn finish(self, recurrence: &Recurrence<E>, layout: &Layout) -> Gradients<E> {
+    pub fn finish(
+        self,
+        recurrence: &Recurrence<E>,
+        layout: &Layout,
+        threads: usize,
+    ) -> Gradients<E> {
         let Self { wanted, jobs, width, features, hidden, sums, input, .. } = self;
         let columns = layout.gates * layout.hidden;
         let rows = features + hidden;
         let gather = |rows_of_it: Range<usize>, belongs: fn(&Job) -> bool| {
-            let mut gradient = vec![E::default(); rows_of_it.len() * columns];
-            for (number, job) in jobs.iter().enumerate().filter(|(_, job)| belongs(job)) {
-                let sums = &sums[number * (rows + 1) * width..];
-                for (row, from) in rows_of_it.clone().enumerate() {
-                    gradient[row * columns + job.target..][..job.panel.columns]
-                        .copy_from_slice(&sums[from * width..][..job.panel.columns]);
+            let mut gradient = Buffer::stale(rows_of_it.len() * columns);
+            let to = Shared(gradient.as_mut_ptr());
+            let threads = if gradient.len() < COPYING_WORTH_A_THREAD { 1 } else { threads };
+            in_parallel(threads, |part| {
+                let share = |end: usize| rows_of_it.start + rows_of_it.len() * end / threads;
+                let share = share(part)..share(part + 1);
+                for (number, job) in jobs.iter().enumerate().filter(|(_, job)| belongs(job)) {
+                    let sums = &sums[number * (rows + 1) * width..];
+                    for row in share.clone() {
+                        let from = &sums[row * width..][..job.panel.columns];
+                        let row = row - rows_of_it.start;
+                        // SAFETY: these rows of the gradient are this thread's.
+                        unsafe {
+                            let to = to.at(row * columns + job.target);
+                            std::ptr::copy_nonoverlapping(from.as_ptr(), to, from.len());
+                        }
+                    }
                 }
-            }
+            });
             gradient
         };
         debug_assert!(!wanted.w_x || features == recurrence.features);
+        let input = match input {
+            InputGradients::Own(numbers) => Some(numbers),
+            InputGradients::NotWanted | InputGradients::There(_) => None,
+        };
         Gradients {
             input,
             w_x: wanted.w_x.then(|| gather(0..features, |job| job.of_x)),

@@ -38,8 +38,8 @@ mod workers;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use arena::release_memory;
-pub use backward::{BackwardWalk, Upstream};
+pub use arena::{Buffer, release_memory};
+pub use backward::{BackwardWalk, OutputGradient, Upstream};
 pub use compiled::{BackwardSteps, Compiled, ForwardSteps, begin_backward, begin_forward};
 pub use cross_entropy::cross_entropy;
 pub use forward::{Border, ForwardWalk, HiddenStates};
@@ -49,7 +49,6 @@ pub use simd::{Element, InstructionSet, Simd, VARIABLE, Work};
 pub use timeline::Timeline;
 
 use crate::cell::{self, Cell, InputShare, RecurrentShare};
-use arena::Buffer;
 use std::ops::Range;
 
 /// What a walk computes with.
@@ -83,7 +82,7 @@ const WORTH_A_THREAD: usize = 1 << 22;
 /// What [`forward`] returns.
 pub struct Walked<E: Element> {
     /// The hidden states of all steps: `[steps, hidden]`.
-    pub hidden: Vec<E>,
+    pub hidden: Buffer<E>,
     /// The other states after each row's last step: `[batch, (states − 1) × hidden]`.
     pub others: Vec<E>,
     /// What the backward walk needs, if it was asked for.
@@ -102,7 +101,7 @@ pub fn forward<C: Cell, E: Compiled>(
 ) -> Walked<E> {
     let timeline = recurrence.timeline;
     let mut walk = begin_forward(machine, cell, recurrence);
-    let mut hidden = vec![E::default(); timeline.steps() * recurrence.hidden];
+    let mut hidden = Buffer::stale(timeline.steps() * recurrence.hidden);
     let tape = walk.over(0..timeline.time(), HiddenStates::New(&mut hidden), keep);
     Walked { hidden, others: walk.others(), tape }
 }

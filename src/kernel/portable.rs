@@ -5,6 +5,7 @@ use super::backward::PreActivations;
 use super::gradients::{self, Sums, Wanted};
 use super::product::{self, Product};
 use super::simd::{Simd, Work, compiled_once};
+use super::threads::Shared;
 use super::{Layout, Recurrence, packing};
 
 /// The instructions of every machine of the target.

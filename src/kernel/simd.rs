@@ -4,6 +4,7 @@ use super::arena::Buffer;
 use super::backward::PreActivations;
 use super::gradients::{Sums, Wanted};
 use super::product::{self, Left, Product};
+use super::threads::Shared;
 use super::{Layout, Recurrence};
 use std::fmt::Debug;
 use std::ops::{Add, Mul};
@@ -121,7 +122,7 @@ pub unsafe trait Simd<E: Element>: Copy + Send + Sync + 'static {
         recurrence: &Recurrence<'_, E>,
         product: bool,
         layout: &Layout,
-        wanted: Wanted,
+        wanted: (Wanted, Option<Shared<E>>),
         threads: usize,
     ) -> Sums<E>;
     /// `add_to_sums` of `gradients`.
@@ -185,7 +186,7 @@ macro_rules! compiled_once {
             recurrence: &Recurrence<'_, $type>,
             product: bool,
             layout: &Layout,
-            wanted: Wanted,
+            wanted: (Wanted, Option<Shared<$type>>),
             threads: usize,
         ) -> Sums<$type> {
             gradients::no_sums::<$type, Self>(recurrence, product, layout, wanted, threads)

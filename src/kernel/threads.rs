@@ -7,8 +7,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Memory that several threads write to, each its own part of it.
-#[derive(Clone, Copy)]
-pub(super) struct Shared<E>(pub *mut E);
+#[derive(Clone, Copy, Debug)]
+pub struct Shared<E>(pub *mut E);
 
 // SAFETY: whoever writes through it takes care that no other thread touches the same place.
 unsafe impl<E: Send> Send for Shared<E> {}

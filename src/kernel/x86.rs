@@ -7,6 +7,7 @@ use super::gradients::{self, Sums, Wanted};
 use super::product::Left;
 use super::product::{self, Product};
 use super::simd::{Simd, Work, compiled_once};
+use super::threads::Shared;
 use super::{Layout, Recurrence, packing};
 use std::arch::x86_64::*;
 

@@ -10,6 +10,8 @@
 pub mod budget;
 pub(crate) mod cross_entropy;
 pub mod flow;
+#[cfg(feature = "flex")]
+mod lent;
 mod matrix;
 mod normalisation;
 pub mod op;

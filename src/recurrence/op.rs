@@ -205,7 +205,7 @@ impl<B: RecurrenceBackend, C: Cell> Backward<B, OPERANDS> for RecurrenceBackward
         let wanted = Operands::from_array(ops.parents.each_ref().map(Option::is_some));
         let walked = match &tape {
             AnyTape::Kernel(hidden, tape) => {
-                let d_output = d_output.as_ref().map(|d| &d.0);
+                let d_output = d_output.map(|d| d.0);
                 let tape = (hidden, tape);
                 slices::backward(&walk, &operands, tape, d_output, d_others.as_ref(), &wanted)
             }

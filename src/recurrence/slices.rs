@@ -1,23 +1,55 @@
 //! The walk by the kernels, for backends whose tensors lie in the machine's own memory.
 
 use super::budget::{self, Backward, Costs, Forward, Kept};
+#[cfg(feature = "flex")]
+use super::lent;
 use super::walk::Walk;
 use super::{BackendMatrix, Matrix, Operands};
 use crate::cell::{self, Cell};
 use crate::kernel::{
-    self, BackwardSteps, Border, ForwardSteps, HiddenStates, Machine, Recurrence, Upstream, Wanted,
+    self, BackwardSteps, Border, Buffer, ForwardSteps, HiddenStates, Machine, OutputGradient,
+    Recurrence, Upstream, Wanted,
 };
+use burn::backend::tensor::Device;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, TensorMetadata};
 use burn::tensor::{DType, Element, TensorData};
 use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 #[cfg(feature = "flex")]
-use burn_flex::Flex;
+use burn_flex::{Flex, FlexTensor};
 #[cfg(feature = "ndarray")]
 use burn_ndarray::{NdArray, NdArrayTensor};
 use std::borrow::Cow;
-use std::ops::Range;
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::{Arc, Mutex};
+
+/// Where a result is written.
+#[derive(Debug)]
+pub enum Room<E: kernel::Element> {
+    /// Memory from the system.
+    Burn(Vec<E>),
+    /// Memory of the kernels, which they have again when the tensor is dropped.
+    Kernel(Buffer<E>),
+}
+
+impl<E: kernel::Element> Deref for Room<E> {
+    type Target = [E];
+    fn deref(&self) -> &[E] {
+        match self {
+            Self::Burn(numbers) => numbers,
+            Self::Kernel(numbers) => numbers,
+        }
+    }
+}
+
+impl<E: kernel::Element> DerefMut for Room<E> {
+    fn deref_mut(&mut self) -> &mut [E] {
+        match self {
+            Self::Burn(numbers) => numbers,
+            Self::Kernel(numbers) => numbers,
+        }
+    }
+}
 
 /// A backend that may show a tensor's numbers as a slice.
 pub trait HostMemory: Backend {
@@ -30,6 +62,34 @@ pub trait HostMemory: Backend {
     /// The numbers of an `f64` tensor likewise.
     fn f64s(_tensor: &FloatTensor<Self>) -> Option<Cow<'_, [f64]>> {
         None
+    }
+
+    /// The numbers of an `f32` tensor to be written over, if they lie row after row and no other tensor has them.
+    fn own_f32s(_tensor: &mut FloatTensor<Self>) -> Option<&mut [f32]> {
+        None
+    }
+
+    /// The numbers of an `f64` tensor likewise.
+    fn own_f64s(_tensor: &mut FloatTensor<Self>) -> Option<&mut [f64]> {
+        None
+    }
+
+    /// Room for a matrix of so many numbers.
+    fn room<E: kernel::Element>(numbers: usize) -> Room<E> {
+        Room::Burn(vec![E::default(); numbers])
+    }
+
+    /// The matrix of the numbers in that room, where they lie if it is the backend's.
+    fn matrix<E: kernel::Element + Element>(
+        numbers: Room<E>,
+        shape: [usize; 2],
+        device: &Device<Self>,
+    ) -> FloatTensor<Self> {
+        let numbers = match numbers {
+            Room::Burn(numbers) => numbers,
+            Room::Kernel(numbers) => numbers.to_vec(),
+        };
+        Self::float_from_data(TensorData::new(numbers, shape), device)
     }
 }
 
@@ -54,6 +114,16 @@ impl HostMemory for NdArray {
         let view = storage.view();
         Some(lying(view.to_slice(), || view.iter().copied().collect()))
     }
+
+    fn own_f32s(tensor: &mut FloatTensor<Self>) -> Option<&mut [f32]> {
+        let NdArrayTensor::F32(storage) = tensor else { return None };
+        if storage.is_unique() { storage.ensure_owned().as_slice_mut() } else { None }
+    }
+
+    fn own_f64s(tensor: &mut FloatTensor<Self>) -> Option<&mut [f64]> {
+        let NdArrayTensor::F64(storage) = tensor else { return None };
+        if storage.is_unique() { storage.ensure_owned().as_slice_mut() } else { None }
+    }
 }
 
 #[cfg(feature = "flex")]
@@ -75,11 +145,50 @@ impl HostMemory for Flex {
             })
         })
     }
+
+    fn own_f32s(tensor: &mut FloatTensor<Self>) -> Option<&mut [f32]> {
+        let given = tensor.dtype() == DType::F32 && whole(tensor);
+        if given { tensor.try_storage_mut() } else { None }
+    }
+
+    fn own_f64s(tensor: &mut FloatTensor<Self>) -> Option<&mut [f64]> {
+        let given = tensor.dtype() == DType::F64 && whole(tensor);
+        if given { tensor.try_storage_mut() } else { None }
+    }
+
+    fn room<E: kernel::Element>(numbers: usize) -> Room<E> {
+        Room::Kernel(Buffer::stale(numbers))
+    }
+
+    fn matrix<E: kernel::Element + Element>(
+        numbers: Room<E>,
+        shape: [usize; 2],
+        _device: &Device<Self>,
+    ) -> FloatTensor<Self> {
+        let numbers = match numbers {
+            Room::Kernel(numbers) => numbers,
+            Room::Burn(numbers) => {
+                return FlexTensor::from_data(TensorData::new(numbers, shape));
+            }
+        };
+        let data = TensorData::from_bytes(lent::bytes(numbers), shape, E::dtype());
+        FlexTensor::from_data(data)
+    }
+}
+
+/// Whether a tensor's numbers lie row after row and are all of its memory.
+#[cfg(feature = "flex")]
+fn whole(tensor: &FlexTensor) -> bool {
+    let numbers = tensor.layout().num_elements();
+    tensor.is_contiguous()
+        && tensor.layout().start_offset() == 0
+        && tensor.bytes().len() == numbers * tensor.dtype().size()
 }
 
 /// A type of number of the kernels as one of Burn's.
 trait Number: kernel::Compiled + Element {
     fn numbers<B: HostMemory>(tensor: &FloatTensor<B>) -> Option<Cow<'_, [Self]>>;
+    fn own_numbers<B: HostMemory>(tensor: &mut FloatTensor<B>) -> Option<&mut [Self]>;
     fn taken(tape: &SliceTape) -> Option<SliceKept<Self>>;
     fn as_tape(kept: SliceKept<Self>) -> SliceTape;
 }
@@ -87,6 +196,9 @@ trait Number: kernel::Compiled + Element {
 impl Number for f32 {
     fn numbers<B: HostMemory>(tensor: &FloatTensor<B>) -> Option<Cow<'_, [Self]>> {
         B::f32s(tensor)
+    }
+    fn own_numbers<B: HostMemory>(tensor: &mut FloatTensor<B>) -> Option<&mut [Self]> {
+        B::own_f32s(tensor)
     }
     fn taken(tape: &SliceTape) -> Option<SliceKept<Self>> {
         if let SliceTape::F32(tape) = tape { take(tape) } else { None }
@@ -99,6 +211,9 @@ impl Number for f32 {
 impl Number for f64 {
     fn numbers<B: HostMemory>(tensor: &FloatTensor<B>) -> Option<Cow<'_, [Self]>> {
         B::f64s(tensor)
+    }
+    fn own_numbers<B: HostMemory>(tensor: &mut FloatTensor<B>) -> Option<&mut [Self]> {
+        B::own_f64s(tensor)
     }
     fn taken(tape: &SliceTape) -> Option<SliceKept<Self>> {
         if let SliceTape::F64(tape) = tape { take(tape) } else { None }
@@ -263,7 +378,7 @@ fn forward_of<E: Number, B: HostMemory, C: Cell>(
     let slices = slices::<E, B>(operands)?;
     let recurrence = recurrence(walk, &slices);
     let (time, steps) = (walk.timeline.time(), walk.timeline.steps());
-    let mut hidden = vec![kernel::Element::from_f64(0.0); steps * walk.hidden];
+    let mut hidden = B::room::<E>(steps * walk.hidden);
     let mut replay = Replay {
         cell: &walk.cell,
         recurrence: &recurrence,
@@ -280,12 +395,12 @@ fn forward_of<E: Number, B: HostMemory, C: Cell>(
     };
     let others = replay.walk().others();
     let device = operands.input.as_ref()?.0.device();
-    let tensor = |numbers: Vec<E>, rows: usize| {
-        let columns = numbers.len() / rows;
-        B::float_from_data(TensorData::new(numbers, [rows, columns]), &device)
-    };
-    let others = (cell::states::<C>() > 1).then(|| tensor(others, walk.timeline.batch()));
-    Some(Forwarded { hidden: tensor(hidden, steps), others, tape: kept.map(E::as_tape) })
+    let others = (cell::states::<C>() > 1).then(|| {
+        let shape = [walk.timeline.batch(), others.len() / walk.timeline.batch()];
+        B::float_from_data(TensorData::new(others, shape), &device)
+    });
+    let hidden = B::matrix(hidden, [steps, walk.hidden], &device);
+    Some(Forwarded { hidden, others, tape: kept.map(E::as_tape) })
 }
 
 /// The backward walk after [`forward`] of the same operands.
@@ -293,7 +408,7 @@ pub(super) fn backward<B: HostMemory, C: Cell>(
     walk: &Walk<C>,
     operands: &Given<B>,
     (hidden, tape): (&FloatTensor<B>, &SliceTape),
-    d_output: Option<&FloatTensor<B>>,
+    d_output: Option<FloatTensor<B>>,
     d_others: Option<&FloatTensor<B>>,
     wanted: &Operands<bool>,
 ) -> Given<B> {
@@ -311,22 +426,29 @@ fn backward_of<E: Number, B: HostMemory, C: Cell>(
     walk: &Walk<C>,
     operands: &Given<B>,
     (hidden, tape): (&FloatTensor<B>, &SliceTape),
-    d_output: Option<&FloatTensor<B>>,
+    mut d_output: Option<FloatTensor<B>>,
     d_others: Option<&FloatTensor<B>>,
     wanted: &Operands<bool>,
 ) -> Given<B> {
     const SAME: &str = "the forward walk had the same types";
     let slices = slices::<E, B>(operands).expect(SAME);
     let hidden = E::numbers::<B>(hidden).expect(SAME);
-    let d_output = d_output.map(|d| E::numbers::<B>(d).expect(SAME));
     let d_others = d_others.map(|d| E::numbers::<B>(d).expect(SAME));
     let given = operands.each_ref().map(Option::is_some);
     let recurrence = recurrence(walk, &slices);
-    let upstream = Upstream {
-        output: d_output.as_deref(),
-        others: d_others.as_deref(),
-        passes: walk.passes.as_deref(),
+    let replaced = wanted.input
+        && recurrence.features == walk.hidden
+        && d_output.as_mut().is_some_and(|d| E::own_numbers::<B>(d).is_some());
+    let read;
+    let output = match &mut d_output {
+        None => OutputGradient::Zero,
+        Some(d) if replaced => OutputGradient::Replace(E::own_numbers::<B>(d).expect(SAME)),
+        Some(d) => {
+            read = E::numbers::<B>(d).expect(SAME);
+            OutputGradient::Read(&read)
+        }
     };
+    let upstream = Upstream { output, others: d_others.as_deref(), passes: walk.passes.as_deref() };
     let wanted = Wanted {
         input: wanted.input,
         initial: wanted.initial && given.initial,
@@ -336,31 +458,35 @@ fn backward_of<E: Number, B: HostMemory, C: Cell>(
         b_h: wanted.b_h && given.b_h,
         parameters: wanted.parameters && given.parameters,
     };
-    let (machine, cell) = (Machine::chosen(), &walk.cell);
-    let mut replay = Replay {
-        cell,
-        recurrence: &recurrence,
-        forward: None,
-        hidden: HiddenStates::Known(&hidden),
-        backward: Some(kernel::begin_backward(
-            machine,
+    let gradients = {
+        let (machine, cell) = (Machine::chosen(), &walk.cell);
+        let mut replay = Replay {
             cell,
-            &recurrence,
-            &hidden,
-            upstream,
-            wanted,
-        )),
+            recurrence: &recurrence,
+            forward: None,
+            hidden: HiddenStates::Known(&hidden),
+            backward: Some(kernel::begin_backward(
+                machine,
+                cell,
+                &recurrence,
+                &hidden,
+                upstream,
+                wanted,
+            )),
+        };
+        let kept = E::taken(tape).expect("a forward walk is walked back once");
+        budget::backward(&mut replay, kept);
+        replay.backward.expect("a walk backward").finish()
     };
-    let kept = E::taken(tape).expect("a forward walk is walked back once");
-    budget::backward(&mut replay, kept);
-    let gradients = replay.backward.expect("a walk backward").finish();
-    let like = |operand: &Option<BackendMatrix<B>>, numbers: Option<Vec<E>>| {
+    let like = |operand: &Option<BackendMatrix<B>>, numbers: Option<Buffer<E>>| {
         let (matrix, numbers) = (operand.as_ref()?, numbers?);
-        let data = TensorData::new(numbers, matrix.shape());
-        Some(BackendMatrix(B::float_from_data(data, &matrix.0.device())))
+        let numbers = Room::Kernel(numbers);
+        Some(BackendMatrix(B::matrix(numbers, matrix.shape(), &matrix.0.device())))
     };
+    let input =
+        if replaced { d_output.map(BackendMatrix) } else { like(&operands.input, gradients.input) };
     Operands {
-        input: like(&operands.input, gradients.input),
+        input,
         initial: like(&operands.initial, gradients.initial),
         w_x: like(&operands.w_x, gradients.w_x),
         w_h: like(&operands.w_h, gradients.w_h),
@@ -390,9 +516,8 @@ fn cross_entropy_of<E: Number, B: HostMemory>(
     let numbers = E::numbers::<B>(logits)?;
     let (losses, d_logits) = kernel::cross_entropy(Machine::chosen(), &numbers, targets);
     let device = logits.device();
-    let losses = TensorData::new(losses, [targets.len(), 1]);
-    let d_logits = TensorData::new(d_logits, logits.shape());
-    Some((B::float_from_data(losses, &device), B::float_from_data(d_logits, &device)))
+    let d_logits = B::matrix(Room::Kernel(d_logits), logits.shape().dims(), &device);
+    Some((B::matrix(Room::Kernel(losses), [targets.len(), 1], &device), d_logits))
 }
 
 /// Row `from[i]` of the matrix as row `i`, zeros where there is none, if the backend shows its numbers.
@@ -413,13 +538,12 @@ fn place_of<E: Number, B: HostMemory>(
 ) -> Option<FloatTensor<B>> {
     let numbers = E::numbers::<B>(matrix)?;
     let [_, columns] = matrix.shape().dims();
-    let mut placed: Vec<E> = Vec::with_capacity(from.len() * columns);
-    for &row in from {
+    let mut placed = B::room::<E>(from.len() * columns);
+    for (to, &row) in placed.chunks_exact_mut(columns.max(1)).zip(from) {
         match numbers.get(row.saturating_mul(columns)..).and_then(|rest| rest.get(..columns)) {
-            Some(row) => placed.extend_from_slice(row),
-            None => placed.resize(placed.len() + columns, kernel::Element::from_f64(0.0)),
+            Some(row) => to.copy_from_slice(row),
+            None => to.fill(kernel::Element::from_f64(0.0)),
         }
     }
-    let data = TensorData::new(placed, [from.len(), columns]);
-    Some(B::float_from_data(data, &matrix.device()))
+    Some(B::matrix(placed, [from.len(), columns], &matrix.device()))
 }

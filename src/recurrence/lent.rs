@@ -1,0 +1,42 @@
+//! The kernels' results as a tensor's bytes, where the kernels have written them. When the tensor is dropped, the
+//! kernels have their memory again.
+
+use crate::kernel::{Buffer, Element};
+use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProperty, Bytes};
+use std::mem::MaybeUninit;
+use std::slice;
+
+#[derive(Debug)]
+struct Lent<E: Element>(Buffer<E>);
+
+impl<E: Element> AllocationController for Lent<E> {
+    fn alloc_align(&self) -> usize {
+        align_of::<E>()
+    }
+
+    fn property(&self) -> AllocationProperty {
+        AllocationProperty::Native
+    }
+
+    unsafe fn memory_mut(
+        &mut self,
+        _: AccessPolicy,
+    ) -> Result<&mut [MaybeUninit<u8>], AccessError> {
+        let numbers: &mut [E] = &mut self.0;
+        // SAFETY: the same memory as bytes, of which any are a number.
+        Ok(unsafe { slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), size_of_val(numbers)) })
+    }
+
+    fn memory(&self, _: AccessPolicy) -> Result<&[MaybeUninit<u8>], AccessError> {
+        let numbers: &[E] = &self.0;
+        // SAFETY: the same memory as bytes.
+        Ok(unsafe { slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) })
+    }
+}
+
+/// The numbers as bytes.
+pub(super) fn bytes<E: Element>(numbers: Buffer<E>) -> Bytes {
+    let len = size_of_val(&*numbers);
+    // SAFETY: the controller has so many bytes, and memory of the kernels is never without a value.
+    unsafe { Bytes::from_controller(Box::new(Lent(numbers.handed_out())), len) }
+}
