@@ -76,8 +76,8 @@ impl Machine {
     }
 }
 
-/// Multiplications that take a thread longer than it takes to wake it.
-const WORTH_A_THREAD: usize = 1 << 22;
+/// Multiplications that take a thread longer than it takes to hand work to one that is awake.
+const WORTH_A_THREAD: usize = 1 << 19;
 
 /// What [`forward`] returns.
 pub struct Walked<E: Element> {

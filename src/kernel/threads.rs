@@ -121,7 +121,7 @@ const ROWS_WORTH_A_THREAD: usize = 4;
 const STAYS_IN_A_CACHE: usize = 1 << 19;
 
 /// Multiplications that take a thread as long as it takes to meet the others.
-const STEP_WORTH_WAITING_FOR: usize = 1 << 15;
+const STEP_WORTH_WAITING_FOR: usize = 1 << 14;
 
 /// Threads that go from step to step together.
 #[derive(Debug)]

@@ -48,12 +48,21 @@ struct Desk {
 struct Call {
     /// The part of that number. It lives until the call has ended.
     part: *const (dyn Fn(usize) + Sync),
+    parts: usize,
     /// The next part to take.
     next: AtomicUsize,
-    /// Parts that other threads have not ended.
-    left: AtomicUsize,
+    /// Threads that have been called, and have neither ended nor been called off.
+    called: AtomicUsize,
     /// What the first of them panicked with.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+impl Call {
+    /// A part that nobody has begun.
+    fn take(&self) -> Option<usize> {
+        let part = self.next.fetch_add(1, Ordering::Relaxed);
+        (part < self.parts).then_some(part)
+    }
 }
 
 impl Workers {
@@ -70,7 +79,9 @@ impl Workers {
         Some(Self(workers))
     }
 
-    /// Does the parts 0 to `parts − 1`, each on a thread of its own and part 0 on this one, at the same time.
+    /// Does the parts 0 to `parts − 1`, part 0 on this thread and the others each on one of its own, at the same time;
+    /// but this thread also does those that no other one has begun when it is done with its own, for a thread may take
+    /// longer to wake than the work takes.
     ///
     /// # Panics
     /// If a part does, after all have ended; if there are fewer threads.
@@ -80,18 +91,23 @@ impl Workers {
             unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), _>(part) };
         let call = Call {
             part: part_for_others,
+            parts,
             next: AtomicUsize::new(1),
-            left: AtomicUsize::new(parts - 1),
+            called: AtomicUsize::new(parts - 1),
             panic: Mutex::new(None),
         };
-        let wait = Wait(&call);
-        for worker in &self.0[..parts - 1] {
+        let others = &self.0[..parts - 1];
+        let wait = Wait { call: &call, others };
+        for worker in others {
             worker.desk.call.store((&raw const call).cast_mut(), Ordering::SeqCst);
             if worker.desk.asleep.load(Ordering::SeqCst) {
                 worker.wake();
             }
         }
         part(0);
+        while let Some(number) = call.take() {
+            part(number);
+        }
         drop(wait);
         let panicked = call.panic.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(panic) = panicked {
@@ -100,13 +116,21 @@ impl Workers {
     }
 }
 
-/// Waits for the parts of other threads when it is dropped.
-struct Wait<'a>(&'a Call);
+/// Calls off the threads that have not come, and waits for the others, when it is dropped.
+struct Wait<'a> {
+    call: &'a Call,
+    others: &'a [Worker],
+}
 
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
+        for worker in self.others {
+            if !worker.desk.call.swap(null_mut(), Ordering::SeqCst).is_null() {
+                self.call.called.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
         let mut turns = 0;
-        while self.0.left.load(Ordering::Acquire) > 0 {
+        while self.call.called.load(Ordering::Acquire) > 0 {
             wait_a_little(&mut turns);
         }
     }
@@ -166,15 +190,17 @@ impl Desk {
     fn work(&self) -> ! {
         loop {
             let call = self.wait();
-            // SAFETY: who has called waits until `left` is 0, and the call is not touched after that.
+            // SAFETY: who has called waits until nobody is called, and the call is not touched after that.
             unsafe {
                 let call = &*call;
-                let number = call.next.fetch_add(1, Ordering::Relaxed);
                 let part = &*call.part;
-                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| part(number))) {
-                    call.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(panic);
+                while let Some(number) = call.take() {
+                    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| part(number))) {
+                        let mut first = call.panic.lock().unwrap_or_else(PoisonError::into_inner);
+                        first.get_or_insert(panic);
+                    }
                 }
-                call.left.fetch_sub(1, Ordering::Release);
+                call.called.fetch_sub(1, Ordering::Release);
             }
         }
     }
@@ -185,29 +211,32 @@ impl Desk {
             let call = self.call.swap(null_mut(), Ordering::SeqCst);
             (!call.is_null()).then_some(call.cast_const())
         };
-        let (mut turns, mut since) = (0, None);
         loop {
-            if !self.call.load(Ordering::Relaxed).is_null()
-                && let Some(call) = take()
-            {
-                return call;
-            }
-            wait_a_little(&mut turns);
-            if turns.is_multiple_of(TURNS) {
-                let since = *since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= AWAKE {
-                    break;
+            let (mut turns, mut since) = (0, None);
+            loop {
+                if !self.call.load(Ordering::Relaxed).is_null()
+                    && let Some(call) = take()
+                {
+                    return call;
+                }
+                wait_a_little(&mut turns);
+                if turns.is_multiple_of(TURNS) {
+                    let since = *since.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= AWAKE {
+                        break;
+                    }
                 }
             }
-        }
-        self.asleep.store(true, Ordering::SeqCst);
-        loop {
+            self.asleep.store(true, Ordering::SeqCst);
             // A call that came before the caller could see this thread asleep is found here.
-            if let Some(call) = take() {
-                self.asleep.store(false, Ordering::SeqCst);
+            let call = take();
+            if call.is_none() {
+                std::thread::park();
+            }
+            self.asleep.store(false, Ordering::SeqCst);
+            if let Some(call) = call {
                 return call;
             }
-            std::thread::park();
         }
     }
 }
