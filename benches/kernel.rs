@@ -104,7 +104,7 @@ impl<E: Compiled> Visitor for Layer<E> {
             let start = Instant::now();
             let walked = kernel::forward(self.machine, &cell, &recurrence, true);
             let tape = walked.tape.expect("it was asked for");
-            let walked = (&*walked.hidden, &tape);
+            let walked = (&*walked.hidden, tape);
             let upstream =
                 Upstream { output: OutputGradient::Read(&upstream), ..Upstream::default() };
             drop(kernel::backward(self.machine, &cell, &recurrence, walked, upstream, wanted));

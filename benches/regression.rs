@@ -57,7 +57,7 @@ impl Visitor for Bench<'_> {
                 let tape = walked.tape.expect("it was asked for");
                 let upstream =
                     Upstream { output: OutputGradient::Read(&upstream), ..Upstream::default() };
-                let walked = (&*walked.hidden, &tape);
+                let walked = (&*walked.hidden, tape);
                 kernel::backward(machine, &cell, &recurrence, walked, upstream, wanted)
             });
         });

@@ -16,7 +16,8 @@ struct Line(#[allow(dead_code)] [u8; LINE]);
 const LINE: usize = 64;
 
 /// The memory that no call is using, oldest first. With what is in use it is never more than what was
-/// in use at once, and twice the largest result that was handed out.
+/// in use at once, and twice the largest result that was handed out; and before memory is asked for from the system, not
+/// even that.
 struct Arena {
     free: Vec<Vec<Line>>,
     in_use: usize,
@@ -48,10 +49,15 @@ impl Arena {
         best.map(|i| self.free.remove(i))
     }
 
-    fn began(&mut self, lines: usize) {
-        self.in_use += lines;
+    /// Free memory for so many lines; none if they have to come from the system.
+    fn begin(&mut self, lines: usize) -> Option<Vec<Line>> {
+        let free = self.take(lines);
+        self.in_use += free.as_ref().map_or(lines, Vec::len);
         self.most_in_use = self.most_in_use.max(self.in_use);
-        self.keep_within();
+        if free.is_none() {
+            self.keep_within(self.most_in_use);
+        }
+        free
     }
 
     fn ended(&mut self, memory: Vec<Line>) {
@@ -68,12 +74,13 @@ impl Arena {
     /// A result's memory that is given back.
     fn given_back(&mut self, memory: Vec<Line>) {
         self.free.push(memory);
-        self.keep_within();
+        self.keep_within(self.most_in_use + 2 * self.largest_result);
     }
 
-    fn keep_within(&mut self) {
+    /// Lets go of what has been free for longest, until what is held is within the limit.
+    fn keep_within(&mut self, limit: usize) {
         let mut held: usize = self.in_use + self.free.iter().map(Vec::len).sum::<usize>();
-        while held > self.most_in_use + 2 * self.largest_result && !self.free.is_empty() {
+        while held > limit && !self.free.is_empty() {
             held -= self.free.remove(0).len();
         }
     }
@@ -93,9 +100,8 @@ impl<E: Element> Buffer<E> {
     /// `len` numbers left by whoever used the memory before.
     pub fn stale(len: usize) -> Self {
         let lines = (len * size_of::<E>()).div_ceil(LINE).max(1);
-        let free = arena().take(lines);
+        let free = arena().begin(lines);
         let lines = free.unwrap_or_else(|| zeroed(lines));
-        arena().began(lines.len());
         Self { lines, len, handed_out: false, element: PhantomData }
     }
 
@@ -130,6 +136,14 @@ fn zeroed(lines: usize) -> Vec<Line> {
     }
 }
 
+impl<E: Element> Clone for Buffer<E> {
+    fn clone(&self) -> Self {
+        let mut buffer = Self::stale(self.len);
+        buffer.copy_from_slice(self);
+        buffer
+    }
+}
+
 impl<E: Element> Drop for Buffer<E> {
     fn drop(&mut self) {
         let lines = std::mem::take(&mut self.lines);
@@ -156,32 +170,32 @@ impl<E: Element> DerefMut for Buffer<E> {
 mod tests {
     use super::*;
 
+    const EMPTY: Arena = Arena { free: Vec::new(), in_use: 0, most_in_use: 0, largest_result: 0 };
+
     #[test]
     fn memory_is_used_again() {
-        let mut arena = Arena { free: Vec::new(), in_use: 0, most_in_use: 0, largest_result: 0 };
-        assert!(arena.take(100).is_none());
+        let mut arena = EMPTY;
+        assert!(arena.begin(100).is_none());
         let memory = zeroed(100);
         let place = memory.as_ptr();
-        arena.began(100);
         arena.ended(memory);
         assert!(arena.take(101).is_none() && arena.take(49).is_none());
-        let again = arena.take(90).expect("the memory that fits");
-        assert_eq!((again.as_ptr(), again.len()), (place, 100));
+        let again = arena.begin(90).expect("the memory that fits");
+        assert_eq!((again.as_ptr(), again.len(), arena.in_use), (place, 100, 100));
         // A second one of another size: with both, never more than was in use at once is held.
-        arena.began(100);
-        arena.began(30);
+        assert!(arena.begin(30).is_none());
         arena.ended(again);
         arena.ended(zeroed(30));
-        arena.began(40);
+        assert!(arena.begin(40).is_none());
         assert_eq!(arena.free.iter().map(Vec::len).collect::<Vec<_>>(), [30]);
     }
 
     #[test]
     fn of_results_that_were_kept_no_more_than_two_are_held() {
-        let mut arena = Arena { free: Vec::new(), in_use: 0, most_in_use: 0, largest_result: 0 };
+        let mut arena = EMPTY;
         let results: Vec<_> = (0..9)
             .map(|_| {
-                arena.began(10);
+                assert!(arena.begin(10).is_none());
                 arena.handed_out(10);
                 zeroed(10)
             })
@@ -190,6 +204,9 @@ mod tests {
         results.into_iter().for_each(|result| arena.given_back(result));
         // Beside the memory that was in use at once.
         assert_eq!(arena.free.len(), 3);
+        // But before more comes from the system they go.
+        assert!(arena.begin(25).is_none());
+        assert_eq!(arena.free.len(), 0);
     }
 
     #[test]

@@ -119,11 +119,11 @@ impl<'a, C: Cell, E: Element> BackwardWalk<'a, C, E> {
     ///
     /// # Panics
     /// If there are steps between.
-    pub fn over(&mut self, tape: &Tape<E>) {
+    pub fn over(&mut self, mut tape: Tape<E>) {
         assert_eq!(tape.steps.end, self.t, "the walk goes back step by step");
         for steps in self.blocks(&tape.steps).into_iter().rev() {
             self.t = steps.start;
-            E::run(self.machine.set, Block { walk: self, tape, steps });
+            E::run(self.machine.set, Block { walk: self, tape: &mut tape, steps });
         }
     }
 
@@ -228,15 +228,17 @@ impl<'a, C: Cell, E: Element> Work<E> for Prepare<'a, C, E> {
 pub struct PreActivations<E: Element> {
     /// The rows of these steps among the rows of all steps.
     pub rows: Range<usize>,
-    /// `dA`: a row of the layout for each.
-    pub a: Buffer<E>,
+    /// `dA`: a row of the layout's gates for each.
+    pub a: Shared<E>,
+    /// Numbers from one row of dA to the next.
+    pub a_row: usize,
     /// `dU` of the gates that keep their halves apart; of the others it is `dA`.
     pub apart: Buffer<E>,
 }
 
 struct Block<'w, 'a, C, E: Element> {
     walk: &'w mut BackwardWalk<'a, C, E>,
-    tape: &'w Tape<E>,
+    tape: &'w mut Tape<E>,
     steps: Range<usize>,
 }
 
@@ -248,12 +250,22 @@ impl<C: Cell, E: Element> Work<E> for Block<'_, '_, C, E> {
         let BackwardWalk { machine: Machine { threads, .. }, recurrence, layout, hidden, .. } =
             *walk;
         let rows = recurrence.timeline.rows_of(&steps);
-        let mut a = Buffer::stale(rows.len() * layout.row());
+        let of_a = if layout.in_place() { 0 } else { rows.len() * layout.row() };
+        let mut a = Buffer::stale(of_a);
+        let kept = Shared(tape.kept.as_mut_ptr());
+        let (to_a, a_row) = if layout.in_place() {
+            let on_tape = rows.start - recurrence.timeline.rows(tape.steps.start).start;
+            // SAFETY: these rows are on the tape.
+            (Shared(unsafe { kept.at(on_tape * layout.kept()) }), layout.kept())
+        } else {
+            (Shared(a.as_mut_ptr()), layout.row())
+        };
+        let tape = &*tape;
         let mut apart = Buffer::stale(rows.len() * layout.apart_row());
         let panels: Vec<Panel> = panels::<E, I>(layout.hidden).collect();
         let step = layout.gates * layout.hidden * layout.hidden;
         let bytes = step * size_of::<E>();
-        let (to_a, to_apart) = (Shared(a.as_mut_ptr()), Shared(apart.as_mut_ptr()));
+        let to_apart = Shared(apart.as_mut_ptr());
         let carried = Shared(walk.carried.as_mut_ptr());
         let d_parameters = Shared(walk.d_parameters.as_mut_ptr());
         let walk = &mut *walk;
@@ -263,6 +275,7 @@ impl<C: Cell, E: Element> Work<E> for Block<'_, '_, C, E> {
                 recurrence,
                 layout: &layout,
                 tape,
+                kept,
                 hidden,
                 d_output: walk.d_output,
                 d_others: walk.upstream.others,
@@ -275,13 +288,14 @@ impl<C: Cell, E: Element> Work<E> for Block<'_, '_, C, E> {
                 share,
                 carried,
                 a: to_a,
+                a_row,
                 apart: to_apart,
                 d_parameters,
             };
             // SAFETY: this thread runs on the same machine.
             unsafe { I::run(walk) }
         });
-        let walked = PreActivations { rows, a, apart };
+        let walked = PreActivations { rows, a: to_a, a_row, apart };
         I::add_to_sums(&mut walk.sums, recurrence, &layout, hidden, &walked, threads);
     }
 }
@@ -292,6 +306,8 @@ struct RowsBackward<'a, C, E: Element> {
     recurrence: &'a Recurrence<'a, E>,
     layout: &'a Layout,
     tape: &'a Tape<E>,
+    /// What the steps of the tape keep.
+    kept: Shared<E>,
     hidden: &'a [E],
     d_output: Option<Shared<E>>,
     d_others: Option<&'a [E]>,
@@ -305,6 +321,7 @@ struct RowsBackward<'a, C, E: Element> {
     share: Share<'a>,
     carried: Shared<E>,
     a: Shared<E>,
+    a_row: usize,
     apart: Shared<E>,
     d_parameters: Shared<E>,
 }
@@ -410,10 +427,10 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
             let hidden_after = self.hidden.as_ptr().add(first * hidden + unit);
             let hidden_before =
                 self.hidden.as_ptr().add(self.share.packed(t.saturating_sub(1)) * hidden + unit);
-            let kept = self.tape.kept.as_ptr().add(on_tape * layout.kept() + unit);
+            let kept = self.kept.at(on_tape * layout.kept() + unit).cast_const();
             let learned = self.parameters.as_ptr().add(unit);
             let (a, apart) = (
-                self.a.at(in_block * layout.row() + unit),
+                self.a.at(in_block * self.a_row + unit),
                 self.apart.at(in_block * layout.apart_row() + unit),
             );
             let initial = self.recurrence.initial.filter(|_| t == 0);
@@ -446,7 +463,7 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
                     Lanes::load_row(kept.add(r * layout.kept()), padded),
                     Lanes::load_row(learned, padded),
                 );
-                Lanes::store_row(a.add(r * layout.row()), padded, step.gates);
+                Lanes::store_row(a.add(r * self.a_row), padded, step.gates);
                 Lanes::store_row(apart.add(r * layout.apart_row()), padded, step.apart);
                 for s in 0..states {
                     let state = match step.state.as_ref()[s] {
@@ -474,10 +491,9 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
         let inner = gates * padded;
         let full = product::panel::<E, I>();
         // SAFETY: the rows of this step, which have just been written, and this thread's carried states.
-        let (a, u) = unsafe {
-            (self.a.at(row * self.layout.row()), self.apart.at(row * self.layout.apart_row()))
-        };
-        let a = Left { start: a.cast_const(), row: self.layout.row(), inner: 1 };
+        let (a, u) =
+            unsafe { (self.a.at(row * self.a_row), self.apart.at(row * self.layout.apart_row())) };
+        let a = Left { start: a.cast_const(), row: self.a_row, inner: 1 };
         let u = Left { start: u.cast_const(), row: self.layout.apart_row(), inner: 1 };
         // The last panel may be only one register wide.
         let wide = self.share.panels.iter().take_while(|panel| panel.registers == 2).count();

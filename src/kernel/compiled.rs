@@ -46,12 +46,12 @@ impl<C: Cell, E: Element> ForwardSteps<E> for ForwardWalk<'_, C, E> {
 /// [`BackwardWalk`] of any cell; the functions are those of the same names.
 #[allow(missing_docs)]
 pub trait BackwardSteps<E: Element> {
-    fn over(&mut self, tape: &Tape<E>);
+    fn over(&mut self, tape: Tape<E>);
     fn finish(self: Box<Self>) -> Gradients<E>;
 }
 
 impl<C: Cell, E: Element> BackwardSteps<E> for BackwardWalk<'_, C, E> {
-    fn over(&mut self, tape: &Tape<E>) {
+    fn over(&mut self, tape: Tape<E>) {
         Self::over(self, tape);
     }
     fn finish(self: Box<Self>) -> Gradients<E> {

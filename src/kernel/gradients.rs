@@ -285,7 +285,8 @@ impl<E: Element> Work<E> for WeightGradients<'_, E> {
         let mut previous = PreviousHidden::new(recurrence, layout.hidden, hidden);
         let mut end = walked.rows.end;
         while end > walked.rows.start {
-            let count = (end - walked.rows.start).min(STEPS_AT_A_TIME);
+            let left_over = end - walked.rows.start;
+            let count = left_over.div_ceil(left_over.div_ceil(STEPS_AT_A_TIME));
             // SAFETY: the buffers were made for this many rows and steps.
             unsafe {
                 let x = recurrence.input.as_ptr().add((end - 1) * recurrence.features);
@@ -402,13 +403,16 @@ unsafe fn pack_right<E: Element, I: Simd<E>>(
     to: *mut E,
     bias: *mut E,
 ) {
-    let (from, row) =
-        if job.apart { (&walked.apart, layout.apart_row()) } else { (&walked.a, layout.row()) };
+    let (from, row) = if job.apart {
+        (walked.apart.as_ptr(), layout.apart_row())
+    } else {
+        (walked.a.0.cast_const(), walked.a_row)
+    };
     let registers = job.panel.registers;
     // SAFETY: rows of dA or dU, the panel's buffer and the job's sums.
     unsafe {
         for n in 0..registers {
-            let from = from.as_ptr().add(last * row + job.source + n * I::LANES);
+            let from = from.add(last * row + job.source + n * I::LANES);
             let mut sum = I::load(bias.add(n * I::LANES));
             for k in 0..steps {
                 let v = I::load(from.sub(k * row));
@@ -443,12 +447,11 @@ impl<E: Element> Work<E> for InputGradient<'_, E> {
         let Some(w_x) = w_x else {
             for row in rows {
                 for gate in 0..gates {
-                    let from = (row - walked.rows.start) * layout.row() + gate * padded;
-                    let from = &walked.a[from..][..hidden];
-                    // SAFETY: these rows of dX are this thread's.
+                    let from = (row - walked.rows.start) * walked.a_row + gate * padded;
+                    // SAFETY: a row of dA, and these rows of dX are this thread's.
                     unsafe {
                         let to = to.at(row * features + gate * hidden);
-                        std::ptr::copy_nonoverlapping(from.as_ptr(), to, hidden);
+                        std::ptr::copy_nonoverlapping(walked.a.at(from), to, hidden);
                     }
                 }
             }
@@ -463,8 +466,8 @@ impl<E: Element> Work<E> for InputGradient<'_, E> {
                 let whole = panel.columns == panel.registers * I::LANES;
                 // SAFETY: rows of dA, a panel of the weights, and this thread's rows of dX.
                 unsafe {
-                    let a = walked.a.as_ptr().add((start - walked.rows.start) * layout.row());
-                    let a = Left { start: a, row: layout.row(), inner: 1 };
+                    let a = walked.a.at((start - walked.rows.start) * walked.a_row).cast_const();
+                    let a = Left { start: a, row: walked.a_row, inner: 1 };
                     let b = w_x.as_ptr().add(panel.start * inner);
                     let d_x = to.at(start * features + panel.start);
                     let (c, c_row) =

@@ -106,7 +106,7 @@ pub fn forward<C: Cell, E: Compiled>(
     Walked { hidden, others: walk.others(), tape }
 }
 
-/// Walks backward over all steps. `hidden` are the hidden states that [`forward`] returned.
+/// Walks backward over all steps. `hidden` are the hidden states that [`forward`] returned beside the tape.
 ///
 /// # Panics
 /// If the slices do not have their lengths.
@@ -114,7 +114,7 @@ pub fn backward<C: Cell, E: Compiled>(
     machine: Machine,
     cell: &C,
     recurrence: &Recurrence<E>,
-    (hidden, tape): (&[E], &Tape<E>),
+    (hidden, tape): (&[E], Tape<E>),
     upstream: Upstream<E>,
     wanted: Wanted,
 ) -> Gradients<E> {
@@ -184,7 +184,7 @@ impl<E> Recurrence<'_, E> {
 }
 
 /// What a forward walk over some steps keeps for the backward walk, beside the hidden states.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tape<E: Element> {
     steps: Range<usize>,
     /// Rows of the step before these.
@@ -217,13 +217,18 @@ impl<E: Element> Tape<E> {
 
     /// The bytes that a tape has for each row of a step. Beside them it has one [`Border`].
     pub fn row_bytes<C: Cell>(hidden: usize) -> usize {
-        (cell::states::<C>() - 1 + cell::kept::<C>()) * register_bytes::<E>(hidden)
+        let quantities = cell::states::<C>() - 1 + cell::kept::<C>();
+        let gap = if cell::kept::<C>() == 0 { 0 } else { LINE };
+        quantities * register_bytes::<E>(hidden) + gap
     }
 }
 
+/// Bytes of a cache line, and of the widest register.
+const LINE: usize = 64;
+
 /// The bytes of that many units in whole registers of the widest kind.
 fn register_bytes<E: Element>(hidden: usize) -> usize {
-    (hidden * size_of::<E>()).next_multiple_of(64)
+    (hidden * size_of::<E>()).next_multiple_of(LINE)
 }
 
 /// How the numbers of a row lie in the kernels' own memory: each gate, state and kept quantity takes
@@ -252,7 +257,7 @@ impl Layout {
             states: cell::states::<C>(),
             parameters: cell::parameters::<C>(),
             kept: cell::kept::<C>(),
-            gap: 64 / size_of::<E>(),
+            gap: LINE / size_of::<E>(),
         }
     }
 
@@ -273,7 +278,13 @@ impl Layout {
 
     /// Numbers that a row keeps of a step.
     fn kept(&self) -> usize {
-        self.kept * self.padded
+        if self.kept == 0 { 0 } else { self.kept * self.padded + self.gap }
+    }
+
+    /// Whether a row's gradients of the pre-activations find room in what it keeps of the step, which is not needed any
+    /// more when they are known.
+    fn in_place(&self) -> bool {
+        self.kept >= self.gates
     }
 
     /// The vector parameters, each in whole registers.

@@ -98,7 +98,7 @@ impl<E: Element> Visitor for Both<'_, E> {
                 let from = Upstream { output, others, passes };
                 let mut walk =
                     BackwardWalk::on_threads(machine, &cell, &recurrence, &walked, from, wanted);
-                tapes.iter().rev().for_each(|tape| walk.over(tape));
+                tapes.iter().rev().for_each(|tape| walk.over(tape.clone()));
                 let Gradients { input, initial, w_x, w_h, b_x, b_h, parameters } = walk.finish();
                 [input, initial, w_x, w_h, b_x, b_h, parameters]
                     .into_iter()

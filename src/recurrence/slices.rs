@@ -305,7 +305,7 @@ impl<C: Cell, E: Number> Backward for Replay<'_, '_, C, E> {
         self.walk().return_to(&border);
     }
     fn backward(&mut self, tape: kernel::Tape<E>) {
-        self.backward.as_mut().expect("a walk backward").over(&tape);
+        self.backward.as_mut().expect("a walk backward").over(tape);
     }
 }
 
