@@ -306,7 +306,11 @@ impl<C: Cell, E: Element> Work<E> for RowsForward<'_, C, E> {
                     }
                 } else {
                     self.step::<I>(t, row, running);
-                    self.share.meet();
+                    // After the last step the threads meet where the walk ends; and a single step needs no other thread
+                    // to be there at the same time.
+                    if t + 1 < last {
+                        self.share.meet();
+                    }
                 }
                 row += running;
             }

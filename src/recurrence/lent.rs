@@ -40,3 +40,24 @@ pub(super) fn bytes<E: Element>(numbers: Buffer<E>) -> Bytes {
     // SAFETY: the controller has so many bytes, and memory of the kernels is never without a value.
     unsafe { Bytes::from_controller(Box::new(Lent(numbers.handed_out())), len) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tensors_bytes_are_the_numbers_and_their_own() {
+        let mut numbers = Buffer::<f32>::zeros(5);
+        numbers.copy_from_slice(&[1.0, 2.0, 3.0, 4.0, 5.0]);
+        let place = numbers.as_ptr().cast::<u8>();
+        let mut lent = bytes(numbers);
+        assert_eq!((lent.as_ptr(), lent.len()), (place, 20));
+        // A copy is another memory, and what is written to one is not in the other.
+        let copy = lent.clone();
+        lent[..4].copy_from_slice(&7f32.to_ne_bytes());
+        assert_eq!(copy[..4], 1f32.to_ne_bytes());
+        assert_eq!(lent[4..], copy[4..]);
+        // No vector can have it, for the kernels get it back.
+        assert!(lent.try_into_vec::<f32>().is_err());
+    }
+}
