@@ -79,17 +79,25 @@ pub trait HostMemory: Backend {
         Room::Burn(vec![E::default(); numbers])
     }
 
-    /// The matrix of the numbers in that room, where they lie if it is the backend's.
-    fn matrix<E: kernel::Element + Element>(
-        numbers: Room<E>,
+    /// The matrix of numbers in the kernels' memory, where they lie if the backend can.
+    fn lent<E: kernel::Element + Element>(
+        numbers: Buffer<E>,
         shape: [usize; 2],
         device: &Device<Self>,
     ) -> FloatTensor<Self> {
-        let numbers = match numbers {
-            Room::Burn(numbers) => numbers,
-            Room::Kernel(numbers) => numbers.to_vec(),
-        };
-        Self::float_from_data(TensorData::new(numbers, shape), device)
+        Self::float_from_data(TensorData::new(numbers.to_vec(), shape), device)
+    }
+}
+
+/// The matrix of the numbers in that room.
+fn matrix_of<E: Number, B: HostMemory>(
+    numbers: Room<E>,
+    shape: [usize; 2],
+    device: &Device<B>,
+) -> FloatTensor<B> {
+    match numbers {
+        Room::Burn(numbers) => B::float_from_data(TensorData::new(numbers, shape), device),
+        Room::Kernel(numbers) => B::lent(numbers, shape, device),
     }
 }
 
@@ -160,17 +168,11 @@ impl HostMemory for Flex {
         Room::Kernel(Buffer::stale(numbers))
     }
 
-    fn matrix<E: kernel::Element + Element>(
-        numbers: Room<E>,
+    fn lent<E: kernel::Element + Element>(
+        numbers: Buffer<E>,
         shape: [usize; 2],
         _device: &Device<Self>,
     ) -> FloatTensor<Self> {
-        let numbers = match numbers {
-            Room::Kernel(numbers) => numbers,
-            Room::Burn(numbers) => {
-                return FlexTensor::from_data(TensorData::new(numbers, shape));
-            }
-        };
         let data = TensorData::from_bytes(lent::bytes(numbers), shape, E::dtype());
         FlexTensor::from_data(data)
     }
@@ -399,7 +401,7 @@ fn forward_of<E: Number, B: HostMemory, C: Cell>(
         let shape = [walk.timeline.batch(), others.len() / walk.timeline.batch()];
         B::float_from_data(TensorData::new(others, shape), &device)
     });
-    let hidden = B::matrix(hidden, [steps, walk.hidden], &device);
+    let hidden = matrix_of::<E, B>(hidden, [steps, walk.hidden], &device);
     Some(Forwarded { hidden, others, tape: kept.map(E::as_tape) })
 }
 
@@ -480,8 +482,7 @@ fn backward_of<E: Number, B: HostMemory, C: Cell>(
     };
     let like = |operand: &Option<BackendMatrix<B>>, numbers: Option<Buffer<E>>| {
         let (matrix, numbers) = (operand.as_ref()?, numbers?);
-        let numbers = Room::Kernel(numbers);
-        Some(BackendMatrix(B::matrix(numbers, matrix.shape(), &matrix.0.device())))
+        Some(BackendMatrix(B::lent(numbers, matrix.shape(), &matrix.0.device())))
     };
     let input =
         if replaced { d_output.map(BackendMatrix) } else { like(&operands.input, gradients.input) };
@@ -516,8 +517,8 @@ fn cross_entropy_of<E: Number, B: HostMemory>(
     let numbers = E::numbers::<B>(logits)?;
     let (losses, d_logits) = kernel::cross_entropy(Machine::chosen(), &numbers, targets);
     let device = logits.device();
-    let d_logits = B::matrix(Room::Kernel(d_logits), logits.shape().dims(), &device);
-    Some((B::matrix(Room::Kernel(losses), [targets.len(), 1], &device), d_logits))
+    let d_logits = B::lent(d_logits, logits.shape().dims(), &device);
+    Some((B::lent(losses, [targets.len(), 1], &device), d_logits))
 }
 
 /// Row `from[i]` of the matrix as row `i`, zeros where there is none, if the backend shows its numbers.
@@ -545,5 +546,5 @@ fn place_of<E: Number, B: HostMemory>(
             None => to.fill(kernel::Element::from_f64(0.0)),
         }
     }
-    Some(B::matrix(placed, [from.len(), columns], &matrix.device()))
+    Some(matrix_of::<E, B>(placed, [from.len(), columns], &matrix.device()))
 }
