@@ -1,8 +1,9 @@
-//! Files that are either there whole or not at all.
+//! Files that are either there whole or not at all, and reads that end.
 
-use std::fs::File;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Writes `bytes` to a temporary name in the folder of `path`, syncs, and renames it to `path`.
 ///
@@ -18,7 +19,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// As there. Where the disk is full, both names are as they were.
 pub fn replace_and_keep(path: &Path, previous: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace_after(path, bytes, || match std::fs::rename(path, previous) {
+    replace_after(path, bytes, || match fs::rename(path, previous) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     })
@@ -31,23 +32,12 @@ fn replace_after(
     before: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<()> {
     let write = || -> io::Result<()> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".unfinished-");
-        // As any other new file: what the user's umask allows, not for the owner alone.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        // Errors without the temporary name, which nobody has chosen.
-        let made = builder.tempfile_in(folder);
-        let mut file = made.map_err(|error| io::Error::from(error.kind()))?;
-        file.as_file_mut().write_all(bytes)?;
-        file.as_file().sync_all()?;
+        let folder = folder_of(path);
+        let mut unfinished = Unfinished::create(folder)?;
+        unfinished.file.write_all(bytes)?;
+        unfinished.file.sync_all()?;
         before()?;
-        file.persist(path).map_err(|error| error.error)?;
+        fs::rename(&unfinished.path, path)?;
         // The rename is durable once the folder is synced; not every system can open a folder.
         File::open(folder).and_then(|folder| folder.sync_all()).or(Ok(()))
     };
@@ -60,21 +50,78 @@ fn replace_after(
     })
 }
 
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// Whether the file could be written: makes another one beside it, which goes at once.
+///
+/// # Errors
+/// If it could not.
+pub fn check_writable(path: &Path) -> io::Result<()> {
+    Unfinished::create(folder_of(path)).map(drop)
+}
+
+/// A file under a temporary name. It goes when this is dropped, unless it has been renamed.
+struct Unfinished {
+    path: PathBuf,
+    file: File,
+}
+
+impl Unfinished {
+    fn create(folder: &Path) -> io::Result<Self> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        loop {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let path = folder.join(format!(".unfinished-{}-{number}", std::process::id()));
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                // A process of the same number was killed here.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                opened => return Ok(Self { file: opened?, path }),
+            }
+        }
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // After a renaming there is none.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
 /// The bytes of the file, if there are at most so many: what a link leads to may have no end.
 ///
 /// # Errors
 /// If it cannot be read, or is longer. The message names the path.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
     let shown = path.display();
-    match read {
+    match read_at_most(path, most) {
         Err(error) => Err(io::Error::new(error.kind(), format!("cannot read {shown}: {error}"))),
-        Ok(_) if bytes.len() as u64 > most => {
-            Err(io::Error::other(format!("{shown} has more than {most} bytes")))
-        }
-        Ok(_) => Ok(bytes),
+        Ok(None) => Err(io::Error::other(format!("{shown} has more than {most} bytes"))),
+        Ok(Some(bytes)) => Ok(bytes),
     }
+}
+
+/// As [`read`], for a caller with messages of its own: none if the file is longer.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn read_at_most(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
+}
+
+/// As [`read_at_most`], of a file in UTF-8.
+///
+/// # Errors
+/// If it cannot be read, or is not UTF-8.
+pub fn read_text_at_most(path: &Path, most: u64) -> io::Result<Option<String>> {
+    let text = read_at_most(path, most)?.map(String::from_utf8).transpose();
+    text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
 #[cfg(test)]
@@ -115,6 +162,11 @@ mod tests {
         std::fs::write(&path, b"four").unwrap();
         assert_eq!(read(&path, 4).unwrap(), b"four");
         assert!(read(&path, 3).unwrap_err().to_string().contains("four has more than 3"));
+        assert_eq!(read_text_at_most(&path, 4).unwrap().unwrap(), "four");
+        assert_eq!(read_text_at_most(&path, 3).unwrap(), None);
+        std::fs::write(&path, b"caf\xe9").unwrap();
+        let error = read_text_at_most(&path, 4).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         #[cfg(unix)]
         assert!(read(Path::new("/dev/zero"), 1 << 20).is_err());
     }
@@ -127,6 +179,22 @@ mod tests {
         let error = replace(&path, b"x").unwrap_err().to_string();
         assert!(error.contains("taken"), "{error}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_process_has_left_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let left: Vec<PathBuf> = (0..200)
+            .map(|number| {
+                folder.path().join(format!(".unfinished-{}-{number}", std::process::id()))
+            })
+            .collect();
+        left.iter().for_each(|path| std::fs::write(path, b"left").unwrap());
+        replace(&folder.path().join("a"), b"x").unwrap();
+        check_writable(&folder.path().join("b")).unwrap();
+        assert!(left.iter().all(|path| std::fs::read(path).unwrap() == b"left"));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 201);
+        assert!(check_writable(&folder.path().join("absent").join("b")).is_err());
     }
 
     #[cfg(unix)]

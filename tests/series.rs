@@ -7,13 +7,12 @@ use bptt::data::series::Series;
 use bptt::nn::Random;
 use bptt::train::checkpoint::Checkpoint;
 use bptt::train::lessons::Progress;
-use program::{bptt, command, json};
-use rand::{RngExt, SeedableRng};
+use program::{bptt, json, kill_and_resume};
+use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use safetensors::SafeTensors;
 use serde_json::Value;
 use std::path::Path;
-use std::process::Stdio;
 
 fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
@@ -28,8 +27,8 @@ fn table(bytes: &[u8]) -> (Vec<String>, Vec<Vec<String>>) {
 }
 
 /// Every tensor of a checkpoint but the optimizer's record, whose order is not fixed, and the progress.
-fn checkpoint(folder: &Path, run: &str, name: &str) -> (Vec<(String, Vec<u8>)>, Progress) {
-    let file = folder.join(run).join(format!("checkpoint/{name}.safetensors"));
+fn checkpoint(run: &Path, name: &str) -> (Vec<(String, Vec<u8>)>, Progress) {
+    let file = run.join(format!("checkpoint/{name}.safetensors"));
     let checkpoint = Checkpoint::<Progress>::decode(std::fs::read(file).unwrap(), name).unwrap();
     let tensors = SafeTensors::deserialize(&checkpoint.bytes).unwrap();
     let mut all: Vec<(String, Vec<u8>)> = tensors
@@ -195,13 +194,8 @@ fn a_year_of_passengers_is_learnt_forecast_and_reported() {
     let again = ["train", "series", "--config", "b/config.toml", "--quiet", "--json", "--out", "c"];
     json(&again, folder);
     for name in ["last", "best"] {
-        assert_eq!(checkpoint(folder, "b", name), checkpoint(folder, "c", name));
+        assert_eq!(checkpoint(&folder.join("b"), name), checkpoint(&folder.join("c"), name));
     }
-}
-
-/// How often a training is killed; `BPTT_KILLS` sets another number.
-fn kills() -> usize {
-    std::env::var("BPTT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(10)
 }
 
 #[test]
@@ -210,44 +204,9 @@ fn a_training_that_is_killed_ends_with_the_same_weights() {
     let folder = folder.path();
     let more =
         ["--layers", "2", "--dropout", "0.2", "--calendar", "month", "--checkpoint-every", "3"];
-    let more = [&more[..], &["--quiet", "--out"]].concat();
-    let clock = std::time::Instant::now();
-    let whole = [&YEAR[..], &more, &["whole"]].concat();
-    assert!(bptt(&whole, folder).status.success());
-    let time = clock.elapsed();
-    let expected = ["last", "best"].map(|name| checkpoint(folder, "whole", name));
-    let mut random = Random::seed_from_u64(std::process::id().into());
-    let (mut killed, mut finished) = (0, 0);
-    while killed < kills() {
-        let name = finished.to_string();
-        let on = ["train", "series", "--resume", &name, "--quiet"];
-        loop {
-            let begun = folder.join(&name).join("data.toml").exists();
-            let new = [&YEAR[..], &more, &[&name]].concat();
-            let arguments = if begun { &on[..] } else { &new };
-            let mut child = command(arguments, folder)
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
-            std::thread::sleep(time.mul_f64(random.random::<f64>() * 0.8));
-            match child.try_wait().unwrap() {
-                Some(status) => assert!(status.success()),
-                None => {
-                    child.kill().unwrap();
-                    child.wait().unwrap();
-                    killed += 1;
-                    continue;
-                }
-            }
-            break;
-        }
-        for (place, file) in ["last", "best"].into_iter().enumerate() {
-            assert_eq!(checkpoint(folder, &name, file), expected[place], "after {killed} kills");
-        }
-        finished += 1;
-    }
-    println!("{killed} kills in {finished} trainings, all with the weights of the whole one");
+    kill_and_resume(&[&YEAR[..], &more].concat(), folder, 10, |run| {
+        ["last", "best"].map(|name| checkpoint(run, name))
+    });
 }
 
 #[test]

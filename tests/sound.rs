@@ -8,12 +8,12 @@ use bptt::nn::Random;
 use bptt::train::checkpoint::Checkpoint;
 use bptt::train::lessons::Progress;
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
-use program::{bptt, command, json};
+use program::{bptt, json, kill_and_resume};
 use rand::{RngExt, SeedableRng};
 use safetensors::SafeTensors;
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 /// `x_{t+1} = 1 − 1.8 x_t²`: noise to whoever forecasts linearly.
 fn chaos(length: usize) -> Vec<f32> {
@@ -47,8 +47,8 @@ fn trained(folder: &Path, run: &str, more: &[&str]) -> Value {
 }
 
 /// Every tensor of the last checkpoint but the optimizer's record, whose order is not fixed, and the progress.
-fn last(folder: &Path, run: &str) -> (Vec<(String, Vec<u8>)>, Progress) {
-    let file = folder.join(run).join("checkpoint/last.safetensors");
+fn last(run: &Path) -> (Vec<(String, Vec<u8>)>, Progress) {
+    let file = run.join("checkpoint/last.safetensors");
     let checkpoint = Checkpoint::<Progress>::decode(std::fs::read(file).unwrap(), "last").unwrap();
     let tensors = SafeTensors::deserialize(&checkpoint.bytes).unwrap();
     let weights = tensors.iter().filter(|(name, _)| *name != "training.optimizer");
@@ -213,47 +213,13 @@ fn any_format_and_rate_is_learnt_and_gone_on_with() {
     assert!(data.contains("training = 10800") && data.contains("valid = 1200"), "{data}");
 }
 
-fn started(arguments: &[&str], folder: &Path) -> Child {
-    command(arguments, folder).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-}
-
 #[test]
 fn a_training_that_is_killed_ends_with_the_same_weights() {
-    const KILLS: usize = 5;
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     sound::write(&folder.join("chaos.wav"), &chaos(8000), 8000).unwrap();
-    let clock = std::time::Instant::now();
-    trained(folder, "runs/whole", &["--epochs", "4"]);
-    let time = clock.elapsed();
-    let expected = last(folder, "runs/whole");
-    let mut random = Random::seed_from_u64(std::process::id().into());
-    let (mut killed, mut finished) = (0, 0);
-    while killed < KILLS || finished == 0 {
-        let run = format!("runs/{finished}");
-        let more = ["--epochs", "4"];
-        let new = [&["train", "sound", "chaos.wav", "--out", &run], &SMALL[..], &more].concat();
-        let on = ["train", "sound", "--resume", &run, "--quiet"];
-        loop {
-            let begun = folder.join(&run).join("data.toml").exists();
-            let mut child = started(if begun { &on } else { &new }, folder);
-            // Some moments more than needed, so that it comes to an end.
-            std::thread::sleep(time.mul_f64(random.random::<f64>() * 1.2));
-            match child.try_wait().unwrap() {
-                Some(status) => assert!(status.success()),
-                None => {
-                    child.kill().unwrap();
-                    child.wait().unwrap();
-                    killed += 1;
-                    continue;
-                }
-            }
-            break;
-        }
-        assert_eq!(last(folder, &run), expected, "after {killed} kills");
-        finished += 1;
-    }
-    println!("{killed} kills in {finished} trainings, all with the weights of the whole one");
+    let arguments = [&["train", "sound", "chaos.wav", "--epochs", "4"], &SMALL[..12]].concat();
+    kill_and_resume(&arguments, folder, 5, last);
 }
 
 /// A header of 16-bit samples, with some fields changed: where, and the bytes there.

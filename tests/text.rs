@@ -11,7 +11,7 @@ use bptt::train::host;
 use bptt::train::lessons::Progress;
 use burn::module::Module;
 use burn::tensor::{DType, Device};
-use program::{bptt, command, json};
+use program::{bptt, command, json, kill_and_resume};
 use rand::{RngExt, SeedableRng};
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -56,8 +56,8 @@ fn trained(folder: &Path, run: &str, more: &[&str]) -> Value {
 }
 
 /// Every tensor of the last checkpoint but the optimizer's record, whose order is not fixed, and the progress.
-fn last(folder: &Path, run: &str) -> (Vec<(String, Vec<u8>)>, Progress) {
-    let file = folder.join(run).join("checkpoint/last.safetensors");
+fn last(run: &Path) -> (Vec<(String, Vec<u8>)>, Progress) {
+    let file = run.join("checkpoint/last.safetensors");
     let bytes = std::fs::read(file).unwrap();
     let checkpoint = Checkpoint::<Progress>::decode(bytes, "last").unwrap();
     let tensors = SafeTensors::deserialize(&checkpoint.bytes).unwrap();
@@ -147,7 +147,7 @@ fn a_text_is_learnt_scored_and_gone_on_with() {
     // A configuration repeats a run, and flags go before it.
     let again = ["train", "text", "--config", "runs/a/config.toml", "--quiet", "--json"];
     json(&[&again[..], &["--out", "runs/b"]].concat(), folder);
-    assert_eq!(last(folder, "runs/a"), last(folder, "runs/b"));
+    assert_eq!(last(&folder.join("runs/a")), last(&folder.join("runs/b")));
     let other = json(&[&again[..], &["--epochs", "1", "--out", "runs/c"]].concat(), folder);
     assert_eq!(other["epochs"], 1);
 }
@@ -312,46 +312,14 @@ fn started(arguments: &[&str], folder: &Path) -> Child {
     command(arguments, folder).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// How often a training is killed; `BPTT_KILLS` sets another number.
-fn kills() -> usize {
-    std::env::var("BPTT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(50)
-}
-
 #[test]
 fn a_training_that_is_killed_ends_with_the_same_weights() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     std::fs::write(folder.join("text.txt"), text(3000, 1)).unwrap();
     let more = ["--epochs", "3", "--dropout", "0.2", "--truncate", "random:0.05"];
-    let clock = std::time::Instant::now();
-    trained(folder, "runs/whole", &more);
-    let time = clock.elapsed();
-    let expected = last(folder, "runs/whole");
-    let mut random = Random::seed_from_u64(std::process::id().into());
-    let (mut killed, mut finished) = (0, 0);
-    while killed < kills() {
-        let run = format!("runs/{finished}");
-        let new = [&["train", "text", "text.txt", "--out", &run], &SMALL[..], &more].concat();
-        let on = ["train", "text", "--resume", &run, "--quiet"];
-        loop {
-            let begun = folder.join(&run).join("data.toml").exists();
-            let mut child = started(if begun { &on } else { &new }, folder);
-            std::thread::sleep(time.mul_f64(random.random::<f64>() * 0.8));
-            match child.try_wait().unwrap() {
-                Some(status) => assert!(status.success()),
-                None => {
-                    child.kill().unwrap();
-                    child.wait().unwrap();
-                    killed += 1;
-                    continue;
-                }
-            }
-            break;
-        }
-        assert_eq!(last(folder, &run), expected, "after {killed} kills");
-        finished += 1;
-    }
-    println!("{killed} kills in {finished} trainings, all with the weights of the whole one");
+    let arguments = [&["train", "text", "text.txt"], &SMALL[..14], &more].concat();
+    kill_and_resume(&arguments, folder, 50, last);
 }
 
 #[test]
@@ -388,7 +356,7 @@ fn other_settings_go_on_to_the_bit_too() {
         let on = bptt(&["train", "text", "--resume", "runs/part", "--quiet"], folder);
         let warned = String::from_utf8(on.stderr).unwrap();
         assert!(on.status.success() && warned.contains("checksum"), "{warned}");
-        assert_eq!(last(folder, "runs/part"), last(folder, "runs/whole"), "{more:?}");
+        assert_eq!(last(&folder.join("runs/part")), last(&folder.join("runs/whole")), "{more:?}");
     }
 }
 
@@ -407,7 +375,7 @@ fn ctrl_c_leaves_a_run_that_goes_on() {
     let interrupted =
         Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(interrupted.success() && child.wait().unwrap().success());
-    let (_, progress) = last(folder, "runs/a");
+    let (_, progress) = last(&folder.join("runs/a"));
     assert!(!progress.done && progress.step > 0);
     let more = (progress.epochs.len() + 1).to_string();
     let on = json(

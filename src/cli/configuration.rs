@@ -2,6 +2,7 @@
 //! before the file.
 
 use super::{Cli, Failure};
+use bptt::files;
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Command, CommandFactory};
 use std::ffi::OsString;
@@ -50,15 +51,10 @@ fn file(given: &ArgMatches) -> Option<PathBuf> {
 }
 
 fn read(file: &Path) -> Result<toml::Table, Failure> {
-    use std::io::Read;
     let shown = file.display();
-    let mut text = String::new();
-    let opened = std::fs::File::open(file);
-    let read = opened.and_then(|opened| opened.take(LARGEST + 1).read_to_string(&mut text));
-    read.map_err(|error| Failure(format!("cannot read the configuration {shown}: {error}")))?;
-    if text.len() as u64 > LARGEST {
-        return Err(Failure(format!("{shown} is larger than a configuration can be")));
-    }
+    let text = files::read_text_at_most(file, LARGEST)
+        .map_err(|error| Failure(format!("cannot read the configuration {shown}: {error}")))?
+        .ok_or_else(|| Failure(format!("{shown} is larger than a configuration can be")))?;
     text.parse().map_err(|error: toml::de::Error| {
         let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         Failure(format!("{shown}, line {line}: {}", error.message()))

@@ -8,6 +8,7 @@ use super::sound_report::{TEMPERATURE, sound_of};
 use bptt::cell::{self, Cell};
 use bptt::data::sound;
 use bptt::data::text::{Sampling, UNKNOWN};
+use bptt::files;
 use bptt::nn::Random;
 use bptt::train::run::{Run, Subject, task};
 use bptt::train::sound_run::SoundSubject;
@@ -185,8 +186,7 @@ impl cell::Visitor for Generator<'_, SoundSubject> {
         }
         let file = arguments.out.clone().unwrap_or_else(|| arguments.run.join("generated.wav"));
         // Before the work is done.
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-        tempfile::tempfile_in(folder.unwrap_or(".".as_ref())).map_err(|error| {
+        files::check_writable(&file).map_err(|error| {
             Failure(format!(
                 "cannot write {}: {error}; name another file with --out",
                 file.display()

@@ -1,6 +1,7 @@
 //! Where results go: standard output, and the folder of a run.
 
 use super::Failure;
+use bptt::files;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt;
@@ -41,7 +42,7 @@ impl Output {
             ))
         };
         std::fs::create_dir_all(folder).map_err(refused)?;
-        tempfile::tempfile_in(folder).map_err(refused)?;
+        files::check_writable(&folder.join("config.toml")).map_err(refused)?;
         Ok(folder.into())
     }
 

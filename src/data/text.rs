@@ -1,5 +1,6 @@
 //! Text as a sequence of classes: characters, or bytes.
 
+use crate::files;
 use rand::Rng;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -111,15 +112,9 @@ impl Reader {
     }
 
     fn file(&mut self, path: &Path, named: bool) -> Result<(), TextError> {
-        use io::Read;
-        let left = MOST_BYTES - self.total;
-        let mut bytes = Vec::new();
-        fs::File::open(path)
-            .and_then(|file| file.take(left + 1).read_to_end(&mut bytes))
-            .map_err(|source| file_error(path, source))?;
-        if bytes.len() as u64 > left {
-            return Err(TextError::TooLong(path.display().to_string()));
-        }
+        let read = files::read_at_most(path, MOST_BYTES - self.total);
+        let read = read.map_err(|source| file_error(path, source))?;
+        let mut bytes = read.ok_or_else(|| TextError::TooLong(path.display().to_string()))?;
         if !self.bytes {
             if let Err(error) = std::str::from_utf8(&bytes) {
                 if !named {

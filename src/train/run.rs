@@ -6,7 +6,6 @@ use super::lessons::{Progress, Settings};
 use crate::files;
 use crate::printable::printable_name;
 use serde::{Serialize, de::DeserializeOwned};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// What a run is about.
@@ -69,13 +68,8 @@ pub(super) fn read_limited(path: &Path) -> Result<String, RunError> {
         let text = format!("cannot read the run {}: {error}", path.display());
         std::io::Error::new(error.kind(), text)
     };
-    let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(named)?;
-    file.take(LARGEST + 1).read_to_string(&mut text).map_err(named)?;
-    if text.len() as u64 > LARGEST {
-        return Err(refused(path, "it is larger than such a file can be"));
-    }
-    Ok(text)
+    let text = files::read_text_at_most(path, LARGEST).map_err(named)?;
+    text.ok_or_else(|| refused(path, "it is larger than such a file can be"))
 }
 
 /// What such a file says.

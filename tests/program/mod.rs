@@ -1,8 +1,12 @@
 //! The program `bptt`, started in a folder on one thread.
 
+use bptt::nn::Random;
+use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 pub fn command(arguments: &[&str], folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bptt"));
@@ -19,4 +23,71 @@ pub fn json(arguments: &[&str], folder: &Path) -> Value {
     let output = bptt(arguments, folder);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("one JSON object")
+}
+
+/// Seed of the moments at which trainings are killed.
+const SEED: u64 = 14;
+
+/// A training that is killed at drawn moments and resumed each time comes to what it comes to in one piece.
+///
+/// `arguments` are those of `bptt train …` without `--out`. `result` reads from the run in that folder what is compared.
+/// `BPTT_KILLS` sets another number of kills. The moments are shares of the time that the training takes in one piece;
+/// the shares depend on nothing but a constant.
+#[allow(dead_code)] // Not every test that starts the program kills it.
+pub fn kill_and_resume<T: PartialEq>(
+    arguments: &[&str],
+    folder: &Path,
+    kills: usize,
+    result: impl Fn(&Path) -> T,
+) {
+    let kills =
+        std::env::var("BPTT_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(kills);
+    let clock = Instant::now();
+    let whole = bptt(&[arguments, &["--quiet", "--out", "whole"]].concat(), folder);
+    let time = clock.elapsed();
+    assert!(whole.status.success(), "{}", String::from_utf8_lossy(&whole.stderr));
+    let expected = result(&folder.join("whole"));
+
+    let mut random = Random::seed_from_u64(SEED);
+    let (mut killed, mut finished) = (0, 0);
+    while killed < kills || finished == 0 {
+        let run = format!("run{finished}");
+        let begin = [arguments, &["--quiet", "--out", &run]].concat();
+        let resume = [arguments[0], arguments[1], "--resume", &run, "--quiet"];
+        let mut moments = Vec::new();
+        loop {
+            let begun = folder.join(&run).join("data.toml").exists();
+            let mut child = command(if begun { &resume } else { &begin[..] }, folder)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let moment = 0.8 * random.random::<f64>();
+            let deadline = Instant::now() + time.mul_f64(moment);
+            let ended = loop {
+                if let Some(status) = child.try_wait().unwrap() {
+                    break Some(status);
+                }
+                if Instant::now() >= deadline {
+                    break None;
+                }
+                sleep(Duration::from_millis(1));
+            };
+            match ended {
+                Some(status) => assert!(status.success(), "{run}, killed before at {moments:?}"),
+                None => {
+                    child.kill().unwrap();
+                    child.wait().unwrap();
+                    killed += 1;
+                    moments.push(moment);
+                    continue;
+                }
+            }
+            break;
+        }
+        let same = result(&folder.join(&run)) == expected;
+        assert!(same, "{run} is another one, killed at {moments:?} of {time:?} by seed {SEED}");
+        finished += 1;
+    }
+    println!("{killed} kills in {finished} trainings, all with the result of the one in one piece");
 }
