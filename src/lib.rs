@@ -39,6 +39,7 @@ pub mod files;
 pub mod gradcheck;
 pub mod kernel;
 pub mod model;
+mod names;
 pub mod nn;
 pub mod plot;
 mod printable;

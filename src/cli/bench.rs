@@ -1,12 +1,13 @@
 //! `bptt bench`: what one layer costs, by either path.
 
-use super::options::{Compute, DataType, Path, fits_memory, memory, positive, size};
+use super::options::{Compute, bytes, fits_memory, memory, named, positive, size};
 use super::output::{show, table};
 use super::{Failure, MEMORY};
 use bptt::cell::{self, Cell};
 use bptt::kernel::{self, Machine};
-use bptt::nn::{Random, Recurrent, RecurrentConfig};
+use bptt::nn::{Gradient, Random, Recurrent, RecurrentConfig};
 use bptt::recurrence::budget::BudgetError;
+use bptt::train::DataType;
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use clap::builder::PossibleValuesParser;
 use rand::SeedableRng;
@@ -27,9 +28,9 @@ pub struct Arguments {
     /// Cells, separated by commas
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "lstm,gru,elman", value_parser = PossibleValuesParser::new(cell::NAMES))]
     cell: Vec<String>,
-    /// Who writes the derivative; both if not given
-    #[arg(long, value_enum)]
-    gradient: Option<Path>,
+    /// The hand-written gradient, or Burn's autodiff; both if not given
+    #[arg(long, value_name = "PATH", value_parser = named::<Gradient>(Gradient::NAMES))]
+    gradient: Option<Gradient>,
     /// Time steps
     #[arg(long, value_name = "N", default_value = "50", value_parser = size)]
     time: usize,
@@ -59,7 +60,7 @@ pub struct Arguments {
 #[derive(serde::Serialize)]
 struct Report {
     backend: String,
-    dtype: &'static str,
+    dtype: DataType,
     threads: usize,
     instruction_set: &'static str,
     peak_gflops: f64,
@@ -69,7 +70,7 @@ struct Report {
 #[derive(serde::Serialize)]
 struct Row {
     cell: String,
-    path: &'static str,
+    path: Gradient,
     time: usize,
     batch: usize,
     input: usize,
@@ -86,7 +87,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let device = arguments.compute.device()?;
     for name in &arguments.cell {
         cell::visit(name, Numbers { arguments }).map_or(Ok(()), |numbers| {
-            fits_memory(numbers * dtype.bytes(), "--time, --batch, --input or --hidden")
+            fits_memory(numbers * bytes(dtype), "--time, --batch, --input or --hidden")
         })?;
     }
     let machine = Machine::chosen();
@@ -96,7 +97,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let mut rows = Vec::new();
     for name in &arguments.cell {
-        for path in [Path::Manual, Path::Autodiff] {
+        for path in [Gradient::Manual, Gradient::Autodiff] {
             if arguments.gradient.is_none_or(|asked| asked == path) {
                 let layer = Layer { name, path, arguments, device: &device, peak_gflops };
                 rows.push(cell::visit(name, layer).expect("clap knows the names")?);
@@ -105,7 +106,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let report = Report {
         backend: backend.to_string(),
-        dtype: dtype.name(),
+        dtype,
         threads: machine.threads,
         instruction_set: machine.set.name(),
         peak_gflops,
@@ -129,7 +130,7 @@ fn text(report: &Report, arguments: &Arguments) -> String {
         .map(|row| {
             vec![
                 row.cell.clone(),
-                row.path.into(),
+                row.path.to_string(),
                 format!("{:.3}", row.forward_ms),
                 format!("{:.3}", row.forward_backward_ms),
                 format!("{:.1}", row.gflops),
@@ -167,7 +168,7 @@ impl cell::Visitor for Numbers<'_> {
 
 struct Layer<'a> {
     name: &'a str,
-    path: Path,
+    path: Gradient,
     arguments: &'a Arguments,
     device: &'a Device,
     peak_gflops: f64,
@@ -183,7 +184,7 @@ impl cell::Visitor for Layer<'_> {
         let config = RecurrentConfig::new(input, hidden, true)
             .with_batch_first(false)
             .with_memory_budget(self.arguments.memory_budget)
-            .with_gradient(self.path.into());
+            .with_gradient(self.path);
         let layer = |device: &Device| -> Recurrent<C> {
             let mut random = Random::seed_from_u64(self.arguments.compute.seed);
             config.init_with(cell.clone(), (device, dtype), &mut random)
@@ -203,7 +204,7 @@ impl cell::Visitor for Layer<'_> {
         let gflops = 6.0 * multiplications as f64 / forward_backward_ms / 1e6;
         Ok(Row {
             cell: self.name.into(),
-            path: self.path.name(),
+            path: self.path,
             time,
             batch,
             input,

@@ -1,11 +1,12 @@
 //! `bptt train count`: the exercise of the lecture.
 
-use super::options::{Compute, Path, number, positive, size};
+use super::options::{Compute, named, number, positive, size};
 use super::output::{Output, table};
 use super::{Failure, output};
 use bptt::backend::Backend;
 use bptt::data::count::CountTask;
 use bptt::gradcheck;
+use bptt::nn::Gradient;
 use bptt::plot::error_surface::ErrorSurface;
 use bptt::plot::gradient_by_time::{Curve, GradientByTime};
 use bptt::train::count::{
@@ -41,9 +42,9 @@ pub struct Arguments {
     /// Rprop's first step
     #[arg(long, value_name = "X", default_value = "0.001", value_parser = positive)]
     lr: f64,
-    /// Who writes the derivative
-    #[arg(long, value_enum, default_value_t = Path::Manual)]
-    gradient: Path,
+    /// The hand-written gradient, or Burn's autodiff through the unrolled recurrence
+    #[arg(long, value_name = "PATH", default_value = "manual", value_parser = named::<Gradient>(Gradient::NAMES))]
+    gradient: Gradient,
     #[command(flatten)]
     compute: Compute,
     #[command(flatten)]
@@ -94,7 +95,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         start: arguments.start,
         iterations: arguments.iterations,
         first_step: arguments.lr,
-        gradient: arguments.gradient.into(),
+        gradient: arguments.gradient,
         dtype,
         device: device.clone(),
     };

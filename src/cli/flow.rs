@@ -1,7 +1,7 @@
 //! `bptt flow`: how the gradient flows through time, in pictures, a page and a table.
 
 use super::Failure;
-use super::options::{Compute, fits_memory, size};
+use super::options::{Compute, bytes, fits_memory, size};
 use super::output::{self, Output, table};
 use bptt::cell::{self, Cell};
 use bptt::data::task::{Asked, Sequences, Task, TaskSettings};
@@ -159,7 +159,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     // The lag map of the widest cell at its first step, with what the derivative works with.
     let numbers = time * time / 2.0 * batch * (hidden * settings.layers as f64 + 4.0)
         + 24.0 * (time + hidden) * batch * hidden;
-    let bytes = numbers * arguments.compute.dtype.bytes();
+    let bytes = numbers * bytes(arguments.compute.dtype);
     fits_memory(bytes, "--time, --batch, --layers or --hidden")?;
     let folder = match &arguments.run {
         Some(run) => arguments.output.folder_or(run)?,

@@ -7,6 +7,7 @@ use super::series_report::{LEVELS, PATHS, draw, following, methods, percent, pla
 use bptt::data::calendar::Calendar;
 use bptt::data::series::{Series, SeriesOptions};
 use bptt::model::forecast::{Outlook, backtest, origins, outlook};
+use bptt::train::run::{Run, Use};
 use bptt::train::series_run::{self, SeriesRun};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -106,7 +107,10 @@ fn later(run: &SeriesRun, file: &PathBuf) -> Result<Series, Failure> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let run = SeriesRun::open(&arguments.run)?;
+    let run = match Run::open(&arguments.run)? {
+        Run::Series(run) => *run,
+        other => return Err(other.unfit(Use::Forecast).into()),
+    };
     let (subject, data) = (&run.config.subject, &run.data);
     let own = series_run::read(&run)?;
     let own_dates = series_run::dates(&own, &data.features)?;

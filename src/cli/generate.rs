@@ -10,7 +10,7 @@ use bptt::data::sound;
 use bptt::data::text::{Sampling, UNKNOWN};
 use bptt::files;
 use bptt::nn::Random;
-use bptt::train::run::{Run, Subject, task};
+use bptt::train::run::{Run, RunOf, Use};
 use bptt::train::sound_run::SoundSubject;
 use bptt::train::text_run::TextSubject;
 use burn::tensor::{DType, Device};
@@ -87,28 +87,27 @@ impl Arguments {
 
 struct Generator<'a, S: Described> {
     arguments: &'a Arguments,
-    run: Run<S>,
+    run: RunOf<S>,
     device: Device,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let device = arguments.compute.device()?;
-    match task(&arguments.run)?.as_str() {
-        SoundSubject::TASK => {
+    match Run::open(&arguments.run)? {
+        Run::Sound(run) => {
             let length = arguments.length.is_some();
             arguments.refuse("--length", length, "how long a sound lasts is said by --seconds")?;
-            let run = Run::<SoundSubject>::open(&arguments.run)?;
             let (cell, unknown) = (run.config.cell.clone(), unknown_cell(&run));
-            cell::visit(&cell, Generator { arguments, run, device }).ok_or(unknown)?
+            cell::visit(&cell, Generator { arguments, run: *run, device }).ok_or(unknown)?
         }
-        _ => {
-            let run = Run::<TextSubject>::open(&arguments.run)?;
+        Run::Text(run) => {
             let [seconds, out] = [arguments.seconds.is_some(), arguments.out.is_some()];
             arguments.refuse("--seconds", seconds, "how long a text is is said by --length")?;
             arguments.refuse("--out", out, "a text goes to standard output")?;
             let (cell, unknown) = (run.config.cell.clone(), unknown_cell(&run));
-            cell::visit(&cell, Generator { arguments, run, device }).ok_or(unknown)?
+            cell::visit(&cell, Generator { arguments, run: *run, device }).ok_or(unknown)?
         }
+        other => Err(other.unfit(Use::Generate).into()),
     }
 }
 

@@ -3,19 +3,22 @@
 use super::Failure;
 use bptt::backend::Backend;
 use bptt::nn::{Gradient, Truncation};
+use bptt::train::DataType;
 use bptt::train::lessons::Computing;
 use burn::tensor::{DType, Device, FloatDType};
 use bytesize::ByteSize;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use std::str::FromStr;
 
 /// Where and how to compute.
 #[derive(Args, Clone, Debug)]
 pub struct Compute {
-    /// CPU backend: ndarray or flex
-    #[arg(long, value_name = "NAME", default_value = "ndarray")]
+    /// CPU backend
+    #[arg(long, value_name = "NAME", default_value = "ndarray", value_parser = named::<Backend>(Backend::NAMES))]
     pub backend: Backend,
-    /// Data type
-    #[arg(long, value_name = "TYPE", value_enum, default_value_t = DataType::F32)]
+    /// Data type: single or double precision
+    #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = named::<DataType>(DataType::NAMES))]
     pub dtype: DataType,
     /// Seed of everything that is drawn, below 2^63
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = seed)]
@@ -49,9 +52,9 @@ pub struct Backward {
     /// again
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     pub memory_budget: Option<usize>,
-    /// Who writes the derivative
-    #[arg(long, value_enum, default_value_t = Path::Manual)]
-    pub gradient: Path,
+    /// The hand-written gradient, or Burn's autodiff through the unrolled recurrence
+    #[arg(long, value_name = "PATH", default_value = "manual", value_parser = named::<Gradient>(Gradient::NAMES))]
+    pub gradient: Gradient,
 }
 
 impl Backward {
@@ -61,7 +64,7 @@ impl Backward {
         Ok(Computing {
             truncation: self.truncate,
             memory_budget: self.memory_budget,
-            gradient: self.gradient.into(),
+            gradient: self.gradient,
             dtype: compute.dtype.into(),
             device: compute.device()?,
         })
@@ -70,7 +73,7 @@ impl Backward {
     /// Refuses what contradicts itself.
     pub fn check(&self) -> Result<(), Failure> {
         match (self.memory_budget, self.gradient) {
-            (Some(_), Path::Autodiff) => Err(Failure(
+            (Some(_), Gradient::Autodiff) => Err(Failure(
                 "--memory-budget is for --gradient manual: Burn's autodiff keeps what it keeps"
                     .into(),
             )),
@@ -79,65 +82,17 @@ impl Backward {
     }
 }
 
-/// Data types of the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DataType {
-    /// Single precision
-    F32,
-    /// Double precision
-    F64,
+/// One of the names, as the value that it stands for.
+pub fn named<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err: std::fmt::Debug> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).map(|name| name.parse().expect("it is one of the names"))
 }
 
-impl DataType {
-    /// As the command line calls it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F64 => "f64",
-        }
-    }
-
-    /// Bytes of a number.
-    pub fn bytes(self) -> f64 {
-        DType::from(self).size() as f64
-    }
-}
-
-impl From<DataType> for DType {
-    fn from(dtype: DataType) -> Self {
-        match dtype {
-            DataType::F32 => Self::F32,
-            DataType::F64 => Self::F64,
-        }
-    }
-}
-
-/// Who writes the derivative.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Path {
-    /// The hand-written backward walk
-    Manual,
-    /// Burn's autodiff through the unrolled recurrence
-    Autodiff,
-}
-
-impl Path {
-    /// As the command line calls it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Manual => "manual",
-            Self::Autodiff => "autodiff",
-        }
-    }
-}
-
-impl From<Path> for Gradient {
-    fn from(path: Path) -> Self {
-        match path {
-            Path::Manual => Self::Manual,
-            Path::Autodiff => Self::Autodiff,
-        }
-    }
+/// Bytes of a number.
+pub fn bytes(data_type: DataType) -> f64 {
+    DType::from(data_type).size() as f64
 }
 
 /// A whole number from 1 to the largest size that makes sense on one machine.

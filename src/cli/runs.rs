@@ -1,21 +1,20 @@
 //! `bptt runs` and `bptt report`: what has been trained.
 
 use super::Failure;
-use super::output::{show, table};
+use super::output::{note, show, table, wrote};
 use super::sequence::{Described, unknown_cell};
 use super::series_report;
-use bptt::backend::Backend;
 use bptt::cell::{self, Cell};
-use bptt::train::run::{Run, Subject, Summary, task};
-use bptt::train::series_run::{AUTOREGRESSION, SeriesSubject};
-use bptt::train::sound_run::SoundSubject;
-use bptt::train::task_run::TaskRun;
-use bptt::train::text_run::TextSubject;
+use bptt::train::run::{Run, RunOf, Standing};
 use burn::tensor::DType;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// The runs in a folder: what was trained and how far it is
+/// The runs in a folder, by task, the best one first
+///
+/// Runs are compared in the measure of their task: nats a character or sample, MASE and errors in the units of a
+/// column, right answers and test loss of a generated task.
 ///
 /// Example: bptt runs
 #[derive(clap::Args)]
@@ -45,25 +44,37 @@ struct Row {
     run: PathBuf,
     task: String,
     cell: String,
-    epochs: Option<usize>,
-    valid_loss: Option<f64>,
-    done: Option<bool>,
+    epochs: usize,
+    done: bool,
+    measures: BTreeMap<String, f64>,
 }
 
-fn row(run: PathBuf) -> Option<Row> {
-    if let Ok(Summary { task, cell, progress }) = Summary::of(&run) {
-        if cell == AUTOREGRESSION {
-            // It is fitted as soon as it is there.
-            return Some(Row { run, task, cell, epochs: None, valid_loss: None, done: Some(true) });
-        }
-        let (epochs, done) = (Some(progress.epochs.len()), Some(progress.done));
-        let valid_loss = progress.best().map(|best| best.valid_loss);
-        return Some(Row { run, task, cell, epochs, valid_loss, done });
+/// A run of the folder; a folder without a configuration is none.
+fn standing(folder: PathBuf) -> Option<(PathBuf, Standing)> {
+    if !folder.join("config.toml").exists() {
+        return None;
     }
-    let opened = TaskRun::open(&run).ok()?;
-    let task = opened.task().ok()?.name().to_string();
-    let cell = opened.config.cell;
-    Some(Row { run, task, cell, epochs: None, valid_loss: None, done: None })
+    match Run::open(&folder).and_then(|run| run.standing()) {
+        Ok(standing) => Some((folder, standing)),
+        Err(error) => {
+            note(format_args!("warning: {error}"));
+            None
+        }
+    }
+}
+
+/// By task, then the best one first; without a measure last.
+fn rank(a: &Standing, b: &Standing) -> std::cmp::Ordering {
+    let key = |standing: &Standing| {
+        let first = standing.measures.first();
+        let name = first.map(|measure| measure.name.clone());
+        (standing.task.clone(), first.is_none(), name)
+    };
+    key(a).cmp(&key(b)).then_with(|| match (a.measures.first(), b.measures.first()) {
+        (Some(a), Some(b)) if a.larger_is_better => b.value.total_cmp(&a.value),
+        (Some(a), Some(b)) => a.value.total_cmp(&b.value),
+        _ => std::cmp::Ordering::Equal,
+    })
 }
 
 pub fn list(arguments: &List) -> Result<ExitCode, Failure> {
@@ -74,57 +85,60 @@ pub fn list(arguments: &List) -> Result<ExitCode, Failure> {
     let entries = entries.collect::<Result<Vec<_>, _>>().map_err(refused)?;
     let mut folders: Vec<PathBuf> = entries.iter().map(std::fs::DirEntry::path).collect();
     folders.sort();
-    let rows: Vec<Row> = folders.into_iter().filter_map(row).collect();
+    let mut runs: Vec<(PathBuf, Standing)> = folders.into_iter().filter_map(standing).collect();
+    runs.sort_by(|(_, a), (_, b)| rank(a, b));
     if arguments.json {
+        let rows = runs.into_iter().map(|(run, standing)| {
+            let Standing { task, cell, progress, done, measures } = standing;
+            let measures = measures.into_iter().map(|measure| (measure.name, measure.value));
+            let (epochs, measures) = (progress.epochs.len(), measures.collect());
+            Row { run, task, cell, epochs, done, measures }
+        });
+        let rows: Vec<Row> = rows.collect();
         show(format_args!("{}\n", serde_json::json!({ "rows": rows })))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let cells: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| {
-            vec![
-                row.run.display().to_string(),
-                row.task.clone(),
-                row.cell.clone(),
-                row.epochs.map_or_else(|| "-".into(), |epochs| epochs.to_string()),
-                row.valid_loss.map_or_else(|| "-".into(), |loss| format!("{loss:.4}")),
-                row.done.map_or("-", |done| if done { "done" } else { "can go on" }).into(),
-            ]
-        })
-        .collect();
-    show(format_args!("{}", table(&["run", "task", "cell", "epochs", "validation", ""], &cells)))?;
+    let cells: Vec<Vec<String>> = runs.iter().map(|(run, standing)| cells(run, standing)).collect();
+    show(format_args!("{}", table(&["run", "task", "cell", "epochs", "", "best"], &cells)))?;
     Ok(ExitCode::SUCCESS)
 }
 
-struct Reporter<'a, S: Described>(&'a Run<S>);
+fn cells(run: &Path, standing: &Standing) -> Vec<String> {
+    let measures = standing.measures.iter();
+    let measures: Vec<String> =
+        measures.map(|measure| format!("{} {:.5}", measure.name, measure.value)).collect();
+    vec![
+        run.display().to_string(),
+        standing.task.clone(),
+        standing.cell.clone(),
+        standing.progress.epochs.len().to_string(),
+        if standing.done { "done" } else { "can go on" }.into(),
+        if measures.is_empty() { "-".into() } else { measures.join(", ") },
+    ]
+}
+
+struct Reporter<'a, S: Described>(&'a RunOf<S>);
 
 impl<S: Described> cell::Visitor for Reporter<'_, S> {
     type Output = Result<Vec<PathBuf>, Failure>;
 
     fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        let backend: Backend = self.0.config.backend.parse().map_err(Failure)?;
-        let dtype = if self.0.config.dtype == "f64" { DType::F64 } else { DType::F32 };
-        S::write(cell, self.0, &backend.device()?, dtype)
+        let config = &self.0.config;
+        S::write(cell, self.0, &config.backend.device()?, DType::from(config.dtype))
     }
 }
 
-fn written<S: Described>(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let run = Run::<S>::open(folder)?;
-    cell::visit(&run.config.cell, Reporter(&run)).ok_or_else(|| unknown_cell(&run))?
+fn page<S: Described>(run: &RunOf<S>) -> Result<Vec<PathBuf>, Failure> {
+    cell::visit(&run.config.cell, Reporter(run)).ok_or_else(|| unknown_cell(run))?
 }
 
 pub fn report(arguments: &Report) -> Result<ExitCode, Failure> {
-    let folder = Path::new(&arguments.run);
-    let files = match task(folder)?.as_str() {
-        SeriesSubject::TASK => {
-            show(format_args!("{}", series_report::rewrite(folder)?))?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        SoundSubject::TASK => written::<SoundSubject>(folder)?,
-        _ => written::<TextSubject>(folder)?,
-    };
     let mut text = String::new();
-    super::output::wrote(&mut text, &files);
+    match Run::open(&arguments.run)? {
+        Run::Series(run) => text = series_report::rewrite(&run.folder)?,
+        Run::Sound(run) => wrote(&mut text, &page(&run)?),
+        Run::Text(run) => wrote(&mut text, &page(&run)?),
+    }
     show(format_args!("{text}"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -8,7 +8,7 @@ use bptt::cell::{self, Cell};
 use bptt::data::text::UNKNOWN;
 use bptt::data::{sound, text};
 use bptt::nn::Random;
-use bptt::train::run::{Run, Subject, task};
+use bptt::train::run::{Run, RunOf, Use};
 use bptt::train::sound_run::{SoundData, SoundSubject};
 use bptt::train::text_run::{TextData, TextSubject};
 use burn::tensor::{DType, Device};
@@ -56,7 +56,7 @@ trait Scored: Described {
     const CLASS: &'static str;
 
     /// The classes of the files.
-    fn read(run: &Run<Self>, files: &[PathBuf]) -> Result<Vec<u32>, Failure>;
+    fn read(run: &RunOf<Self>, files: &[PathBuf]) -> Result<Vec<u32>, Failure>;
 
     /// A class in words.
     fn shown(data: &Self::Data, class: u32) -> String;
@@ -70,7 +70,7 @@ trait Scored: Described {
 impl Scored for TextSubject {
     const CLASS: &'static str = "character";
 
-    fn read(run: &Run<Self>, files: &[PathBuf]) -> Result<Vec<u32>, Failure> {
+    fn read(run: &RunOf<Self>, files: &[PathBuf]) -> Result<Vec<u32>, Failure> {
         let vocabulary = &run.data.vocabulary;
         let files = text::read(files, vocabulary.is_bytes())?;
         let bytes = files.iter().map(|file| file.bytes.as_slice()).collect::<Vec<_>>().concat();
@@ -88,7 +88,7 @@ impl Scored for TextSubject {
 impl Scored for SoundSubject {
     const CLASS: &'static str = "level";
 
-    fn read(run: &Run<Self>, files: &[PathBuf]) -> Result<Vec<u32>, Failure> {
+    fn read(run: &RunOf<Self>, files: &[PathBuf]) -> Result<Vec<u32>, Failure> {
         Ok(sound::classes(&sound::read(files, run.config.subject.rate)?))
     }
 
@@ -119,20 +119,20 @@ struct Report {
 
 struct Scorer<'a, S: Scored> {
     arguments: &'a Arguments,
-    run: Run<S>,
+    run: RunOf<S>,
     device: Device,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    match task(&arguments.run)?.as_str() {
-        SoundSubject::TASK => score::<SoundSubject>(arguments),
-        _ => score::<TextSubject>(arguments),
+    match Run::open(&arguments.run)? {
+        Run::Sound(run) => score(arguments, *run),
+        Run::Text(run) => score(arguments, *run),
+        other => Err(other.unfit(Use::Score).into()),
     }
 }
 
-fn score<S: Scored>(arguments: &Arguments) -> Result<ExitCode, Failure> {
+fn score<S: Scored>(arguments: &Arguments, run: RunOf<S>) -> Result<ExitCode, Failure> {
     let device = arguments.compute.device()?;
-    let run = Run::<S>::open(&arguments.run)?;
     let (cell, unknown) = (run.config.cell.clone(), unknown_cell(&run));
     cell::visit(&cell, Scorer { arguments, run, device }).ok_or(unknown)?
 }

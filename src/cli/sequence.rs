@@ -2,9 +2,8 @@
 //! drawn and described.
 
 use super::listening::Listening;
-use super::options::{Backward, Compute};
 use super::output::{Output, note, table};
-use super::training::{Learnt, Training, Unit, train};
+use super::training::{Flags, Learnt, PassFlags, Unit, train};
 use super::{Failure, output};
 use bptt::cell::{self, Cell};
 use bptt::data::text::{Sampling, UNKNOWN};
@@ -15,7 +14,7 @@ use bptt::plot::page::{Page, Section, Table};
 use bptt::train::checkpoint::{Checkpoint, Checkpoints};
 use bptt::train::host;
 use bptt::train::lessons::{Computing, Progress, Trained};
-use bptt::train::run::Run;
+use bptt::train::run::RunOf;
 use bptt::train::text::{SequenceSubject, Streams, beginner, trained_model, untrained};
 use burn::tensor::{DType, Device};
 use std::collections::BTreeMap;
@@ -39,14 +38,14 @@ pub trait Described: SequenceSubject {
     fn baselines(data: &Self::Data) -> Vec<Baseline>;
 
     /// Keeps in the run's folder what its page shows of the data.
-    fn keep(_run: &Run<Self>, _valid: &[u32]) -> Result<(), Failure> {
+    fn keep(_run: &RunOf<Self>, _valid: &[u32]) -> Result<(), Failure> {
         Ok(())
     }
 
     /// Writes `report.html` and the pictures from what is in the run's folder, and returns their paths.
     fn write<C: Cell>(
         cell: C,
-        run: &Run<Self>,
+        run: &RunOf<Self>,
         device: &Device,
         dtype: DType,
     ) -> Result<Vec<PathBuf>, Failure>;
@@ -60,14 +59,6 @@ pub struct Baseline {
     pub name: String,
     /// Nats a step of the validating part.
     pub nats: f64,
-}
-
-/// The flags that say how to learn.
-pub struct Flags<'a> {
-    pub training: &'a Training,
-    pub backward: &'a Backward,
-    pub compute: &'a Compute,
-    pub output: &'a Output,
 }
 
 /// A sequence cut in two, what it is, and the run's own part of the configuration.
@@ -94,19 +85,20 @@ pub fn cut(mut classes: Vec<u32>, valid_share: f64, steps: &str) -> Result<[Vec<
 pub fn learn<S: Described>(
     learnable: Learnable<S>,
     computing: Computing,
-    flags: &Flags<'_>,
+    flags: &Flags<PassFlags>,
 ) -> Result<ExitCode, Failure> {
-    let Flags { training: how, backward, compute, output } = *flags;
+    let Flags { training: how, output, .. } = flags;
     let Learnable { training, valid, subject, data } = learnable;
-    let config = how.config(subject, backward, compute);
+    let config = flags.config(S::TASKS[0], subject, flags.length.passes());
     // Before anything is written.
-    Streams::<()>::new([&training, &valid], &config.training)?;
+    Streams::<()>::new([&training, &valid], &config.training, config.length)?;
     let classes = S::classes(&data);
     let features = config.subject.model().embedding.unwrap_or(classes);
     // A block is scored at once.
-    let steps = (how.batch as f64 * how.window as f64).max(2048f64.min(valid.len() as f64));
+    let steps =
+        (how.batch as f64 * config.length.window as f64).max(2048f64.min(valid.len() as f64));
     how.fits([features, classes], steps)?;
-    let (run, resume) = how.begin(config, data, output)?;
+    let (run, resume) = flags.begin(config, data)?;
     S::keep(&run, &valid)?;
     let learner = Learner { sequence: [&training, &valid], run, resume, computing, output };
     cell::visit(&how.cell, learner).expect("clap knows the names")
@@ -114,7 +106,7 @@ pub fn learn<S: Described>(
 
 struct Learner<'a, S: Described> {
     sequence: [&'a [u32]; 2],
-    run: Run<S>,
+    run: RunOf<S>,
     resume: Option<Checkpoint<Progress>>,
     computing: Computing,
     output: &'a Output,
@@ -147,10 +139,16 @@ impl<S: Described> cell::Visitor for Learner<'_, S> {
         let Self { sequence, run, resume, computing, output } = self;
         let (config, settings) = (&run.config, &run.config.training);
         let classes = S::classes(&run.data);
-        let model = beginner(cell.clone(), classes, config.subject.model(), settings, &computing)?;
-        let lessons = Streams::<C>::new(sequence, settings)?;
+        let model = beginner(
+            cell.clone(),
+            classes,
+            config.subject.model(),
+            (settings, config.length.window),
+            &computing,
+        )?;
+        let lessons = Streams::<C>::new(sequence, settings, config.length)?;
         let loss = |nats| format!("{nats:.4} nats ({:.4} bits) a {}", nats / LN_2, S::STEP);
-        let unit = Unit { steps: S::STEPS, loss };
+        let unit = Unit { steps: S::STEPS, window: config.length.window, loss };
         let learnt = train(&lessons, model, (&run, resume), &computing, output, unit)?;
         let Some(learnt) = learnt else { return Ok(ExitCode::SUCCESS) };
         let Learnt { ref progress, best, seconds, steps_per_second, rate, .. } = learnt;
@@ -158,8 +156,8 @@ impl<S: Described> cell::Visitor for Learner<'_, S> {
         let baselines = S::baselines(&run.data);
         let report = Report {
             run: run.folder.clone(),
-            task: S::TASK,
-            train_loss: progress.epochs.last().expect("the best is one").train_loss,
+            task: S::TASKS[0],
+            train_loss: best.train_loss,
             valid_loss: best.valid_loss,
             valid_bits: best.valid_loss / LN_2,
             baselines: baselines.iter().map(|baseline| (baseline.key, baseline.nats)).collect(),
@@ -176,7 +174,7 @@ impl<S: Described> cell::Visitor for Learner<'_, S> {
     }
 }
 
-fn described<S: Described>(report: &Report, run: &Run<S>, all: usize, rate: f64) -> String {
+fn described<S: Described>(report: &Report, run: &RunOf<S>, all: usize, rate: f64) -> String {
     let ([training, valid], steps) = (S::sizes(&run.data), S::STEPS);
     let classes = S::classes(&run.data);
     let mut text =
@@ -191,7 +189,7 @@ fn described<S: Described>(report: &Report, run: &Run<S>, all: usize, rate: f64)
     output::wrote(&mut text, &report.files);
     let folder = report.run.display();
     if !report.done {
-        text += &format!("go on with: bptt train {} --resume {folder}\n", S::TASK);
+        text += &format!("go on with: bptt train {} --resume {folder}\n", S::TASKS[0]);
     }
     text += &format!("use it with: bptt generate {folder}\n");
     text
@@ -203,7 +201,7 @@ fn header<S: Described>() -> [String; 4] {
 }
 
 /// The model beside what costs nothing.
-fn comparison<S: Described>(run: &Run<S>, valid_loss: f64) -> Vec<Vec<String>> {
+fn comparison<S: Described>(run: &RunOf<S>, valid_loss: f64) -> Vec<Vec<String>> {
     let row = |name: String, nats: f64| {
         let bits = nats / LN_2;
         vec![name, format!("{nats:.4}"), format!("{bits:.4}"), format!("{:.2}", nats.exp())]
@@ -219,7 +217,7 @@ fn comparison<S: Described>(run: &Run<S>, valid_loss: f64) -> Vec<Vec<String>> {
 /// The trained model of a run, with a warning for each better checkpoint that could not be read.
 pub fn model<C: Cell, S: SequenceSubject>(
     cell: C,
-    run: &Run<S>,
+    run: &RunOf<S>,
     device: &Device,
     dtype: DType,
 ) -> Result<CharacterModel<Recurrent<C>>, Failure> {
@@ -231,7 +229,7 @@ pub fn model<C: Cell, S: SequenceSubject>(
 }
 
 /// What a run's configuration says of a cell that this program does not know.
-pub fn unknown_cell<S: SequenceSubject>(run: &Run<S>) -> Failure {
+pub fn unknown_cell<S: SequenceSubject>(run: &RunOf<S>) -> Failure {
     let (folder, cell) = (run.folder.display(), &run.config.cell);
     Failure(format!("the run {folder} has a cell '{cell}' that is not known"))
 }
@@ -260,7 +258,7 @@ pub fn generate<C: Cell>(
 /// How far back the model listens, on classes that it has drawn itself: rows of 100 steps of them.
 pub fn listening<C: Cell, S: Described>(
     cell: C,
-    run: &Run<S>,
+    run: &RunOf<S>,
     model: &CharacterModel<Recurrent<C>>,
     drawn: &[u32],
     device: &Device,
@@ -298,7 +296,7 @@ pub struct Own {
 }
 
 /// Writes the learning curve and the page of a run, and returns their paths.
-pub fn page<S: Described>(run: &Run<S>, own: Own) -> Result<Vec<PathBuf>, Failure> {
+pub fn page<S: Described>(run: &RunOf<S>, own: Own) -> Result<Vec<PathBuf>, Failure> {
     let (config, data) = (&run.config, &run.data);
     let progress = Checkpoints::of(&run.folder).first::<Progress>(&["last", "previous", "best"])?.0;
     let progress = progress.progress;
@@ -313,7 +311,7 @@ pub fn page<S: Described>(run: &Run<S>, own: Own) -> Result<Vec<PathBuf>, Failur
         every: 1,
         unit: "epoch",
         level: level.map(|baseline| (baseline.name, baseline.nats)),
-        title: format!("{}, {}: nats a {} by epoch", S::TASK, config.cell, S::STEP),
+        title: format!("{}, {}: nats a {} by epoch", S::TASKS[0], config.cell, S::STEP),
     };
     let [png, svg] = curve.save(&run.folder.join("learning_curve"))?;
     let picture = std::fs::read_to_string(&svg)?;
@@ -358,13 +356,13 @@ pub fn page<S: Described>(run: &Run<S>, own: Own) -> Result<Vec<PathBuf>, Failur
         code: Some(std::fs::read_to_string(run.folder.join("config.toml"))?),
         ..Section::default()
     };
-    let (folder, task) = (run.folder.display(), S::TASK);
+    let (folder, task) = (run.folder.display(), S::TASKS[0]);
     let use_it = Section {
         heading: "Use it".into(),
         code: Some(format!(
             "{}\nbptt train {task} --resume {folder} --epochs {}\nbptt train {task} --config {folder}/config.toml --seed 2 --out runs/second",
             own.use_it,
-            2 * config.training.epochs
+            2 * config.length.epochs
         )),
         ..Section::default()
     };

@@ -1,9 +1,9 @@
 //! `bptt train series`: forecasts of a series in a CSV file.
 
-use super::options::{Backward, Compute, fits_memory, share, size};
-use super::output::{Output, note};
+use super::options::{fits_memory, share, size};
+use super::output::note;
 use super::series_report::{self, Contestant, Opened};
-use super::training::{Learnt, Training, Unit, train};
+use super::training::{Flags, Learnt, PassFlags, Unit, train};
 use super::{Failure, output};
 use bptt::cell::{self, Cell};
 use bptt::data::calendar::{Calendar, Feature};
@@ -98,13 +98,7 @@ pub struct Arguments {
     #[arg(long, hide = true)]
     bidirectional: bool,
     #[command(flatten)]
-    training: Training,
-    #[command(flatten)]
-    backward: Backward,
-    #[command(flatten)]
-    compute: Compute,
-    #[command(flatten)]
-    output: Output,
+    flags: Flags<PassFlags>,
 }
 
 /// How often the difference is taken.
@@ -192,7 +186,10 @@ impl Arguments {
             seasonal_difference: self.seasonal_difference || airline,
             calendar: self.calendar.clone(),
             lags: self.lags.to_string(),
-            network: NetworkSize { hidden: self.training.hidden, layers: self.training.layers },
+            network: NetworkSize {
+                hidden: self.flags.training.hidden,
+                layers: self.flags.training.layers,
+            },
         }
     }
 
@@ -221,7 +218,7 @@ impl Arguments {
         if self.calendar.is_empty() {
             if let Some(Ok(Err(error))) =
                 calendar.as_ref().map(|read| read.as_ref().map(Calendar::step))
-                && !self.output.quiet
+                && !self.flags.output.quiet
             {
                 note(format_args!("warning: {error}; the rows are taken for equally far apart"));
             }
@@ -290,11 +287,11 @@ struct Learner<'a> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let Arguments { training, backward, compute, output, .. } = arguments;
+    let Flags { training, .. } = &arguments.flags;
     if arguments.bidirectional {
         return Err(Failure("--bidirectional: a forecast cannot look ahead, and the second direction walks from the end of the window to each step; leave it out".into()));
     }
-    let computing = backward.computing(compute)?;
+    let computing = arguments.flags.computing()?;
     let (series, season) = arguments.series()?;
     let split = split_by_time(series.rows(), arguments.valid_share)?;
     let (calendar, dates) = arguments.dates(&series)?;
@@ -315,13 +312,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let targets = series.names.len();
     let (autoregressions, orders) =
         autoregressions(arguments.lags, &rows, (split, targets, season))?;
-    let config = training.config(subject, backward, compute);
+    let config = arguments.flags.config("series", subject, arguments.flags.length.passes());
     let horizon = arguments.horizon;
     let origins = origins(series.rows(), split, horizon, arguments.stride);
     // Before anything is written. The forecasts of the backtest of each method, and as text; a batch of windows.
     let said = (horizon * targets) as f64;
     fits_memory(200.0 * origins.len() as f64 * said, "--horizon")?;
-    let batch = training.batch.min(split) as f64 * training.window.min(split) as f64;
+    let batch = training.batch.min(split) as f64 * config.length.window.min(split) as f64;
     fits_memory(32.0 * batch * (rows.width as f64 + said), "--batch")?;
     if training.cell != AUTOREGRESSION {
         training.fits([rows.width, horizon * targets], batch)?;
@@ -333,8 +330,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }
     } else {
         let output = config.subject.output(targets);
-        let settings = &config.training;
-        SeriesLessons::<()>::new(&rows, output, (split, &origins), settings, &computing)?;
+        let how = (&config.training, config.length);
+        SeriesLessons::<()>::new(&rows, output, (split, &origins), how, &computing)?;
     }
     let data = SeriesData {
         names: series.names.clone(),
@@ -346,7 +343,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         features,
         autoregressions,
     };
-    let (run, resume) = training.begin(config, data, output)?;
+    let (run, resume) = arguments.flags.begin(config, data)?;
     series_run::write(&series, &run.folder)?;
     let learner = Learner { arguments, run, resume, computing, series, dates, rows, origins };
     match training.cell.as_str() {
@@ -356,7 +353,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// What rows and squares are called.
-const UNIT: Unit = Unit { steps: "rows", loss: |loss| format!("{loss:.4}") };
+fn unit(window: usize) -> Unit {
+    Unit { steps: "rows", window, loss: |loss| format!("{loss:.4}") }
+}
 
 impl Learner<'_> {
     /// AR(τ) by itself: it is fitted already.
@@ -430,7 +429,7 @@ fn finish(
         text += &format!("go on with: bptt train series --resume {}\n", report.run.display());
     }
     text += &format!("use it with: bptt forecast {}\n", report.run.display());
-    arguments.output.print(&report, &text)?;
+    arguments.flags.output.print(&report, &text)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -439,19 +438,22 @@ impl cell::Visitor for Learner<'_> {
 
     fn visit<C: Cell>(self, cell: C) -> Self::Output {
         let Self { arguments, run, resume, computing, series, dates, rows, origins } = self;
-        let settings = &run.config.training;
+        let (settings, length) = (&run.config.training, run.config.length);
         let network = run.config.subject.output(series.names.len());
         let size = run.config.subject.network;
-        let model = beginner(cell, (rows.width, network), size, settings, &computing)?;
+        let model =
+            beginner(cell, (rows.width, network), size, (settings, length.window), &computing)?;
         let known = (run.data.split, origins.as_slice());
-        let lessons = SeriesLessons::<C>::new(&rows, network, known, settings, &computing)?;
-        let output = &arguments.output;
-        let learnt = train(&lessons, model, (&run, resume), &computing, output, UNIT)?;
+        let lessons =
+            SeriesLessons::<C>::new(&rows, network, known, (settings, length), &computing)?;
+        let output = &arguments.flags.output;
+        let learnt =
+            train(&lessons, model, (&run, resume), &computing, output, unit(length.window))?;
         let Some(learnt) = learnt else { return Ok(ExitCode::SUCCESS) };
         let Learnt { progress, best, all, seconds, steps_per_second, rate } = learnt;
         let opened = Opened::new(run, series, dates)?;
         let report = Report {
-            train_loss: progress.epochs[best.epoch - 1].train_loss,
+            train_loss: best.train_loss,
             valid_loss: best.valid_loss,
             steps_per_second,
             rows_per_second: rate,

@@ -3,7 +3,6 @@
 use super::listening::Listening;
 use super::output::{note, table};
 use super::{Failure, output};
-use bptt::backend::Backend;
 use bptt::cell::{self, Cell};
 use bptt::data::accuracy::{Accuracy, scale};
 use bptt::data::calendar::{Calendar, CalendarError};
@@ -81,9 +80,8 @@ fn networks<C: Cell>(
     cell: C,
     run: &SeriesRun,
 ) -> Result<([NetworkForecaster<C>; 2], Vec<CheckpointError>), Failure> {
-    let backend: Backend = run.config.backend.parse().map_err(Failure)?;
-    let device = backend.device()?;
-    let dtype = if run.config.dtype == "f64" { DType::F64 } else { DType::F32 };
+    let device = run.config.backend.device()?;
+    let dtype = DType::from(run.config.dtype);
     let subject = &run.config.subject;
     let output = subject.output(run.data.names.len());
     let (sizes, seed) = ((run.data.features.width(), output), run.config.training.seed);
@@ -91,7 +89,7 @@ fn networks<C: Cell>(
     Checkpoints::of(&run.folder).check::<C>([sizes.0, hidden, layers])?;
     let before = untrained(cell, sizes, subject.network, seed, |config| config, (&device, dtype));
     let Trained { model: after, refused } = trained(before.clone(), &run.folder)?;
-    let window = run.config.training.window;
+    let window = run.config.length.window;
     let forecaster = |network| {
         let device = device.clone();
         NetworkForecaster { network, output, window, device, dtype }

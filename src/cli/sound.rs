@@ -1,10 +1,9 @@
 //! `bptt train sound`: a model of sound, sample by sample.
 
 use super::Failure;
-use super::options::{Backward, Compute, share, size};
-use super::output::Output;
-use super::sequence::{Described, Flags, Learnable, cut, learn};
-use super::training::Training;
+use super::options::{share, size};
+use super::sequence::{Described, Learnable, cut, learn};
+use super::training::{Flags, PassFlags};
 use bptt::data::sound::{CLASSES, RATES, classes, read, speech};
 use bptt::data::text::frequency_baselines;
 use bptt::model::SoundAutoregression;
@@ -44,13 +43,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = size)]
     embedding: Option<usize>,
     #[command(flatten)]
-    training: Training,
-    #[command(flatten)]
-    backward: Backward,
-    #[command(flatten)]
-    compute: Compute,
-    #[command(flatten)]
-    output: Output,
+    flags: Flags<PassFlags>,
 }
 
 fn rate(text: &str) -> Result<u32, String> {
@@ -63,7 +56,8 @@ fn rate(text: &str) -> Result<u32, String> {
 
 /// Reads the sound as classes, cut in two.
 fn learnable(arguments: &Arguments) -> Result<Learnable<SoundSubject>, Failure> {
-    let Arguments { file, rate, valid_share, embedding, training: how, .. } = arguments;
+    let Arguments { file, rate, valid_share, embedding, flags } = arguments;
+    let how = &flags.training;
     let sound = match file.is_empty() {
         true => speech(*rate)?,
         false => read(file, *rate)?,
@@ -91,8 +85,6 @@ fn learnable(arguments: &Arguments) -> Result<Learnable<SoundSubject>, Failure> 
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let Arguments { training, backward, compute, output, .. } = arguments;
-    let computing = backward.computing(compute)?;
-    let flags = Flags { training, backward, compute, output };
-    learn(learnable(arguments)?, computing, &flags)
+    let computing = arguments.flags.computing()?;
+    learn(learnable(arguments)?, computing, &arguments.flags)
 }

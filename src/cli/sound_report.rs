@@ -8,7 +8,7 @@ use bptt::data::text::Sampling;
 use bptt::nn::Random;
 use bptt::plot::page::{Audio, Section};
 use bptt::plot::waveform::{Track, Waveform};
-use bptt::train::run::Run;
+use bptt::train::run::RunOf;
 use bptt::train::sound_run::{SoundData, SoundSubject};
 use burn::tensor::{DType, Device};
 use rand::SeedableRng;
@@ -51,7 +51,7 @@ impl Described for SoundSubject {
         ]
     }
 
-    fn keep(run: &Run<Self>, valid: &[u32]) -> Result<(), Failure> {
+    fn keep(run: &RunOf<Self>, valid: &[u32]) -> Result<(), Failure> {
         let rate = run.config.subject.rate;
         let most = (SECONDS * f64::from(rate)) as usize;
         let sound = sound_of(&valid[..valid.len().min(most)]);
@@ -60,7 +60,7 @@ impl Described for SoundSubject {
 
     fn write<C: Cell>(
         cell: C,
-        run: &Run<Self>,
+        run: &RunOf<Self>,
         device: &Device,
         dtype: DType,
     ) -> Result<Vec<PathBuf>, Failure> {

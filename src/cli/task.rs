@@ -2,7 +2,7 @@
 //! them.
 
 use super::Failure;
-use super::options::{Backward, Compute, fits_memory, positive, size};
+use super::options::{Backward, Compute, bytes, fits_memory, positive, size};
 use super::output::{self, Output, table};
 use bptt::cell::{self, Cell};
 use bptt::data::task::{Measure, Task, TaskSettings};
@@ -223,7 +223,7 @@ impl cell::Visitor for Learner<'_> {
         let wide = hidden * layers * (2 * cell::gates::<C>() + cell::states::<C>()) + features;
         let weights = hidden as f64 * hidden as f64 * (8 * cell::gates::<C>() * layers) as f64;
         let numbers = time as f64 * batch.max(test) as f64 * wide as f64 + weights;
-        let bytes = numbers * training.compute.dtype.bytes();
+        let bytes = numbers * bytes(training.compute.dtype);
         fits_memory(bytes, "--time, --delay, --batch, --test, --layers or --hidden")?;
 
         let gated = cell.remembering_gate().is_some() && training.forget_bias.is_none();
@@ -246,7 +246,7 @@ impl cell::Visitor for Learner<'_> {
             all_steps: training.all_steps,
             truncation: training.backward.truncate,
             memory_budget: training.backward.memory_budget,
-            gradient: training.backward.gradient.into(),
+            gradient: training.backward.gradient,
             dtype: DType::from(training.compute.dtype),
             device,
         };
@@ -265,9 +265,9 @@ impl cell::Visitor for Learner<'_> {
         let config = TaskConfig {
             version: env!("CARGO_PKG_VERSION").into(),
             cell: training.cell.clone(),
-            dtype: training.compute.dtype.name().into(),
+            dtype: training.compute.dtype.to_string(),
             backend: training.compute.backend.to_string(),
-            gradient: training.backward.gradient.name().into(),
+            gradient: training.backward.gradient.to_string(),
             truncate: training.backward.truncate.to_string(),
             steps: training.steps,
             batch,

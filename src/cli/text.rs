@@ -1,10 +1,9 @@
 //! `bptt train text`: a model of a text, character by character.
 
 use super::Failure;
-use super::options::{Backward, Compute, share, size};
-use super::output::Output;
-use super::sequence::{Described, Flags, Learnable, cut, learn};
-use super::training::Training;
+use super::options::{share, size};
+use super::sequence::{Described, Learnable, cut, learn};
+use super::training::{Flags, PassFlags};
 use bptt::data::text::{Vocabulary, frequency_baselines, read};
 use bptt::train::text::ModelSettings;
 use bptt::train::text_run::{TextData, TextSubject};
@@ -36,13 +35,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = size)]
     embedding: Option<usize>,
     #[command(flatten)]
-    training: Training,
-    #[command(flatten)]
-    backward: Backward,
-    #[command(flatten)]
-    compute: Compute,
-    #[command(flatten)]
-    output: Output,
+    flags: Flags<PassFlags>,
 }
 
 impl Arguments {
@@ -53,8 +46,8 @@ impl Arguments {
             min_count: self.min_count,
             valid_share: self.valid_share,
             model: ModelSettings {
-                hidden: self.training.hidden,
-                layers: self.training.layers,
+                hidden: self.flags.training.hidden,
+                layers: self.flags.training.layers,
                 embedding: self.embedding,
             },
         }
@@ -96,8 +89,6 @@ fn learnable(arguments: &Arguments) -> Result<Learnable<TextSubject>, Failure> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let Arguments { training, backward, compute, output, .. } = arguments;
-    let computing = backward.computing(compute)?;
-    let flags = Flags { training, backward, compute, output };
-    learn(learnable(arguments)?, computing, &flags)
+    let computing = arguments.flags.computing()?;
+    learn(learnable(arguments)?, computing, &arguments.flags)
 }

@@ -6,7 +6,7 @@ use bptt::cell::Cell;
 use bptt::data::text::Sampling;
 use bptt::nn::Random;
 use bptt::plot::page::Section;
-use bptt::train::run::Run;
+use bptt::train::run::RunOf;
 use bptt::train::text_run::{TextData, TextSubject};
 use burn::tensor::{DType, Device};
 use rand::SeedableRng;
@@ -32,7 +32,7 @@ impl Described for TextSubject {
 
     fn write<C: Cell>(
         cell: C,
-        run: &Run<Self>,
+        run: &RunOf<Self>,
         device: &Device,
         dtype: DType,
     ) -> Result<Vec<PathBuf>, Failure> {

@@ -1,13 +1,14 @@
-//! Training on a file: the flags that all of its tasks share, how a run begins and goes on, and what is shown while it
-//! learns.
+//! Training: the flags that the tasks share, and what is shown while a network learns.
 
-use super::options::{Backward, Compute, fits_memory, positive, rate, size};
+use super::options::{Backward, Compute, fits_memory, named, positive, rate, size};
 use super::output::{Output, note};
 use super::{Failure, interrupt};
 use bptt::cell::{self, Cell};
-use bptt::train::checkpoint::{Checkpoint, CheckpointError, Checkpoints};
-use bptt::train::lessons::{Computing, Epoch, Event, Lessons, Progress, Settings, learn, steps};
-use bptt::train::run::{Run, RunConfig, Subject};
+use bptt::train::checkpoint::Checkpoint;
+use bptt::train::lessons::{
+    Computing, Epoch, Event, Lessons, Passes, Progress, Settings, learn, steps,
+};
+use bptt::train::run::{FORMAT, RunConfig, RunError, RunOf, Subject};
 use bptt::train::{OptimizerName, Schedule};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -32,21 +33,15 @@ pub struct Training {
     /// Share of the outputs between layers that training drops
     #[arg(long, value_name = "X", default_value = "0", value_parser = rate)]
     pub dropout: f64,
-    /// Passes over the training data
-    #[arg(long, value_name = "N", default_value = "10", value_parser = size)]
-    pub epochs: usize,
     /// Streams that the training data are cut into
     #[arg(long, value_name = "N", default_value = "50", value_parser = size)]
     pub batch: usize,
-    /// Steps of a window: the state is carried over its border, the gradient is not
-    #[arg(long, value_name = "N", default_value = "50", value_parser = size)]
-    pub window: usize,
     /// Windows whose gradients are added up to one optimizer step
     #[arg(long, value_name = "N", default_value = "1", value_parser = size)]
     pub accumulate: usize,
     /// Optimizer
-    #[arg(long, value_enum, default_value_t = Optimizer::Adam)]
-    pub optimizer: Optimizer,
+    #[arg(long, value_name = "NAME", default_value = "adam", value_parser = named::<OptimizerName>(OptimizerName::NAMES))]
+    pub optimizer: OptimizerName,
     /// Learning rate at the start
     #[arg(long, value_name = "X", default_value = "0.002", value_parser = positive)]
     pub lr: f64,
@@ -67,64 +62,39 @@ pub struct Training {
     pub resume: Option<PathBuf>,
 }
 
-/// [`OptimizerName`] on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-#[clap(rename_all = "lower")]
-pub enum Optimizer {
-    Adam,
-    AdamW,
-    Sgd,
-    RmsProp,
-    Rprop,
+/// How long to train on data from a file.
+#[derive(Args, Clone, Debug)]
+pub struct PassFlags {
+    /// Passes over the training data
+    #[arg(long, value_name = "N", default_value = "10", value_parser = size)]
+    pub epochs: usize,
+    /// Steps of a window: the state is carried over its border, the gradient is not
+    #[arg(long, value_name = "N", default_value = "50", value_parser = size)]
+    pub window: usize,
 }
 
-impl From<Optimizer> for OptimizerName {
-    fn from(optimizer: Optimizer) -> Self {
-        match optimizer {
-            Optimizer::Adam => Self::Adam,
-            Optimizer::AdamW => Self::AdamW,
-            Optimizer::Sgd => Self::Sgd,
-            Optimizer::RmsProp => Self::RmsProp,
-            Optimizer::Rprop => Self::Rprop,
-        }
+impl PassFlags {
+    pub fn passes(&self) -> Passes {
+        Passes { epochs: self.epochs, window: self.window }
     }
+}
+
+/// All that the tasks share, and how long to train.
+#[derive(Args, Clone, Debug)]
+pub struct Flags<L: Args> {
+    #[command(flatten)]
+    pub training: Training,
+    #[command(flatten)]
+    pub length: L,
+    #[command(flatten)]
+    pub backward: Backward,
+    #[command(flatten)]
+    pub compute: Compute,
+    #[command(flatten)]
+    pub output: Output,
 }
 
 impl Training {
-    /// Everything that is needed to repeat the run.
-    pub fn config<S: Subject>(
-        &self,
-        subject: S,
-        backward: &Backward,
-        compute: &Compute,
-    ) -> RunConfig<S> {
-        RunConfig {
-            version: env!("CARGO_PKG_VERSION").into(),
-            task: S::TASK.into(),
-            subject,
-            cell: self.cell.clone(),
-            dtype: compute.dtype.name().into(),
-            backend: compute.backend.to_string(),
-            gradient: backward.gradient.name().into(),
-            truncate: backward.truncate.to_string(),
-            memory_budget: backward.memory_budget,
-            training: Settings {
-                seed: compute.seed,
-                dropout: self.dropout,
-                epochs: self.epochs,
-                batch: self.batch,
-                window: self.window,
-                accumulate: self.accumulate,
-                optimizer: self.optimizer.into(),
-                lr: self.lr,
-                schedule: self.schedule,
-                clip: self.clip,
-                early_stop: self.early_stop,
-                checkpoint_every: self.checkpoint_every,
-            },
-        }
-    }
-
     /// Refuses a network that does not fit memory as it learns: its weights as they are drawn, with gradient and the
     /// optimizer's averages, and what `steps` steps of time at once hold.
     pub fn fits(&self, [features, outputs]: [usize; 2], steps: f64) -> Result<(), Failure> {
@@ -142,73 +112,64 @@ impl Training {
         let held = 8.0 * (features + (hidden * layers) as f64) + 24.0 * outputs;
         fits_memory(28.0 * weights + steps * held, "--hidden, --layers, --batch or --window")
     }
+}
+
+impl<L: Args> Flags<L> {
+    /// How the gradient is computed and where.
+    pub fn computing(&self) -> Result<Computing, Failure> {
+        self.backward.computing(&self.compute)
+    }
+
+    /// Everything that is needed to repeat the run.
+    pub fn config<S: Subject>(&self, task: &str, subject: S, length: S::Length) -> RunConfig<S> {
+        let Self { training, backward, compute, .. } = self;
+        RunConfig {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").into(),
+            task: task.into(),
+            subject,
+            cell: training.cell.clone(),
+            dtype: compute.dtype,
+            backend: compute.backend,
+            gradient: backward.gradient,
+            truncate: backward.truncate,
+            memory_budget: backward.memory_budget,
+            training: Settings {
+                seed: compute.seed,
+                dropout: training.dropout,
+                batch: training.batch,
+                accumulate: training.accumulate,
+                optimizer: training.optimizer,
+                lr: training.lr,
+                schedule: training.schedule,
+                clip: training.clip,
+                early_stop: training.early_stop,
+                checkpoint_every: training.checkpoint_every,
+            },
+            length,
+        }
+    }
 
     /// A new run, or the one that goes on and where it is.
     pub fn begin<S: Subject>(
         &self,
         config: RunConfig<S>,
         data: S::Data,
-        output: &Output,
-    ) -> Result<(Run<S>, Option<Checkpoint<Progress>>), Failure> {
-        let Some(folder) = &self.resume else {
-            let folder = output.folder(S::TASK)?;
-            // What is left of an earlier run would be taken for this one's.
-            Checkpoints::of(&folder).clear()?;
-            return Ok((Run::create(&folder, config, data)?, None));
+    ) -> Result<(RunOf<S>, Option<Checkpoint<Progress>>), Failure> {
+        let Some(folder) = &self.training.resume else {
+            let folder = self.output.folder(&config.task)?;
+            return Ok((RunOf::begin(&folder, config, data)?, None));
         };
-        let before = Run::<S>::open(folder)?;
-        unchanged(&before.config, &config)?;
-        if before.data != data {
-            return Err(Failure(format!(
-                "the data of the run {} have changed since it began: train anew, without --resume",
-                folder.display()
-            )));
+        let resumed = RunOf::resume(folder, config, data).map_err(|error| match error {
+            RunError::Changed { key, .. } => Failure(format!(
+                "--resume: the run was begun with another --{key}; leave that as it was, or train anew without --resume"
+            )),
+            other => other.into(),
+        })?;
+        for error in resumed.refused {
+            note(format_args!("warning: {error}; going on from the one before"));
         }
-        let folder = output.existing(folder)?;
-        let resume = match Checkpoints::of(&folder).first(&["last", "previous", "best"]) {
-            Ok((checkpoint, refused)) => {
-                for error in refused {
-                    note(format_args!("warning: {error}; going on from the one before"));
-                }
-                Some(checkpoint)
-            }
-            // Killed before the first one.
-            Err(CheckpointError::None(_)) => None,
-            Err(error) => return Err(error.into()),
-        };
-        Ok((Run::create(&folder, config, data)?, resume))
-    }
-}
-
-/// Keys of a run's configuration that another value may have when the run goes on.
-const FREE: [&str; 14] = [
-    "version",
-    "file",
-    "path",
-    "backend",
-    "gradient",
-    "truncate",
-    "memory-budget",
-    "dropout",
-    "epochs",
-    "lr",
-    "schedule",
-    "clip",
-    "early-stop",
-    "checkpoint-every",
-];
-
-/// Refuses to go on with another model or other windows than the run's: its weights, its place in the data and its
-/// optimizer's record would not fit.
-fn unchanged<S: Subject>(before: &RunConfig<S>, now: &RunConfig<S>) -> Result<(), Failure> {
-    let [before, now] =
-        [before, now].map(|config| toml::Table::try_from(config).expect("plain data"));
-    let mut keys = before.keys().chain(now.keys()).filter(|key| !FREE.contains(&key.as_str()));
-    match keys.find(|key| before.get(*key) != now.get(*key)) {
-        None => Ok(()),
-        Some(flag) => Err(Failure(format!(
-            "--resume: the run was begun with another --{flag}; leave that as it was, or train anew without --resume"
-        ))),
+        Ok((resumed.run, resumed.checkpoint))
     }
 }
 
@@ -217,6 +178,8 @@ fn unchanged<S: Subject>(before: &RunConfig<S>, now: &RunConfig<S>) -> Result<()
 pub struct Unit {
     /// Steps of time: characters, rows, samples.
     pub steps: &'static str,
+    /// Steps of time of a row of the batch.
+    pub window: usize,
     /// A validation loss in words.
     pub loss: fn(f64) -> String,
 }
@@ -240,7 +203,7 @@ pub struct Learnt {
 pub fn train<L: Lessons, S: Subject>(
     lessons: &L,
     model: L::Model,
-    (run, resume): (&Run<S>, Option<Checkpoint<Progress>>),
+    (run, resume): (&RunOf<S>, Option<Checkpoint<Progress>>),
     computing: &Computing,
     output: &Output,
     unit: Unit,
@@ -253,7 +216,7 @@ pub fn train<L: Lessons, S: Subject>(
         plain: !output.quiet && !std::io::stderr().is_terminal(),
         start: Instant::now(),
         first,
-        steps: settings.batch * settings.window * settings.accumulate,
+        steps: settings.batch * unit.window * settings.accumulate,
         unit,
     };
     let ended = interrupt::listen()?;
@@ -273,7 +236,7 @@ pub fn train<L: Lessons, S: Subject>(
         note(format_args!(
             "ended after {} of {all} optimizer steps, before the first epoch's end; go on with: bptt train {} --resume {}",
             progress.step,
-            S::TASK,
+            run.config.task,
             run.folder.display()
         ));
         return Ok(None);

@@ -56,3 +56,5 @@ pub enum Gradient {
     /// Burn's autodiff, step by step through the unrolled recurrence: the reference.
     Autodiff,
 }
+
+crate::names::names! { Gradient, "a path of the gradient", Manual = "manual", Autodiff = "autodiff" }

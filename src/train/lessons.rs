@@ -1,8 +1,8 @@
-//! The training loop, written once for whatever is learnt from a file: [`Lessons`] says what a window of the data
-//! teaches, [`learn`] takes the optimizer's steps, validates after each epoch, and keeps checkpoints.
+//! The training loop, written once for whatever is learnt: [`Lessons`] says what a window of the data teaches, [`learn`]
+//! takes the optimizer's steps, validates after each epoch, and keeps checkpoints.
 //!
-//! Everything that is drawn in a step comes from the seed and the step's number, so a training that is resumed from a
-//! checkpoint goes on to the bit.
+//! Everything that is drawn in a step comes from the seed and the step's number, or from a stream of random numbers whose
+//! position is in the checkpoint. So a training that is resumed goes on to the bit.
 
 use super::checkpoint::{self, Checkpoint, CheckpointError, Checkpoints, numbered};
 use super::{Diverged, OptimizerName, Schedule, clip_norm};
@@ -23,11 +23,35 @@ pub trait Lessons {
     /// Windows of an epoch: each gives one gradient.
     fn windows(&self) -> usize;
 
-    /// What a window teaches. `state` is what the window before it has handed on; it is empty in an epoch's first.
+    /// The optimizer steps of the whole training, where an epoch has `epoch` of them. The last epoch may be a shorter one.
+    fn steps(&self, epoch: usize) -> usize;
+
+    /// What a window teaches. `state` is what the window before it has handed on; it is empty in an epoch's first window.
     fn lesson(&self, model: &Self::Model, window: Window, state: Vec<Tensor<3>>) -> Lesson;
 
-    /// The loss of a model without autodiff on the data that validate.
-    fn validate(&self, model: &Self::Model) -> f64;
+    /// How good a model without autodiff is on the data that validate.
+    fn validate(&self, model: &Self::Model) -> Score;
+
+    /// Whether the training may end with this score, whatever is left of its steps.
+    fn is_enough(&self, _score: Score) -> bool {
+        false
+    }
+}
+
+/// How good a model is on data that it was not trained on.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Score {
+    /// The mean loss.
+    pub loss: f64,
+    /// The share of right answers, where answers are right or wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub right: Option<f64>,
+}
+
+impl From<f64> for Score {
+    fn from(loss: f64) -> Self {
+        Self { loss, right: None }
+    }
 }
 
 /// Which window.
@@ -37,6 +61,8 @@ pub struct Window {
     pub epoch: usize,
     /// The window's number in it, from 0.
     pub number: usize,
+    /// How many words of a stream of random numbers the windows before it have used.
+    pub drawn: u64,
 }
 
 /// What a window teaches.
@@ -48,6 +74,8 @@ pub struct Lesson {
     pub value: f64,
     /// What is handed on to the next window; it carries no gradient.
     pub state: Vec<Tensor<3>>,
+    /// [`Window::drawn`] of the next window.
+    pub drawn: u64,
 }
 
 /// How to train.
@@ -58,12 +86,8 @@ pub struct Settings {
     pub seed: u64,
     /// Share of the outputs between layers that training drops.
     pub dropout: f64,
-    /// Passes over the training data.
-    pub epochs: usize,
-    /// Rows of a window: streams of a text, windows of a series.
+    /// Rows of a window: streams of a text, windows of a series, sequences of a task.
     pub batch: usize,
-    /// Steps of time of a window. The gradient does not pass its border.
-    pub window: usize,
     /// Windows whose gradients are added up to one optimizer step.
     pub accumulate: usize,
     /// Optimizer.
@@ -79,6 +103,16 @@ pub struct Settings {
     pub early_stop: Option<usize>,
     /// Optimizer steps between two checkpoints within an epoch.
     pub checkpoint_every: usize,
+}
+
+/// How long to train on data from a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Passes {
+    /// Passes over the training data.
+    pub epochs: usize,
+    /// Steps of time of a window. The gradient does not pass its border.
+    pub window: usize,
 }
 
 /// How the gradient is computed and where.
@@ -114,10 +148,13 @@ pub struct Epoch {
     pub epoch: usize,
     /// Optimizer steps until its end.
     pub steps: usize,
-    /// The training loss, dropout and all.
+    /// The mean training loss over its steps, dropout and all.
     pub train_loss: f64,
     /// The validation loss after it.
     pub valid_loss: f64,
+    /// The share of right answers in the validation, where answers are right or wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub right: Option<f64>,
     /// The learning rate of its last step.
     pub lr: f64,
 }
@@ -129,14 +166,24 @@ pub struct Progress {
     pub step: usize,
     /// The losses of this epoch so far, added up, and how many.
     pub sum: (f64, usize),
+    /// How many words of a stream of random numbers have been used: see [`Window::drawn`].
+    #[serde(default)]
+    pub drawn: u64,
     /// The epochs that are done.
     pub epochs: Vec<Epoch>,
     /// Whether there is nothing more to do.
     pub done: bool,
 }
 
+impl Epoch {
+    /// Its validation.
+    pub fn score(&self) -> Score {
+        Score { loss: self.valid_loss, right: self.right }
+    }
+}
+
 impl Progress {
-    /// The epoch with the smallest validation loss.
+    /// The epoch with the smallest validation loss: its model is the one that is kept as the best.
     pub fn best(&self) -> Option<Epoch> {
         self.epochs.iter().copied().min_by(|a, b| a.valid_loss.total_cmp(&b.valid_loss))
     }
@@ -203,7 +250,7 @@ pub fn steps(lessons: &impl Lessons, settings: &Settings) -> Result<[usize; 2], 
     let (windows, accumulate) = (lessons.windows(), settings.accumulate);
     match windows / accumulate {
         0 => Err(LearningError::TooFew { windows, accumulate }),
-        epoch => Ok([epoch, epoch.saturating_mul(settings.epochs)]),
+        epoch => Ok([epoch, lessons.steps(epoch)]),
     }
 }
 
@@ -277,7 +324,8 @@ pub fn learn<L: Lessons>(
 
     let finished = |progress: &Progress| {
         let patience = settings.early_stop.unwrap_or(usize::MAX);
-        progress.step >= steps || progress.epochs_since_best() >= patience
+        let enough = progress.epochs.last().is_some_and(|epoch| lessons.is_enough(epoch.score()));
+        progress.step >= steps || progress.epochs_since_best() >= patience || enough
     };
     progress.done = finished(&progress);
     while !progress.done {
@@ -292,9 +340,10 @@ pub fn learn<L: Lessons>(
         let mut accumulated = GradientsAccumulator::new();
         let mut sum = 0.0;
         for part in 0..settings.accumulate {
-            let window = Window { epoch, number: in_epoch * settings.accumulate + part };
+            let (number, drawn) = (in_epoch * settings.accumulate + part, progress.drawn);
+            let window = Window { epoch, number, drawn };
             let lesson = lessons.lesson(&model, window, std::mem::take(&mut state));
-            state = lesson.state;
+            (state, progress.drawn) = (lesson.state, lesson.drawn);
             if !lesson.value.is_finite() {
                 let number = progress.step + 1;
                 let advice =
@@ -313,18 +362,22 @@ pub fn learn<L: Lessons>(
         progress.step += 1;
         progress.sum = (progress.sum.0 + loss, progress.sum.1 + 1);
 
-        let epoch_done = progress.step.is_multiple_of(epoch_steps);
+        let epoch_done = progress.step.is_multiple_of(epoch_steps) || progress.step == steps;
         let mut best = false;
         if epoch_done {
             let before = progress.best();
+            let Score { loss: valid_loss, right } = lessons.validate(&model.valid());
             let epoch = Epoch {
-                epoch: epoch + 1,
+                epoch: progress.epochs.len() + 1,
                 steps: progress.step,
                 train_loss: progress.sum.0 / progress.sum.1 as f64,
-                valid_loss: lessons.validate(&model.valid()),
+                valid_loss,
+                right,
                 lr,
             };
             progress.epochs.push(epoch);
+            // A last epoch that was a shorter one goes on as another if there are more steps later.
+            progress.sum = (0.0, 0);
             best = before.is_none_or(|before| epoch.valid_loss < before.valid_loss);
             progress.done = finished(&progress);
         }

@@ -4,6 +4,7 @@
 pub mod checkpoint;
 mod clip;
 pub mod count;
+mod data_type;
 pub mod lessons;
 mod optimizer;
 mod rprop;
@@ -18,6 +19,7 @@ pub mod text;
 pub mod text_run;
 
 pub use clip::clip_norm;
+pub use data_type::DataType;
 pub use optimizer::OptimizerName;
 pub use rprop::{Rprop, RpropConfig, RpropState};
 pub use schedule::Schedule;

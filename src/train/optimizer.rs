@@ -1,6 +1,7 @@
 //! An optimizer by name.
 
 use super::RpropConfig;
+use crate::names::names;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer, RmsPropConfig, SgdConfig};
 
@@ -19,6 +20,11 @@ pub enum OptimizerName {
     RmsProp,
     /// Riedmiller & Braun 1993: for the gradient of all data at once.
     Rprop,
+}
+
+names! {
+    OptimizerName, "an optimizer",
+    Adam = "adam", AdamW = "adamw", Sgd = "sgd", RmsProp = "rmsprop", Rprop = "rprop",
 }
 
 impl OptimizerName {

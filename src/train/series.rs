@@ -3,7 +3,7 @@
 //! same, however often a training is ended and goes on.
 
 use super::host;
-use super::lessons::{Computing, Lesson, Lessons, Settings, Window};
+use super::lessons::{Computing, Lesson, Lessons, Passes, Score, Settings, Window};
 use crate::cell::Cell;
 use crate::data::features::Rows;
 use crate::model::Network;
@@ -82,14 +82,14 @@ pub fn beginner<C: Cell>(
     cell: C,
     sizes: (usize, Output),
     size: NetworkSize,
-    settings: &Settings,
+    (settings, window): (&Settings, usize),
     computing: &Computing,
 ) -> Result<Network<Recurrent<C>>, SeriesTrainingError> {
     let device = computing.device.clone().autodiff();
     let configure = |config| computing.configure(config, settings);
     let options = (&device, computing.dtype);
     let network = untrained(cell, sizes, size, settings.seed, configure, options);
-    network.recurrent.check_memory_budget(settings.window, settings.batch, computing.dtype)?;
+    network.recurrent.check_memory_budget(window, settings.batch, computing.dtype)?;
     Ok(network)
 }
 
@@ -102,7 +102,7 @@ pub struct SeriesLessons<'a, C> {
     starts: std::ops::Range<usize>,
     /// How many rows are known at each forecast that validates.
     origins: &'a [usize],
-    window: usize,
+    passes: Passes,
     batch: usize,
     seed: u64,
     device: Device,
@@ -121,10 +121,11 @@ impl<'a, C> SeriesLessons<'a, C> {
         rows: &'a Rows,
         output: Output,
         (split, origins): (usize, &'a [usize]),
-        settings: &Settings,
+        (settings, passes): (&Settings, Passes),
         computing: &Computing,
     ) -> Result<Self, SeriesTrainingError> {
-        let Settings { window, batch, seed, .. } = *settings;
+        let Settings { batch, seed, .. } = *settings;
+        let window = passes.window;
         let horizon = output.horizon;
         let needed = window.saturating_add(horizon);
         let end = (split + 1).saturating_sub(needed);
@@ -141,7 +142,7 @@ impl<'a, C> SeriesLessons<'a, C> {
             output,
             starts: rows.first..end,
             origins,
-            window,
+            passes,
             batch,
             seed,
             device: computing.device.clone(),
@@ -169,7 +170,7 @@ impl<'a, C> SeriesLessons<'a, C> {
     /// Inputs `[batch, window, features]` and targets `[batch, window, horizon × targets]`.
     fn tensors(&self, starts: &[usize], device: &Device) -> [Tensor<3>; 2] {
         let (window, width, Output { horizon, targets, .. }) =
-            (self.window, self.rows.width, self.output);
+            (self.passes.window, self.rows.width, self.output);
         let inputs = starts.iter().flat_map(|&start| self.rows.range(start, start + window));
         let inputs: Vec<f64> = inputs.copied().collect();
         let mut said = Vec::with_capacity(starts.len() * window * horizon * targets);
@@ -194,24 +195,28 @@ impl<C: Cell> Lessons for SeriesLessons<'_, C> {
         self.starts.len().div_ceil(self.batch)
     }
 
+    fn steps(&self, epoch: usize) -> usize {
+        epoch.saturating_mul(self.passes.epochs)
+    }
+
     fn lesson(&self, model: &Self::Model, window: Window, _: Vec<Tensor<3>>) -> Lesson {
         let device = self.device.clone().autodiff();
         let [x, said] = self.tensors(&self.starts(window), &device);
         let loss = (self.output.predict(model, x) - said).powi_scalar(2).mean();
         let value = host(loss.clone())[0];
-        Lesson { loss, value, state: Vec::new() }
+        Lesson { loss, value, state: Vec::new(), drawn: 0 }
     }
 
     /// The mean of squares over the forecasts from all origins.
-    fn validate(&self, model: &Self::Model) -> f64 {
+    fn validate(&self, model: &Self::Model) -> Score {
         let forecaster = NetworkForecaster {
             network: model.clone(),
             output: self.output,
-            window: self.window,
+            window: self.passes.window,
             device: self.device.clone(),
             dtype: self.dtype,
         };
-        squared_error(&forecaster, self.rows, self.output.targets, self.origins)
+        squared_error(&forecaster, self.rows, self.output.targets, self.origins).into()
     }
 }
 
@@ -222,13 +227,11 @@ mod tests {
     use crate::nn::{Gradient, Truncation};
     use crate::train::{OptimizerName, Schedule};
 
-    fn settings(window: usize, batch: usize) -> Settings {
+    fn settings(batch: usize) -> Settings {
         Settings {
             seed: 3,
             dropout: 0.0,
-            epochs: 2,
             batch,
-            window,
             accumulate: 1,
             optimizer: OptimizerName::Adam,
             lr: 0.01,
@@ -237,6 +240,10 @@ mod tests {
             early_stop: None,
             checkpoint_every: 10,
         }
+    }
+
+    fn passes(window: usize) -> Passes {
+        Passes { epochs: 2, window }
     }
 
     fn computing() -> Computing {
@@ -259,15 +266,16 @@ mod tests {
 
     #[test]
     fn every_window_is_taught_once_an_epoch_and_never_past_the_split() {
-        let (rows, settings, computing) = (rows(2, 40), settings(5, 4), computing());
+        let (rows, settings, computing) = (rows(2, 40), settings(4), computing());
+        let how = (&settings, passes(5));
         let lessons =
-            SeriesLessons::<Elman>::new(&rows, OUTPUT, (30, &[30]), &settings, &computing).unwrap();
+            SeriesLessons::<Elman>::new(&rows, OUTPUT, (30, &[30]), how, &computing).unwrap();
         assert_eq!(lessons.windows(), 6); // rows 2…22 begin one
         let mut orders = Vec::new();
         for epoch in 0..2 {
             let mut seen = Vec::new();
             for number in 0..lessons.windows() {
-                let starts = lessons.starts(Window { epoch, number });
+                let starts = lessons.starts(Window { epoch, number, drawn: 0 });
                 let [x, said] = lessons.tensors(&starts, &computing.device);
                 let size = starts.len();
                 assert_eq!((x.dims(), said.dims()), ([size, 5, 2], [size, 5, 3]));
@@ -288,7 +296,7 @@ mod tests {
         }
         assert_ne!(orders[0], orders[1]);
         // Asked for in any order, they are the same.
-        let again = lessons.starts(Window { epoch: 0, number: 2 });
+        let again = lessons.starts(Window { epoch: 0, number: 2, drawn: 0 });
         assert_eq!(again, orders[0][8..12]);
     }
 
@@ -296,9 +304,10 @@ mod tests {
     fn what_cannot_be_cut_is_refused_with_the_numbers() {
         let (rows, computing) = (rows(2, 18), computing());
         let line = |split, origins: &[usize], window| {
-            let settings = settings(window, 4);
+            let settings = settings(4);
+            let how = (&settings, passes(window));
             let lessons =
-                SeriesLessons::<Elman>::new(&rows, OUTPUT, (split, origins), &settings, &computing);
+                SeriesLessons::<Elman>::new(&rows, OUTPUT, (split, origins), how, &computing);
             lessons.unwrap_err().to_string()
         };
         let short = line(9, &[9], 5);
@@ -308,9 +317,8 @@ mod tests {
             line(18, &[], 5)
                 .contains("horizon of 3 rows needs as many to validate on, and there are 2")
         );
-        let settings = settings(5, 4);
-        assert!(
-            SeriesLessons::<Elman>::new(&rows, OUTPUT, (10, &[10]), &settings, &computing).is_ok()
-        );
+        let settings = settings(4);
+        let how = (&settings, passes(5));
+        assert!(SeriesLessons::<Elman>::new(&rows, OUTPUT, (10, &[10]), how, &computing).is_ok());
     }
 }

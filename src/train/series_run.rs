@@ -1,8 +1,10 @@
 //! What the configuration of a run on a series has beside that of any run, and what is kept of the series: all of it, so
 //! that a run forecasts by itself.
 
-use super::run::{Run, RunError, Subject};
+use super::lessons::{Passes, Progress};
+use super::run::{Measure, RunError, RunOf, Subject, Use};
 use super::series::NetworkSize;
+use crate::data::accuracy::{Accuracy, scale};
 use crate::data::calendar::{Calendar, CalendarError};
 use crate::data::features::Features;
 use crate::data::series::Series;
@@ -10,6 +12,7 @@ use crate::data::transform::Transform;
 use crate::files;
 use crate::model::Autoregression;
 use crate::model::forecast::Output;
+use crate::printable::printable_name;
 use std::path::{Path, PathBuf};
 
 /// The file, how it is read, and the model.
@@ -73,12 +76,23 @@ pub struct SeriesData {
 }
 
 impl Subject for SeriesSubject {
-    const TASK: &'static str = "series";
+    const TASKS: &'static [&'static str] = &["series"];
+    const USES: &'static [Use] = &[Use::Forecast, Use::Flow, Use::Report];
+    type Length = Passes;
     type Data = SeriesData;
+
+    /// The errors of the backtest, in the units of each column; the losses of a training are those of transformed values.
+    fn measures(run: &RunOf<Self>, _: &Progress) -> Result<Vec<Measure>, RunError> {
+        backtest_errors(run)
+    }
+
+    fn is_fitted_at_once(run: &RunOf<Self>) -> bool {
+        run.config.cell == AUTOREGRESSION
+    }
 }
 
 /// A run on a series.
-pub type SeriesRun = Run<SeriesSubject>;
+pub type SeriesRun = RunOf<SeriesSubject>;
 
 /// The cell that is none: AR(τ) alone.
 pub const AUTOREGRESSION: &str = "ar";
@@ -148,6 +162,49 @@ fn csv(series: &Series) -> Vec<u8> {
     writer.into_inner().expect("memory takes it")
 }
 
+/// The errors of `backtest.csv`, which has a line for each forecast of a row: those of the method that was trained, whose
+/// column is the first after the actual value. None where there is no such file yet.
+fn backtest_errors(run: &SeriesRun) -> Result<Vec<Measure>, RunError> {
+    const LARGEST: u64 = 1 << 30;
+    let path = run.folder.join("backtest.csv");
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let bytes = files::read(&path, LARGEST)?;
+    let refused = |reason: String| {
+        let (file, reason) = (path.display().to_string(), printable_name(&reason));
+        RunError::Config { file, reason }
+    };
+    let series = read(run).map_err(|error| refused(error.to_string()))?;
+    let [mut forecasts, mut actual] = [(); 2].map(|()| vec![Vec::new(); series.names.len()]);
+    for record in csv::Reader::from_reader(bytes.as_slice()).records() {
+        let record = record.map_err(|error| refused(error.to_string()))?;
+        let column = record.get(3).and_then(|name| series.names.iter().position(|n| n == name));
+        let number = |place| record.get(place).and_then(|cell: &str| cell.parse::<f64>().ok());
+        let (Some(column), Some(was), Some(forecast)) = (column, number(4), number(5)) else {
+            return Err(refused("a line has no column, actual value and forecast".into()));
+        };
+        actual[column].push(was);
+        forecasts[column].push(forecast);
+    }
+    let season = run.config.subject.season.unwrap_or(1);
+    let (mut scaled, mut measures) = (Vec::new(), Vec::new());
+    for (c, name) in series.names.iter().enumerate() {
+        let scale = scale(&series.values[c][..run.data.split], season);
+        let accuracy = Accuracy::of(&forecasts[c], &actual[c], scale);
+        let accuracy = accuracy.map_err(|error| refused(error.to_string()))?;
+        scaled.extend(accuracy.scaled);
+        measures.push(Measure::error(format!("RMSE of {name}"), accuracy.root_mean_squared));
+        measures.push(Measure::error(format!("MAE of {name}"), accuracy.mean_absolute));
+    }
+    // Runs on different series can be compared by MASE alone, which has no unit.
+    if scaled.len() == series.names.len() {
+        let mean = scaled.iter().sum::<f64>() / scaled.len() as f64;
+        measures.insert(0, Measure::error("MASE", mean));
+    }
+    Ok(measures)
+}
+
 /// CRC-32 of the file that [`write()`] writes.
 pub fn checksum(series: &Series) -> u32 {
     crc32fast::hash(&csv(series))
@@ -163,15 +220,15 @@ pub fn write(series: &Series, folder: &Path) -> Result<(), SeriesRunError> {
 
 /// What is wrong with files of a run that somebody has changed: sizes that do not fit each other.
 fn contradiction(run: &SeriesRun) -> Option<&'static str> {
-    let (subject, data, training) = (&run.config.subject, &run.data, &run.config.training);
+    let (subject, data, length) = (&run.config.subject, &run.data, run.config.length);
     let (features, targets) = (&data.features, data.names.len());
     let first = features.transform.lost();
     let reach = data.autoregressions.iter().map(|model| model.lags.len());
     let network = run.config.cell != AUTOREGRESSION;
-    let reach = reach.chain(network.then_some(training.window)).max().unwrap_or(0);
+    let reach = reach.chain(network.then_some(length.window)).max().unwrap_or(0);
     // The value one season ago knows no differences.
     let longest = reach.saturating_add(first).max(subject.season.unwrap_or(0));
-    let sizes = [subject.horizon, subject.stride, training.window, subject.season.unwrap_or(1)];
+    let sizes = [subject.horizon, subject.stride, length.window, subject.season.unwrap_or(1)];
     let columns = [features.targets.len(), data.autoregressions.len(), data.orders.len()];
     if sizes.contains(&0) || subject.network.hidden == 0 || subject.network.layers == 0 {
         return Some("a size in config.toml is 0");

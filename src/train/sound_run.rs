@@ -1,6 +1,7 @@
 //! What the configuration of a run on sound has beside that of any run.
 
-use super::run::{Run, Subject};
+use super::lessons::{Passes, Progress};
+use super::run::{Measure, RunError, RunOf, Subject, Use};
 use super::text::{ModelSettings, SequenceSubject};
 use crate::data::sound::CLASSES;
 use crate::model::SoundAutoregression;
@@ -47,8 +48,15 @@ impl PartialEq for SoundData {
 }
 
 impl Subject for SoundSubject {
-    const TASK: &'static str = "sound";
+    const TASKS: &'static [&'static str] = &["sound"];
+    const USES: &'static [Use] = &[Use::Generate, Use::Score, Use::Flow, Use::Report];
+    type Length = Passes;
     type Data = SoundData;
+
+    fn measures(_: &RunOf<Self>, progress: &Progress) -> Result<Vec<Measure>, RunError> {
+        let best = progress.best().into_iter();
+        Ok(best.map(|best| Measure::error("nats a sample", best.valid_loss)).collect())
+    }
 }
 
 impl SequenceSubject for SoundSubject {
@@ -62,4 +70,4 @@ impl SequenceSubject for SoundSubject {
 }
 
 /// A run on sound.
-pub type SoundRun = Run<SoundSubject>;
+pub type SoundRun = RunOf<SoundSubject>;

@@ -5,9 +5,9 @@
 use super::checkpoint::Checkpoints;
 use super::host;
 use super::lessons::{
-    Computing, LearningError, Lesson, Lessons, Settings, Trained, Window, trained,
+    Computing, LearningError, Lesson, Lessons, Passes, Score, Settings, Trained, Window, trained,
 };
-use super::run::{Run, Subject};
+use super::run::{RunOf, Subject};
 use crate::cell::{Cell, Row};
 use crate::data::text::UNKNOWN;
 use crate::model::CharacterModel;
@@ -31,7 +31,7 @@ pub struct ModelSettings {
 }
 
 /// A run whose data are a sequence of classes.
-pub trait SequenceSubject: Subject {
+pub trait SequenceSubject: Subject<Length = Passes> {
     /// The sizes of its model.
     fn model(&self) -> &ModelSettings;
 
@@ -45,7 +45,7 @@ pub trait SequenceSubject: Subject {
 /// As [`trained`].
 pub fn trained_model<C: Cell, S: SequenceSubject>(
     cell: C,
-    run: &Run<S>,
+    run: &RunOf<S>,
     options: (&Device, DType),
 ) -> Result<Trained<CharacterModel<Recurrent<C>>>, LearningError> {
     let (model, seed) = (run.config.subject.model(), run.config.training.seed);
@@ -97,7 +97,7 @@ pub fn beginner<C: Cell>(
     cell: C,
     classes: usize,
     model: &ModelSettings,
-    settings: &Settings,
+    (settings, window): (&Settings, usize),
     computing: &Computing,
 ) -> Result<CharacterModel<Recurrent<C>>, StreamError> {
     let device = computing.device.clone().autodiff();
@@ -105,7 +105,7 @@ pub fn beginner<C: Cell>(
     let options = (&device, computing.dtype);
     let model = untrained(cell, classes, model, settings.seed, configure, options);
     let recurrent = &model.network.recurrent;
-    recurrent.check_memory_budget(settings.window, settings.batch, computing.dtype)?;
+    recurrent.check_memory_budget(window, settings.batch, computing.dtype)?;
     Ok(model)
 }
 
@@ -115,7 +115,7 @@ pub struct Streams<'a, C> {
     classes: &'a [u32],
     valid: &'a [u32],
     batch: usize,
-    window: usize,
+    passes: Passes,
     /// Classes of a stream that are used: whole optimizer steps.
     length: usize,
     cell: PhantomData<C>,
@@ -126,24 +126,28 @@ impl<'a, C> Streams<'a, C> {
     ///
     /// # Errors
     /// If it is too short for one optimizer step.
-    pub fn new([classes, valid]: [&'a [u32]; 2], settings: &Settings) -> Result<Self, StreamError> {
-        let Settings { batch, window, accumulate, .. } = *settings;
-        let step = window.saturating_mul(accumulate);
+    pub fn new(
+        [classes, valid]: [&'a [u32]; 2],
+        settings: &Settings,
+        passes: Passes,
+    ) -> Result<Self, StreamError> {
+        let Settings { batch, accumulate, .. } = *settings;
+        let step = passes.window.saturating_mul(accumulate);
         let length = classes.len() / batch / step * step;
         let found = classes.len();
         match length {
             0 => Err(StreamError::TooShort { found, batch, window: step }),
-            _ => Ok(Self { classes, valid, batch, window, length, cell: PhantomData }),
+            _ => Ok(Self { classes, valid, batch, passes, length, cell: PhantomData }),
         }
     }
 
     /// Inputs and targets of a window, `[batch, window]`: an input is the class before its target.
     fn window(&self, window: usize) -> [Vec<u32>; 2] {
-        let stride = self.classes.len() / self.batch;
-        let starts = (0..self.batch).map(|row| row * stride + window * self.window);
+        let (stride, steps) = (self.classes.len() / self.batch, self.passes.window);
+        let starts = (0..self.batch).map(|row| row * stride + window * steps);
         let (mut inputs, mut targets) = (Vec::new(), Vec::new());
         for start in starts {
-            let end = start + self.window;
+            let end = start + steps;
             inputs.push(if window == 0 { UNKNOWN } else { self.classes[start - 1] });
             inputs.extend(&self.classes[start..end - 1]);
             targets.extend(&self.classes[start..end]);
@@ -156,23 +160,27 @@ impl<C: Cell> Lessons for Streams<'_, C> {
     type Model = CharacterModel<Recurrent<C>>;
 
     fn windows(&self) -> usize {
-        self.length / self.window
+        self.length / self.passes.window
+    }
+
+    fn steps(&self, epoch: usize) -> usize {
+        epoch.saturating_mul(self.passes.epochs)
     }
 
     fn lesson(&self, model: &Self::Model, window: Window, state: Vec<Tensor<3>>) -> Lesson {
         let [inputs, targets] = self.window(window.number);
         let states = <C::State<f64> as Row<f64>>::LEN;
         let state = (state.len() == states).then(|| Row::from_fn(|s| state[s].clone()));
-        let shape = [self.batch, self.window];
+        let shape = [self.batch, self.passes.window];
         let (losses, next) = model.window_losses(&inputs, &targets, shape, state);
         let loss = losses.mean();
         let value = host(loss.clone())[0];
-        Lesson { loss, value, state: next.into_iter().collect() }
+        Lesson { loss, value, state: next.into_iter().collect(), drawn: 0 }
     }
 
     /// Nats a step of the validating sequence by the chain rule.
-    fn validate(&self, model: &Self::Model) -> f64 {
+    fn validate(&self, model: &Self::Model) -> Score {
         let losses = model.score(self.valid);
-        losses.iter().sum::<f64>() / losses.len() as f64
+        (losses.iter().sum::<f64>() / losses.len() as f64).into()
     }
 }

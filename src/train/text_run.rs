@@ -1,6 +1,7 @@
 //! What the configuration of a run on a text has beside that of any run.
 
-use super::run::{Run, Subject};
+use super::lessons::{Passes, Progress};
+use super::run::{Measure, RunError, RunOf, Subject, Use};
 use super::text::{ModelSettings, SequenceSubject};
 use crate::data::text::Vocabulary;
 use std::path::PathBuf;
@@ -38,8 +39,15 @@ pub struct TextData {
 }
 
 impl Subject for TextSubject {
-    const TASK: &'static str = "text";
+    const TASKS: &'static [&'static str] = &["text"];
+    const USES: &'static [Use] = &[Use::Generate, Use::Score, Use::Flow, Use::Report];
+    type Length = Passes;
     type Data = TextData;
+
+    fn measures(_: &RunOf<Self>, progress: &Progress) -> Result<Vec<Measure>, RunError> {
+        let best = progress.best().into_iter();
+        Ok(best.map(|best| Measure::error("nats a character", best.valid_loss)).collect())
+    }
 }
 
 impl SequenceSubject for TextSubject {
@@ -53,4 +61,4 @@ impl SequenceSubject for TextSubject {
 }
 
 /// A run on a text.
-pub type TextRun = Run<TextSubject>;
+pub type TextRun = RunOf<TextSubject>;

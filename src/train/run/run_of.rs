@@ -1,0 +1,210 @@
+//! A run of one task: its configuration, and how it is begun, opened and resumed.
+
+use super::read::{configuration, read, refused};
+use super::{FORMAT, Measure, RunError, Use};
+use crate::backend::Backend;
+use crate::files;
+use crate::nn::{Gradient, Truncation};
+use crate::train::DataType;
+use crate::train::checkpoint::{Checkpoint, CheckpointError, Checkpoints};
+use crate::train::lessons::{Progress, Settings};
+use serde::{Serialize, de::DeserializeOwned};
+use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+
+/// What a run is about.
+pub trait Subject: Clone + Debug + Serialize + DeserializeOwned {
+    /// The names of the tasks, as `config.toml` calls them.
+    const TASKS: &'static [&'static str];
+    /// What can be done with a run.
+    const USES: &'static [Use];
+    /// How long it is trained.
+    type Length: Clone + Debug + PartialEq + Serialize + DeserializeOwned;
+    /// What is kept of the data: enough to use the model, and to notice other data.
+    type Data: Clone + Debug + PartialEq + Serialize + DeserializeOwned;
+
+    /// How good a run is in the measures of its task, the most important one first; nothing before the first epoch's end.
+    ///
+    /// # Errors
+    /// If a file of the run cannot be read that says so.
+    fn measures(run: &RunOf<Self>, progress: &Progress) -> Result<Vec<Measure>, RunError>;
+
+    /// Whether there is nothing to train in steps.
+    fn is_fitted_at_once(_run: &RunOf<Self>) -> bool {
+        false
+    }
+}
+
+/// Everything that is needed to repeat a run; the keys are flags.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case", bound = "")]
+pub struct RunConfig<S: Subject> {
+    /// The format of the folder; 1 had no such key.
+    #[serde(default = "first_format")]
+    pub format: u32,
+    /// The version of this crate.
+    pub version: String,
+    /// The name of the task.
+    pub task: String,
+    /// The files, how they are read, and the sizes of the model.
+    #[serde(flatten)]
+    pub subject: S,
+    /// The cell, as the command line calls it.
+    pub cell: String,
+    /// Data type.
+    pub dtype: DataType,
+    /// Backend.
+    pub backend: Backend,
+    /// By hand, or by autodiff.
+    pub gradient: Gradient,
+    /// Which part of the gradient was computed.
+    pub truncate: Truncation,
+    /// The bytes that the manual path may keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_budget: Option<usize>,
+    /// How it was trained.
+    #[serde(flatten)]
+    pub training: Settings,
+    /// How long.
+    #[serde(flatten)]
+    pub length: S::Length,
+}
+
+fn first_format() -> u32 {
+    1
+}
+
+/// A run of one task.
+#[derive(Clone, Debug)]
+pub struct RunOf<S: Subject> {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What it was asked to do.
+    pub config: RunConfig<S>,
+    /// What it learnt from.
+    pub data: S::Data,
+}
+
+/// A run that goes on.
+#[derive(Debug)]
+pub struct Resumed<S: Subject> {
+    /// The run.
+    pub run: RunOf<S>,
+    /// Where it goes on; none if it ended before its first checkpoint.
+    pub checkpoint: Option<Checkpoint<Progress>>,
+    /// Why later checkpoints could not be read.
+    pub refused: Vec<CheckpointError>,
+}
+
+/// Keys of a run's configuration whose values may differ when the run goes on.
+const FREE: [&str; 17] = [
+    "format",
+    "version",
+    "file",
+    "path",
+    "backend",
+    "gradient",
+    "truncate",
+    "memory-budget",
+    "dropout",
+    "epochs",
+    "steps",
+    "all-steps",
+    "lr",
+    "schedule",
+    "clip",
+    "early-stop",
+    "checkpoint-every",
+];
+
+impl<S: Subject> RunOf<S> {
+    /// Begins a run in that folder: what is left of an earlier one would be taken for this one's, so its checkpoints go.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn begin(folder: &Path, config: RunConfig<S>, data: S::Data) -> Result<Self, RunError> {
+        Checkpoints::of(folder).clear()?;
+        Self::write(folder, config, data)
+    }
+
+    /// Goes on with the run of that folder, with that configuration.
+    ///
+    /// # Errors
+    /// If the run has another model or other data: its weights, its place in the data and its optimizer's record would
+    /// not fit. If a file cannot be read or written.
+    pub fn resume(
+        folder: &Path,
+        config: RunConfig<S>,
+        data: S::Data,
+    ) -> Result<Resumed<S>, RunError> {
+        let before = Self::open(folder)?;
+        let shown = || folder.display().to_string();
+        if let Some(key) = changed(&before.config, &config) {
+            return Err(RunError::Changed { run: shown(), key });
+        }
+        if before.data != data {
+            return Err(RunError::OtherData { run: shown() });
+        }
+        let checkpoints = Checkpoints::of(folder).first(&["last", "previous", "best"]);
+        let (checkpoint, refused) = match checkpoints {
+            Ok((checkpoint, refused)) => (Some(checkpoint), refused),
+            Err(CheckpointError::None(_)) => (None, Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Resumed { run: Self::write(folder, config, data)?, checkpoint, refused })
+    }
+
+    /// Writes the configuration of a run and what it learns from.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn write(folder: &Path, mut config: RunConfig<S>, data: S::Data) -> Result<Self, RunError> {
+        config.format = FORMAT;
+        let text = toml::to_string(&config).expect("a configuration is plain data");
+        files::replace(&folder.join("config.toml"), text.as_bytes())?;
+        let text = toml::to_string(&data).expect("plain data");
+        if !text.is_empty() {
+            files::replace(&folder.join("data.toml"), text.as_bytes())?;
+        }
+        Ok(Self { folder: folder.into(), config, data })
+    }
+
+    /// Opens the run in that folder.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or does not describe a run of this task.
+    pub fn open(folder: &Path) -> Result<Self, RunError> {
+        let (table, task) = configuration(folder)?;
+        if !S::TASKS.contains(&task.as_str()) {
+            let reason = format!("it is a run of {task}, and not of {}", S::TASKS.join(", "));
+            return Err(refused(&folder.join("config.toml"), &reason));
+        }
+        Self::from_table(folder, table)
+    }
+
+    pub(super) fn from_table(folder: &Path, table: toml::Table) -> Result<Self, RunError> {
+        let file = folder.join("config.toml");
+        let config: RunConfig<S> = table
+            .clone()
+            .try_into()
+            .map_err(|error: toml::de::Error| refused(&file, error.message()))?;
+        let all = toml::Table::try_from(&config).expect("a configuration is plain data");
+        if let Some(unknown) = table.keys().find(|key| !all.contains_key(*key)) {
+            return Err(refused(&file, &format!("unknown key '{unknown}'")));
+        }
+        // Data that say nothing have no file.
+        let data = match toml::from_str("") {
+            Ok(data) => data,
+            Err(_) => read(&folder.join("data.toml"))?,
+        };
+        Ok(Self { folder: folder.into(), config, data })
+    }
+}
+
+/// The first key that has another value and must not have it.
+fn changed<S: Subject>(before: &RunConfig<S>, now: &RunConfig<S>) -> Option<String> {
+    let [before, now] =
+        [before, now].map(|config| toml::Table::try_from(config).expect("plain data"));
+    let mut keys = before.keys().chain(now.keys()).filter(|key| !FREE.contains(&key.as_str()));
+    keys.find(|key| before.get(*key) != now.get(*key)).cloned()
+}
