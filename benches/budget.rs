@@ -6,10 +6,9 @@
 
 mod alternating;
 
-use bptt::backend::Backend;
 use bptt::kernel::release_memory;
 use bptt::nn::{Lstm, LstmConfig};
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::{Device, Distribution, Tensor};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -19,7 +18,7 @@ const MEBIBYTE: f64 = (1 << 20) as f64;
 
 /// A layer, its input, and the bytes of its tape: four gates and the cell of each step.
 fn layer([time, batch, input, hidden]: [usize; 4]) -> (Lstm, Tensor<3>, usize) {
-    let device = Backend::available().last().expect("one").device().expect("available").autodiff();
+    let device = Device::default().autodiff();
     let lstm = LstmConfig::new(input, hidden, true).with_batch_first(false).init(&device);
     let x = Tensor::<3>::random([time, batch, input], Distribution::Default, &device);
     (lstm, x.require_grad(), (5 * time + 1) * batch * hidden * 4)

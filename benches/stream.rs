@@ -27,7 +27,7 @@ struct Model {
 }
 
 fn main() {
-    let backend = *Backend::available().last().expect("one");
+    let backend = Backend::default();
     let device = backend.device().expect("available").autodiff();
     let options = || (&device, DType::F32);
     let mut random = Random::seed_from_u64(1);

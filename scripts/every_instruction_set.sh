@@ -2,8 +2,7 @@
 # Runs every test of a gradient with each instruction set that the machine has and with 1, 2 and 3 threads.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-tests=(gradients truncation memory_budget layers pytorch_parity manual_path outside_cell flow)
-cargo test --release --no-run "${tests[@]/#/--test=}"
+cargo test --release --no-run --test engine --test alone
 for set in avx512 avx2 portable; do
     if ! BPTT_INSTRUCTION_SET=$set cargo run --release --quiet -- gradcheck --cell linear >/dev/null 2>&1; then
         echo "no $set here"
@@ -12,6 +11,6 @@ for set in avx512 avx2 portable; do
     for threads in 1 2 3; do
         echo "$set, $threads threads"
         BPTT_INSTRUCTION_SET=$set RAYON_NUM_THREADS=$threads \
-            cargo test --release --quiet "${tests[@]/#/--test=}" "$@"
+            cargo test --release --quiet --test engine --test alone "$@"
     done
 done

@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [original, returned] = arguments.as_slice() else {
         return Err("give the file PyTorch wrote and the file to write".into());
     };
-    let device = Device::flex();
+    let device = Device::default();
     let config = LstmConfig::new(5, 7, true).with_layers(2).with_bidirectional(true);
     let lstm = config.init(&device).load_safetensors(original, PREFIX)?;
 

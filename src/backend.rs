@@ -9,16 +9,16 @@ use burn::tensor::Device;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
-    /// burn-ndarray.
-    NdArray,
     /// burn-flex.
     Flex,
+    /// burn-ndarray.
+    NdArray,
 }
 
 impl Backend {
     /// The backends that this build has, the default one first.
     pub fn available() -> Vec<Self> {
-        [Self::NdArray, Self::Flex].into_iter().filter(|backend| backend.device().is_ok()).collect()
+        [Self::Flex, Self::NdArray].into_iter().filter(|backend| backend.device().is_ok()).collect()
     }
 
     /// The backend's device.
@@ -37,7 +37,14 @@ impl Backend {
     }
 }
 
-names! { Backend, "a backend", NdArray = "ndarray", Flex = "flex" }
+names! { Backend, "a backend", Flex = "flex", NdArray = "ndarray" }
+
+/// The faster one that this build has: burn-flex. It is the one of `Device::default()` too.
+impl Default for Backend {
+    fn default() -> Self {
+        if cfg!(feature = "flex") { Self::Flex } else { Self::NdArray }
+    }
+}
 
 /// This build was made without the backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,6 +5,7 @@
 //! and every state matters by an amount of its own.
 
 use crate::cell::{self, Cell, Row as _};
+use crate::host;
 use crate::nn::{DirectionWeights, Gradient, Random, Recurrent, RecurrentConfig, Truncation};
 use crate::recurrence::budget::BudgetError;
 use burn::module::Param;
@@ -308,10 +309,6 @@ trait Parameter {
     fn widen(&mut self);
     fn require_gradient(&mut self);
     fn gradient(&self, gradients: &burn::tensor::Gradients) -> Vec<f64>;
-}
-
-fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
-    tensor.into_data().convert::<f64>().try_to_vec().expect("float data")
 }
 
 impl<const D: usize> Parameter for Tensor<D> {

@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
     };
     let prefix = if choice & 2 == 2 { "encoder." } else { "" };
-    let untrained = LstmConfig::new(2, 3, true).init(&Device::flex());
+    let untrained = LstmConfig::new(2, 3, true).init(&Device::default());
     let lstm = match untrained.clone().read_safetensors(&file, "file", prefix) {
         Ok(lstm) => lstm,
         Err(error) => return one_line(&error),

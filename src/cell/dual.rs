@@ -2,8 +2,7 @@
 //! checked against its own step exactly, without differences and without Burn.
 
 use super::{Cell, Number, Row, apart, gates, parameters, states};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use crate::random::{Random, RngExt, SeedableRng};
 use std::ops::{Add, Mul, Sub};
 
 /// `value + slope ε` with `ε² = 0`.
@@ -78,7 +77,7 @@ impl Number for Dual {
 /// carry through [`Cell::step`], relative to `1 + |slope|`, over `draws` drawn inputs: every
 /// input of the step against every state it makes.
 pub fn derivative_error<C: Cell>(cell: &C, draws: usize, seed: u64) -> f64 {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut random = Random::seed_from_u64(seed);
     let [g, a, s, p] = [gates::<C>(), apart::<C>(), states::<C>(), parameters::<C>()];
     let mut worst = 0.0f64;
     for _ in 0..draws {

@@ -15,7 +15,7 @@ use std::str::FromStr;
 #[derive(Args, Clone, Debug)]
 pub struct Compute {
     /// CPU backend
-    #[arg(long, value_name = "NAME", default_value = "ndarray", value_parser = named::<Backend>(Backend::NAMES))]
+    #[arg(long, value_name = "NAME", default_value_t, value_parser = named::<Backend>(Backend::NAMES))]
     pub backend: Backend,
     /// Data type: single or double precision
     #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = named::<DataType>(DataType::NAMES))]

@@ -2,8 +2,7 @@
 //! Hinton 2015, section 4.1): add two marked numbers that were seen long ago.
 
 use super::task::{Asked, Measure, Sequences, Task, TaskError};
-use crate::nn::Random;
-use rand::RngExt;
+use crate::random::{Random, RngExt};
 
 /// `time` steps of a number drawn from `[0, 1)` and a mark. As Hochreiter & Schmidhuber have it, one of
 /// the first ten steps is marked with 1 and one more of the first half; the answer at the end is the sum of
@@ -16,8 +15,7 @@ use rand::RngExt;
 /// ```
 /// use bptt::data::adding::Adding;
 /// use bptt::data::task::Task;
-/// use bptt::nn::Random;
-/// use rand::SeedableRng;
+/// use bptt::random::{Random, SeedableRng};
 ///
 /// let adding = Adding::new(200).unwrap();
 /// let sequences = adding.draw(32, &mut Random::seed_from_u64(1));

@@ -572,6 +572,7 @@ fn infer(
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::panic::catch_unwind;
 
     fn calendar(labels: &[&str]) -> Result<Calendar, CalendarError> {
         Calendar::of(&labels.iter().map(|label| (*label).to_string()).collect::<Vec<_>>())
@@ -770,8 +771,9 @@ mod tests {
         ) {
             let middle = middle.map(String::from).unwrap_or_default();
             let dated = format!("{year}{first}{month}{second}{day}{middle}{clock}");
-            let _ = Calendar::of(&[label.clone(), dated.clone()]);
-            let _ = Calendar::of(&[dated, label]);
+            let labels = [label, dated];
+            prop_assert!(catch_unwind(|| Calendar::of(&labels)).is_ok());
+            prop_assert!(catch_unwind(|| Calendar::of(&[&labels[1..], &labels[..1]].concat())).is_ok());
         }
     }
 }

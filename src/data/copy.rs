@@ -2,8 +2,7 @@
 //! section 4.1): say again what was said long before.
 
 use super::task::{Asked, Measure, Sequences, Task, TaskError, largest, one_hot};
-use crate::nn::Random;
-use rand::RngExt;
+use crate::random::{Random, RngExt};
 
 /// Ten symbols of eight kinds, `delay − 1` blanks, a delimiter, ten blanks: `delay + 20` steps. The answer
 /// is a blank at each step until the delimiter has been seen, and then the ten symbols in order.

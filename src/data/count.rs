@@ -1,9 +1,7 @@
 //! The exercise of the lecture note: how many ones are in a sequence of bits? A linear recurrence
 //! with both weights 1 counts them exactly.
 
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
+use crate::random::{Random, RngExt, SeedableRng};
 use thiserror::Error;
 
 /// Why no counting task could be made; one line of text each.
@@ -59,7 +57,7 @@ impl CountTask {
         let bits = sequences.checked_mul(length).ok_or_else(too_large)?;
         let mut x = Vec::new();
         x.try_reserve_exact(bits).map_err(|_| too_large())?;
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut random = Random::seed_from_u64(seed);
         x.extend((0..bits).map(|_| f64::from(u8::from(random.random::<bool>()))));
         let targets = x.chunks_exact(length).map(|bits| bits.iter().sum()).collect();
         Ok(Self { x, targets, sequences, length })

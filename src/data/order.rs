@@ -2,8 +2,7 @@
 //! Sutskever 2011): say in which order two symbols came.
 
 use super::task::{Asked, Measure, Sequences, Task, TaskError, largest, one_hot};
-use crate::nn::Random;
-use rand::RngExt;
+use crate::random::{Random, RngExt};
 
 /// `time` steps of six symbols: distractors `a b c d`, and at two places `X` or `Y`, the first in the
 /// second tenth of the sequence and the second in its sixth tenth. The answer at the end is which of `XX`,

@@ -13,8 +13,7 @@
 //! The last symbol but one is the second symbol once more, however long the string between them is.
 
 use super::task::{Asked, Measure, Sequences, Task, one_hot};
-use crate::nn::Random;
-use rand::RngExt;
+use crate::random::{Random, RngExt};
 
 /// The symbols, in the order of the features.
 pub const SYMBOLS: [char; 7] = ['B', 'T', 'S', 'X', 'P', 'V', 'E'];

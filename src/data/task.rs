@@ -4,7 +4,7 @@
 use super::adding::Adding;
 use super::order::Order;
 use super::reber::Reber;
-use crate::nn::Random;
+use crate::random::Random;
 
 /// Sequences and the answers to them.
 #[derive(Clone, Debug, PartialEq)]

@@ -274,7 +274,7 @@ impl Sampling {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::Random;
+    use crate::random::Random;
     use rand::SeedableRng;
 
     #[test]

@@ -109,8 +109,7 @@ impl<E: Element> Work<E> for Rows<'_, E> {
 mod tests {
     use super::super::InstructionSet;
     use super::*;
-    use crate::nn::Random;
-    use rand::{RngExt, SeedableRng};
+    use crate::random::{Random, RngExt, SeedableRng};
 
     /// The largest errors of the losses and of their derivative, beside the exact ones.
     fn errors<E: Element>(machine: Machine, random: &mut Random) -> [f64; 2] {

@@ -3,8 +3,7 @@
 
 use super::*;
 use crate::cell::{NAMES, Visitor, visit};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use crate::random::{Random, RngExt, SeedableRng};
 
 /// Everything that a forward and a backward walk return, one after the other.
 struct Both<'a, E> {
@@ -22,7 +21,7 @@ impl<E: Element> Visitor for Both<'_, E> {
 
     fn visit<C: Cell>(self, cell: C) -> Vec<Vec<E>> {
         let Self { set, threads, timeline, features, hidden, .. } = self;
-        let mut random = ChaCha8Rng::seed_from_u64(7);
+        let mut random = Random::seed_from_u64(7);
         let mut numbers = |count: usize| -> Vec<E> {
             (0..count).map(|_| E::from_f64(random.random_range(-0.5..0.5))).collect()
         };

@@ -2,10 +2,10 @@
 
 use super::Network;
 use crate::cell::{Cell, Row};
+use crate::host;
 use crate::nn::weights::{self, Each, NamedWeights, WeightsError};
 use crate::nn::{FlowError, Random, Recurrent, RecurrentConfig, cross_entropy};
 use crate::recurrence::flow::StateGradient;
-use crate::train::host;
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Int, Tensor, TensorCreationOptions, TensorData};
 use rand::RngExt;

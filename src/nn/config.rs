@@ -1,8 +1,9 @@
 //! Configurations: one with every option, for any cell, and one for each cell of this crate.
 
 use super::initial::from_device;
-use super::{Gradient, Random, Recurrent, RecurrentInitializer};
+use super::{Gradient, Recurrent, RecurrentInitializer};
 use crate::cell::{self, Activation, Cell};
+use crate::random::Random;
 use crate::recurrence::truncation::Truncation;
 use burn::config::Config;
 use burn::module::Initializer;
@@ -200,8 +201,7 @@ impl RecurrentConfig {
 /// use bptt::nn::{Gradient, RnnConfig};
 /// use burn::tensor::{Device, Distribution, Tensor};
 ///
-/// # #[cfg(feature = "flex")] {
-/// let device = Device::flex().autodiff();
+/// let device = Device::default().autodiff();
 /// let rnn = RnnConfig::new(3, 5, true).with_gradient(Gradient::Manual).init(&device);
 /// let x = Tensor::<3>::random([2, 7, 3], Distribution::Default, &device);
 /// let (output, [hidden]) = rnn.forward(x, None);
@@ -209,7 +209,6 @@ impl RecurrentConfig {
 /// let gradients = output.powi_scalar(2).mean().backward();
 /// let w_h = rnn.layers[0].directions[0].w_h.as_ref().unwrap().val();
 /// assert_eq!(w_h.grad(&gradients).unwrap().dims(), [5, 5]);
-/// # }
 /// ```
 pub type Rnn = Recurrent<cell::Elman>;
 
@@ -251,14 +250,12 @@ cell_config! {
 /// use bptt::nn::LstmConfig;
 /// use burn::tensor::{Device, Distribution, Tensor};
 ///
-/// # #[cfg(feature = "flex")] {
-/// let device = Device::flex();
+/// let device = Device::default();
 /// let lstm = LstmConfig::new(3, 5, true).with_layers(2).with_bidirectional(true).init(&device);
 /// let x = Tensor::<3>::random([4, 7, 3], Distribution::Default, &device);
 /// let (output, [hidden, cell]) = lstm.forward_lengths(x, &[7, 1, 4, 7], None).unwrap();
 /// assert_eq!(output.dims(), [4, 7, 10]);
 /// assert_eq!((hidden.dims(), cell.dims()), ([4, 4, 5], [4, 4, 5])); // layers × directions, batch, hidden
-/// # }
 /// ```
 pub type Lstm = Recurrent<cell::Lstm>;
 

@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 /// use bptt::nn::{Gradient, cross_entropy};
 /// use burn::tensor::{Device, Tensor};
 ///
-/// let device = Device::flex().autodiff();
+/// let device = Device::default().autodiff();
 /// let logits = Tensor::<2>::from_floats([[0.0, 0.0, 3f32.ln()]], &device).require_grad();
 /// let loss = cross_entropy(Gradient::Manual, logits.clone(), &[2]);
 /// let d_logits = logits.grad(&loss.backward()).unwrap();

@@ -3,6 +3,7 @@
 use super::Recurrent;
 use super::trace::{Remembered, Trace, matrix, tensor};
 use crate::cell::{self, Cell, RecurrentShare};
+use crate::host;
 use crate::recurrence::BackendMatrix;
 use crate::recurrence::flow::{
     Flow, GateFlow, LayerFlow, Losses, StateFlow, StateGradient, one_step_back, walk_each_loss,
@@ -41,8 +42,7 @@ impl<C: Cell> Recurrent<C> {
     /// use bptt::nn::LstmConfig;
     /// use burn::tensor::{Device, Distribution, Tensor};
     ///
-    /// # #[cfg(feature = "flex")] {
-    /// let device = Device::flex();
+    /// let device = Device::default();
     /// let lstm = LstmConfig::new(3, 5, true).init(&device);
     /// let x = Tensor::<3>::random([2, 7, 3], Distribution::Default, &device);
     /// let (output, _) = lstm.forward(x.clone(), None);
@@ -50,7 +50,6 @@ impl<C: Cell> Recurrent<C> {
     /// let cell = &flow.layers[0].states[1];
     /// assert_eq!(cell.name, "cell");
     /// println!("{}", cell.lag_map[6][3]); // ‖∂L_7/∂c_4‖
-    /// # }
     /// ```
     pub fn flow(
         &self,
@@ -190,10 +189,6 @@ fn state_name(s: usize) -> String {
         1 => "cell".into(),
         s => format!("state {}", s + 1),
     }
-}
-
-fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
-    tensor.into_data().convert::<f64>().try_to_vec().expect("float data")
 }
 
 fn norm(values: &[f64]) -> f64 {

@@ -1,14 +1,11 @@
 //! Weights before training, drawn on the host, so that every backend starts from the same
 //! numbers.
 
+use crate::random::{Random, RngExt, SeedableRng};
 use burn::config::Config;
 use burn::module::Initializer;
 use burn::tensor::{Device, Distribution, Tensor};
-use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution as _, StandardNormal};
-
-/// The random numbers that weights are drawn from: the same on every machine and backend.
-pub type Random = rand_chacha::ChaCha8Rng;
 
 /// Where recurrent weights start.
 #[derive(Config, Debug, PartialEq)]

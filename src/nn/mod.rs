@@ -33,6 +33,7 @@ mod sliding;
 mod trace;
 pub mod weights;
 
+pub use crate::random::{Random, SeedableRng};
 pub use crate::recurrence::truncation::{Truncation, TruncationError};
 pub use config::{
     CoupledLstm, CoupledLstmConfig, Gru, GruConfig, IndRnn, IndRnnConfig, Lstm, LstmConfig,
@@ -40,7 +41,7 @@ pub use config::{
 };
 pub use cross_entropy::cross_entropy;
 pub use flow::FlowError;
-pub use initial::{Random, RecurrentInitializer, draw};
+pub use initial::{RecurrentInitializer, draw};
 pub use packing::{LengthsError, Packing};
 pub use readout::{Readout, ReadoutGradients};
 pub use recurrent::{DirectionWeights, Layer, Recurrent};

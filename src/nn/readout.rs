@@ -1,8 +1,9 @@
 //! The readout `O_t = H_t W_2 + b_2` and its derivative.
 
 use super::Gradient;
-use super::initial::{Random, draw};
+use super::initial::draw;
 use crate::cell::Affine;
+use crate::random::Random;
 use crate::recurrence::walk::Walk;
 use crate::recurrence::{Operands, Timeline, op};
 use burn::module::{Initializer, Module, Param};

@@ -1,10 +1,11 @@
 //! A recurrent layer, or a stack of them, for any cell.
 
-use super::initial::{Random, RecurrentInitializer, draw};
+use super::initial::{RecurrentInitializer, draw};
 use super::packing::{LengthsError, Packing};
 use super::regularisation::{Masks, Regularisation};
 use super::{Gradient, RecurrentConfig, Trace};
 use crate::cell::{self, Cell, InputShare, RecurrentShare, Row};
+use crate::random::Random;
 use crate::recurrence::budget::BudgetError;
 use crate::recurrence::truncation::Truncation;
 use crate::recurrence::walk::Walk;

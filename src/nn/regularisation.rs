@@ -1,10 +1,9 @@
 //! The masks of dropout, recurrent dropout and zoneout, and the cuts of the truncation.
 
-use super::Random;
 use super::initial::from_device;
+use crate::random::{Random, RngExt};
 use crate::recurrence::truncation::Truncation;
 use burn::tensor::{Tensor, TensorData};
-use rand::RngExt;
 use std::sync::Arc;
 
 /// The rates, and where the gradient is cut.

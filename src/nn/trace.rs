@@ -14,8 +14,7 @@ use burn::tensor::Tensor;
 /// use bptt::nn::{Random, RnnConfig};
 /// use burn::tensor::{Device, Distribution, Tensor};
 ///
-/// # #[cfg(feature = "flex")] {
-/// let device = Device::flex();
+/// let device = Device::default();
 /// let rnn = RnnConfig::new(3, 5, true).init(&device);
 /// let x = Tensor::<3>::random([2, 7, 3], Distribution::Default, &device);
 ///
@@ -26,7 +25,6 @@ use burn::tensor::Tensor;
 /// assert_eq!(gradients.input.dims(), [2, 7, 3]);
 /// assert_eq!(gradients.hidden[0].dims(), [2, 7, 5]); // ∂L/∂h_t for every t
 /// assert_eq!(gradients.weights[0].w_h.as_ref().unwrap().dims(), [5, 5]);
-/// # }
 /// ```
 #[derive(Debug)]
 pub struct Trace<C: Cell> {

@@ -5,14 +5,12 @@
 //!
 //! ```no_run
 //! # fn main() -> Result<(), bptt::nn::weights::WeightsError> {
-//! # #[cfg(feature = "flex")] {
 //! use bptt::nn::LstmConfig;
 //! use burn::tensor::Device;
 //!
 //! let lstm = LstmConfig::new(5, 7, true).with_layers(2).with_bidirectional(true);
-//! let lstm = lstm.init(&Device::flex()).load_safetensors("model.safetensors", "encoder.lstm.")?;
+//! let lstm = lstm.init(&Device::default()).load_safetensors("model.safetensors", "encoder.lstm.")?;
 //! lstm.save_safetensors("copy.safetensors", "encoder.lstm.")?;
-//! # }
 //! # Ok(())
 //! # }
 //! ```
@@ -24,15 +22,13 @@
 //! A burn-nn module is converted by `TryFrom`, one from a record file after loading it:
 //!
 //! ```no_run
-//! # #[cfg(feature = "flex")] {
 //! use bptt::nn::Lstm;
 //! use burn::module::Module;
 //! use burn::nn::LstmConfig;
 //! use burn::tensor::Device;
 //!
-//! let theirs = LstmConfig::new(5, 7, true).init(&Device::flex()).load_file("record");
+//! let theirs = LstmConfig::new(5, 7, true).init(&Device::default()).load_file("record");
 //! let ours = Lstm::try_from(&theirs).unwrap();
-//! # }
 //! ```
 
 use super::{

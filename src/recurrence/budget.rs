@@ -274,7 +274,7 @@ pub fn backward<W: Backward>(walk: &mut W, kept: Kept<W::Border, W::Tape>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::{RngExt, SeedableRng};
+    use crate::random::{Random, RngExt, SeedableRng};
     use std::cell::Cell;
     use std::rc::Rc;
 
@@ -387,7 +387,7 @@ mod tests {
 
     #[test]
     fn a_budget_is_kept_whatever_the_sizes() {
-        let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(5);
+        let mut random = Random::seed_from_u64(5);
         for _ in 0..400 {
             let units = random.random_range(1..600);
             let mut stops = vec![0];

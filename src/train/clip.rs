@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn all_parameters_are_scaled_by_one_factor() {
-        let device = Device::flex().autodiff();
+        let device = Device::default().autodiff();
         let readout = Readout::new(2, 2, &device, &mut Random::seed_from_u64(1));
         let gradients = || {
             let loss = readout.w_2.val().sum() * 3.0 + readout.b_2.val().sum() * 4.0;

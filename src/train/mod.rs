@@ -24,7 +24,7 @@ pub use optimizer::OptimizerName;
 pub use rprop::{Rprop, RpropConfig, RpropState};
 pub use schedule::Schedule;
 
-use burn::tensor::Tensor;
+use crate::host;
 
 /// A loss that is no longer a number.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -38,9 +38,4 @@ pub struct Diverged {
     pub number: usize,
     /// What to try.
     pub advice: &'static str,
-}
-
-/// The numbers of a float tensor in f64, in row-major order.
-pub fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
-    tensor.into_data().convert::<f64>().try_to_vec().expect("a float tensor converts to f64")
 }

@@ -102,14 +102,14 @@ impl Optimizer for Rprop {
 #[cfg(all(test, feature = "flex"))]
 mod tests {
     use super::*;
-    use crate::train::host;
+    use crate::host;
 
     fn step(
         w: [f64; 3],
         g: [f64; 3],
         state: Option<RpropState<1>>,
     ) -> (Vec<f64>, Option<RpropState<1>>) {
-        let device = Device::flex();
+        let device = Device::default();
         let tensor =
             |values: [f64; 3]| Tensor::<1>::from_data(values, (&device, burn::tensor::DType::F64));
         let rprop = Rprop { config: RpropConfig::new().with_step_max(0.13) };

@@ -252,7 +252,7 @@ mod tests {
             memory_budget: None,
             gradient: Gradient::Manual,
             dtype: DType::F64,
-            device: Device::flex(),
+            device: Device::default(),
         }
     }
 

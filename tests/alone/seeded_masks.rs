@@ -1,10 +1,10 @@
 //! Masks come from the device's random numbers: the same seed gives the same masks, on every backend.
-//! (One test alone, for the seed is shared by all threads.)
 
+use crate::alone;
 use bptt::backend::Backend;
 use bptt::gradcheck::relative_error;
+use bptt::host;
 use bptt::nn::{LstmConfig, Random};
-use bptt::train::host;
 use burn::tensor::{DType, Device, Tensor};
 use rand::SeedableRng;
 
@@ -22,6 +22,7 @@ fn output(device: &Device, seed: u64) -> Vec<f64> {
 
 #[test]
 fn the_seed_repeats_the_masks_on_every_backend() {
+    let _alone = alone();
     let mut all = Vec::new();
     for backend in Backend::available() {
         let device = backend.device().unwrap().autodiff();

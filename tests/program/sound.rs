@@ -1,14 +1,12 @@
 //! The promises of `bptt train sound`: it learns, scores, draws and goes on after any end; files that are no sound, or
 //! lie about it, get one line.
 
-mod program;
-
+use crate::start::{bptt, json, kill_and_resume};
 use bptt::data::sound;
 use bptt::nn::Random;
 use bptt::train::checkpoint::Checkpoint;
 use bptt::train::lessons::Progress;
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
-use program::{bptt, json, kill_and_resume};
 use rand::{RngExt, SeedableRng};
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -25,9 +23,7 @@ fn chaos(length: usize) -> Vec<f32> {
     (0..length).map(step).collect()
 }
 
-const SMALL: [&str; 14] = [
-    "--backend",
-    "flex",
+const SMALL: [&str; 12] = [
     "--hidden",
     "24",
     "--batch",
@@ -80,7 +76,7 @@ fn sound_is_learnt_scored_and_drawn() {
 
     // The validating part by itself has the loss that training has printed for it, and its steps add up to that.
     let score = |more: &[&str]| {
-        let fixed = ["score", "runs/a", "runs/a/validation.wav", "--backend", "flex"];
+        let fixed = ["score", "runs/a", "runs/a/validation.wav"];
         bptt(&[&fixed, more].concat(), folder).stdout
     };
     let parsed = |more: &[&str]| -> Value { serde_json::from_slice(&score(more)).unwrap() };
@@ -104,7 +100,7 @@ fn sound_is_learnt_scored_and_drawn() {
     assert!(text.contains("bits a sample of AR("), "{text}");
 
     let drawn = |more: &[&str], file: &str| {
-        let fixed = ["generate", "runs/a", "--backend", "flex", "--seconds", "0.25", "--json"];
+        let fixed = ["generate", "runs/a", "--seconds", "0.25", "--json"];
         let report = json(&[&fixed, more].concat(), folder);
         assert_eq!(report["steps"], 2000, "{report}");
         std::fs::read(folder.join(file)).unwrap()

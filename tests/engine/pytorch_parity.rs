@@ -4,8 +4,8 @@
 use bptt::backend::Backend;
 use bptt::cell::{self, Activation, Cell, Row};
 use bptt::gradcheck::relative_error;
+use bptt::host;
 use bptt::nn::{Gradient, Random, Recurrent, RecurrentConfig};
-use bptt::train::host;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::SeedableRng;
 use safetensors::SafeTensors;

@@ -2,8 +2,8 @@
 
 use bptt::backend::Backend;
 use bptt::gradcheck::relative_error;
+use bptt::host;
 use bptt::nn::{Gru, Lstm, Rnn};
-use bptt::train::host;
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor};
 

@@ -4,9 +4,9 @@
 use bptt::backend::Backend;
 use bptt::data::count::CountTask;
 use bptt::gradcheck::relative_error;
+use bptt::host;
 use bptt::nn::{Gradient, Random, RnnConfig};
 use bptt::train::count::{Outcome, Settings, Weights, gradient_by_time, train};
-use bptt::train::host;
 use burn::tensor::DType;
 use rand::SeedableRng;
 

@@ -1,17 +1,16 @@
 //! The promises of `bptt train text`: it learns, it scores by the chain rule, and it goes on after any end.
 
-mod program;
-
+use crate::start::{bptt, command, json, kill_and_resume};
+use bptt::backend::Backend;
 use bptt::cell::Lstm;
 use bptt::data::text::{UNKNOWN, Vocabulary};
+use bptt::host;
 use bptt::model::CharacterModel;
 use bptt::nn::{Gradient, Random, Recurrent};
 use bptt::train::checkpoint::Checkpoint;
-use bptt::train::host;
 use bptt::train::lessons::Progress;
 use burn::module::Module;
 use burn::tensor::{DType, Device};
-use program::{bptt, command, json, kill_and_resume};
 use rand::{RngExt, SeedableRng};
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -32,9 +31,7 @@ fn text(words: usize, seed: u64) -> String {
     text
 }
 
-const SMALL: [&str; 15] = [
-    "--backend",
-    "flex",
+const SMALL: [&str; 13] = [
     "--hidden",
     "16",
     "--layers",
@@ -104,16 +101,12 @@ fn a_text_is_learnt_scored_and_gone_on_with() {
     let start = characters.len() - (characters.len() as f64 * 0.1) as usize;
     let end: String = characters[start..].iter().collect();
     std::fs::write(folder.join("end.txt"), &end).unwrap();
-    let score = |more: &[&str]| {
-        json(
-            &[&["score", "runs/a", "end.txt", "--backend", "flex", "--json"], more].concat(),
-            folder,
-        )
-    };
+    let score =
+        |more: &[&str]| json(&[&["score", "runs/a", "end.txt", "--json"], more].concat(), folder);
     let plain = score(&[]);
     let nats = |score: &Value| score["nats_per_step"].as_f64().unwrap();
     assert!((nats(&plain) - valid).abs() < 1e-6, "{plain} {valid}");
-    let steps = bptt(&["score", "runs/a", "end.txt", "--backend", "flex", "--per-step"], folder);
+    let steps = bptt(&["score", "runs/a", "end.txt", "--per-step"], folder);
     let mut rows = csv::Reader::from_reader(steps.stdout.as_slice());
     let rows: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
     let sum: f64 = rows.iter().map(|row| row[2].parse::<f64>().unwrap()).sum();
@@ -126,8 +119,7 @@ fn a_text_is_learnt_scored_and_gone_on_with() {
     assert!((nats(&score(&["--forget", "500"])) - valid).abs() < 0.01);
 
     let drawn = |more: &[&str]| {
-        let fixed =
-            ["generate", "runs/a", "--backend", "flex", "--length", "200", "--prompt", "tide "];
+        let fixed = ["generate", "runs/a", "--length", "200", "--prompt", "tide "];
         String::from_utf8(bptt(&[&fixed, more].concat(), folder).stdout).unwrap()
     };
     assert_eq!(drawn(&[]), drawn(&[]));
@@ -154,7 +146,7 @@ fn a_text_is_learnt_scored_and_gone_on_with() {
 
 #[test]
 fn both_paths_learn_the_same_in_f64() {
-    let device = Device::flex().autodiff();
+    let device = Device::default().autodiff();
     let text = text(60, 3);
     let vocabulary = Vocabulary::of(&text, 1);
     let classes = vocabulary.classes_of(text.as_bytes());
@@ -216,7 +208,7 @@ fn both_paths_learn_the_same_in_f64() {
 
 #[test]
 fn how_far_back_a_model_listens_is_the_gradient_of_its_last_loss() {
-    let device = Device::flex();
+    let device = Device::default();
     let vocabulary = Vocabulary::of("abcde", 1);
     let mut random = Random::seed_from_u64(8);
     let classes = vocabulary.classes();
@@ -283,7 +275,7 @@ fn how_far_back_a_model_listens_is_the_gradient_of_its_last_loss() {
 
 #[test]
 fn the_score_is_the_walk_step_by_step() {
-    let device = Device::flex();
+    let device = Device::default();
     let vocabulary = Vocabulary::of("abc", 1);
     let mut random = Random::seed_from_u64(1);
     let model: CharacterModel<Recurrent<Lstm>> = CharacterModel::new(
@@ -327,10 +319,11 @@ fn other_settings_go_on_to_the_bit_too() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     std::fs::write(folder.join("text.txt"), text(1200, 1)).unwrap();
+    let other = Backend::available().last().expect("a backend").to_string();
     for more in [
         &["--dtype", "f64", "--optimizer", "sgd", "--schedule", "warmup:20"][..],
         &["--dtype", "f64", "--embedding", "6", "--accumulate", "2", "--schedule", "decay:0.5"],
-        &["--bytes", "--cell", "gru", "--optimizer", "rmsprop", "--backend", "ndarray"],
+        &["--bytes", "--cell", "gru", "--optimizer", "rmsprop", "--backend", &other],
         &["--cell", "elman", "--optimizer", "adamw", "--schedule", "linear", "--lr", "0.003"],
         &["--optimizer", "rprop", "--lr", "0.0001", "--gradient", "autodiff", "--window", "8"],
     ] {
@@ -460,7 +453,7 @@ fn a_model_maps_over_its_weights() {
         Some(3),
         [4, 2],
         |config| config,
-        (&Device::flex(), DType::F32),
+        (&Device::default(), DType::F32),
         &mut random,
     );
     let numbered = bptt::train::checkpoint::numbered(model);

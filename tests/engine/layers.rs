@@ -3,11 +3,11 @@
 use bptt::backend::Backend;
 use bptt::cell::Activation;
 use bptt::gradcheck::relative_error;
+use bptt::host;
 use bptt::nn::weights::WeightsError;
 use bptt::nn::{
     Gradient, GruConfig, LengthsError, LstmConfig, Random, RecurrentInitializer, RnnConfig,
 };
-use bptt::train::host;
 use burn::module::Initializer;
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use rand::SeedableRng;

@@ -1,13 +1,12 @@
 //! The promises of `bptt train series` and `bptt forecast`: errors that are what they say, a folder that forecasts by
 //! itself, the same bits after any end, and an honest word where nothing is to be learnt.
 
-mod program;
-
+use crate::start::{bptt, json, kill_and_resume};
+use bptt::backend::Backend;
 use bptt::data::series::Series;
 use bptt::nn::Random;
 use bptt::train::checkpoint::Checkpoint;
 use bptt::train::lessons::Progress;
-use program::{bptt, json, kill_and_resume};
 use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use safetensors::SafeTensors;
@@ -214,7 +213,9 @@ fn backends_and_paths_agree() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let mut all = Vec::new();
-    for (backend, gradient) in [("ndarray", "manual"), ("flex", "manual"), ("flex", "autodiff")] {
+    let by_hand = Backend::available().into_iter().map(|backend| (backend, "manual"));
+    for (backend, gradient) in by_hand.chain([(Backend::default(), "autodiff")]) {
+        let backend = &backend.to_string();
         let more =
             ["--dtype", "f64", "--backend", backend, "--gradient", gradient, "--cell", "gru"];
         let run = format!("{backend}-{gradient}");
@@ -394,7 +395,7 @@ fn exogenous_columns_and_several_targets() {
 fn later_rows_are_gone_on_from() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let text = include_str!("../data/airline_passengers.csv");
+    let text = include_str!("../../data/airline_passengers.csv");
     let earlier: Vec<&str> = text.lines().take(1 + 120).collect();
     std::fs::write(folder.join("all.csv"), text).unwrap();
     std::fs::write(folder.join("earlier.csv"), earlier.join("\n")).unwrap();

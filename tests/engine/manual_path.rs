@@ -3,8 +3,8 @@
 use bptt::backend::Backend;
 use bptt::cell::Activation;
 use bptt::gradcheck::relative_error;
+use bptt::host;
 use bptt::nn::{Gradient, Random, Readout, ReadoutGradients, Rnn, RnnConfig, cross_entropy};
-use bptt::train::host;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 

@@ -1,5 +1,6 @@
 //! The backward walk within a memory budget: the same gradient to the bit, and the budget kept.
 
+use crate::alone;
 use bptt::backend::Backend;
 use bptt::cell::{self, Cell};
 use bptt::gradcheck::{Problem, gradients};
@@ -8,16 +9,9 @@ use bptt::nn::{Gradient, LstmConfig, Random, Recurrent, Truncation};
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use peak_alloc::PeakAlloc;
 use rand::{RngExt, SeedableRng};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
-
-/// One test at a time, for each looks at the memory of all.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The gradients without a budget, with the least one and with one between.
 struct WithBudgets<'a>(&'a Problem, &'a Device, f64);

@@ -1,0 +1,12 @@
+//! Tests that look at what all threads of the process share: its memory, and a device's random numbers.
+
+mod memory_budget;
+mod seeded_masks;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// One test at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}

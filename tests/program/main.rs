@@ -1,0 +1,8 @@
+//! The program `bptt`, from outside.
+
+mod bad_input;
+mod command_line;
+mod series;
+mod sound;
+mod start;
+mod text;
