@@ -4,9 +4,11 @@
 //! The loss is `L = Σ R ⊙ output + Σ R' ⊙ last state` with drawn `R` and `R'`, so that every output
 //! and every state matters by an amount of its own.
 
-use crate::cell::{self, Cell, Row as _};
 use crate::host;
-use crate::nn::{DirectionWeights, Gradient, Random, Recurrent, RecurrentConfig, Truncation};
+use crate::nn::{
+    DirectionWeights, Gradient, Random, Recurrent, RecurrentConfig, StackCell, Truncation,
+};
+use crate::recurrence::AnyCell;
 use crate::recurrence::budget::BudgetError;
 use burn::module::Param;
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -86,12 +88,12 @@ impl Problem {
     ///
     /// # Errors
     /// If it does not.
-    pub fn check_memory_budget<C: Cell>(
+    pub fn check_memory_budget(
         &self,
-        cell: &C,
+        cell: &impl StackCell,
         device: &Device,
     ) -> Result<(), BudgetError> {
-        let drawn = Drawn::new(cell, self, Gradient::Manual, device);
+        let drawn = Drawn::new(&cell.any(), self, Gradient::Manual, device);
         drawn.stack.check_memory_budget(self.time, self.batch, self.dtype)
     }
 }
@@ -159,7 +161,8 @@ fn norm(values: impl Iterator<Item = f64>) -> f64 {
 
 /// Checks every parameter, the input and the initial state of a stack of `cell`, and last all of
 /// them together.
-pub fn check<C: Cell>(cell: &C, problem: &Problem, device: &Device) -> Vec<Row> {
+pub fn check(cell: &impl StackCell, problem: &Problem, device: &Device) -> Vec<Row> {
+    let cell = &cell.any();
     let manual = gradients(cell, problem, Gradient::Manual, device);
     let autodiff = gradients(cell, problem, Gradient::Autodiff, device);
     let full = problem.truncation == Truncation::Full;
@@ -195,8 +198,8 @@ pub fn check<C: Cell>(cell: &C, problem: &Problem, device: &Device) -> Vec<Row> 
 }
 
 /// The numbers of a problem.
-struct Drawn<C: Cell> {
-    stack: Recurrent<C>,
+struct Drawn {
+    stack: Recurrent,
     input: Tensor<3>,
     lengths: Vec<usize>,
     state: Option<Vec<Tensor<3>>>,
@@ -208,11 +211,11 @@ struct Drawn<C: Cell> {
 /// Masks come from the device's random numbers, which all threads share.
 static SEEDED: Mutex<()> = Mutex::new(());
 
-impl<C: Cell> Drawn<C> {
-    fn new(cell: &C, problem: &Problem, gradient: Gradient, device: &Device) -> Self {
+impl Drawn {
+    fn new(cell: &AnyCell, problem: &Problem, gradient: Gradient, device: &Device) -> Self {
         let Problem { hidden, layers, bidirectional, time, batch, seed, .. } = *problem;
         let mut random = Random::seed_from_u64(seed);
-        let features = cell::features::<C>(problem.input, hidden);
+        let features = cell.shape().features(problem.input, hidden);
         let output = if problem.projection { hidden.div_ceil(2) } else { hidden };
         let rate = |rate: f64| if problem.regularised { rate } else { 0.0 };
         let stack = RecurrentConfig::new(features, hidden, problem.bias)
@@ -239,7 +242,7 @@ impl<C: Cell> Drawn<C> {
             )
         };
         let mut states = || -> Vec<Tensor<3>> {
-            (0..cell::states::<C>())
+            (0..cell.shape().states)
                 .map(|s| drawn([layers * directions, batch, if s == 0 { output } else { hidden }]))
                 .collect()
         };
@@ -258,12 +261,11 @@ impl<C: Cell> Drawn<C> {
     }
 
     fn loss(&self) -> Tensor<1> {
-        let state = |states: &Vec<Tensor<3>>| C::State::from_fn(|s| states[s].clone());
         let (output, last) = {
             let _guard = SEEDED.lock().unwrap_or_else(PoisonError::into_inner);
             self.input.device().seed(self.seed);
             self.stack
-                .forward_lengths(self.input.clone(), &self.lengths, self.state.as_ref().map(state))
+                .forward_lengths(self.input.clone(), &self.lengths, self.state.clone())
                 .expect("drawn lengths fit")
         };
         let weighted = (output * self.output_weights.clone()).sum();
@@ -356,13 +358,13 @@ impl<const D: usize> Parameter for Param<Tensor<D>> {
 ///
 /// # Panics
 /// If the memory budget is too small: see [`Problem::check_memory_budget`].
-pub fn gradients<C: Cell>(
-    cell: &C,
+pub fn gradients(
+    cell: &impl StackCell,
     problem: &Problem,
     gradient: Gradient,
     device: &Device,
 ) -> Vec<(String, Vec<f64>)> {
-    let mut drawn = Drawn::new(cell, problem, gradient, &device.clone().autodiff());
+    let mut drawn = Drawn::new(&cell.any(), problem, gradient, &device.clone().autodiff());
     drawn.for_each(|_, parameter| parameter.require_gradient());
     let gradients = drawn.loss().backward();
     let mut all = Vec::new();
@@ -372,7 +374,7 @@ pub fn gradients<C: Cell>(
 
 /// Central differences in f64, by parameter. Where two step sizes disagree, a kink (of relu, say)
 /// lies between the points, and a smaller step goes past it.
-fn differences<C: Cell>(cell: &C, problem: &Problem, device: &Device) -> Vec<Vec<f64>> {
+fn differences(cell: &AnyCell, problem: &Problem, device: &Device) -> Vec<Vec<f64>> {
     // Masks are drawn in training only, that is on an autodiff device.
     let training = device.clone().autodiff();
     let device = if problem.regularised { &training } else { device };

@@ -17,13 +17,17 @@
 //! ∂L/∂a_g = ∂L/∂c_t ⊙ i_t ⊙ (1 − g_t²)                  ∂L/∂c_{t-1} = ∂L/∂c_t ⊙ (1 − i_t)
 //! ```
 
-use super::{Cell, Number, StepGradient, clipped, clipped_back};
+use super::{Cell, Named, Number, StepGradient, clipped, clipped_back};
 
 /// The coupled LSTM cell: gates input, candidate, output; states hidden and cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CoupledLstm {
     /// Keeps the cell state between `−clip` and `clip`, where no gradient passes.
     pub clip: Option<f64>,
+}
+
+impl Named for CoupledLstm {
+    const NAMED: &'static [(&'static str, Self)] = &[("lstm-coupled", Self { clip: None })];
 }
 
 impl Cell for CoupledLstm {

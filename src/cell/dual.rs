@@ -1,7 +1,7 @@
 //! Dual numbers: a value and its derivative carried along, so that a cell's derivative is
 //! checked against its own step exactly, without differences and without Burn.
 
-use super::{Cell, Number, Row, apart, gates, parameters, states};
+use super::{Cell, Number, Row, Shape};
 use crate::random::{Random, RngExt, SeedableRng};
 use std::ops::{Add, Mul, Sub};
 
@@ -78,7 +78,7 @@ impl Number for Dual {
 /// input of the step against every state it makes.
 pub fn derivative_error<C: Cell>(cell: &C, draws: usize, seed: u64) -> f64 {
     let mut random = Random::seed_from_u64(seed);
-    let [g, a, s, p] = [gates::<C>(), apart::<C>(), states::<C>(), parameters::<C>()];
+    let Shape { gates: g, apart: a, states: s, parameters: p, .. } = Shape::of::<C>();
     let mut worst = 0.0f64;
     for _ in 0..draws {
         let inputs: Vec<f64> = (0..g + a + s + p).map(|_| random.random_range(-2.0..2.0)).collect();

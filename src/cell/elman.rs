@@ -18,7 +18,7 @@
 //!
 //! With identity, one unit and no bias it is the linear network `S_k = S_{k-1} w_rec + x_k w_x`.
 
-use super::{Cell, Number, StepGradient, clipped, clipped_back};
+use super::{Cell, Named, Number, StepGradient, clipped, clipped_back};
 
 /// The activation σ of an Elman cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -68,6 +68,15 @@ pub struct Elman {
     pub activation: Activation,
     /// Keeps the hidden state between `−clip` and `clip`, where no gradient passes.
     pub clip: Option<f64>,
+}
+
+impl Named for Elman {
+    const NAMED: &'static [(&'static str, Self)] = &[
+        ("linear", Self { activation: Activation::Identity, clip: None }),
+        ("elman", Self { activation: Activation::Tanh, clip: None }),
+        ("elman-relu", Self { activation: Activation::Relu, clip: None }),
+        ("elman-sigmoid", Self { activation: Activation::Sigmoid, clip: None }),
+    ];
 }
 
 impl Cell for Elman {

@@ -22,13 +22,17 @@
 //!
 //! Where the update gate stays near 1 the gradient passes from step to step unchanged.
 
-use super::{Cell, Number, StepGradient, clipped, clipped_back};
+use super::{Cell, Named, Number, StepGradient, clipped, clipped_back};
 
 /// The GRU cell: gates in PyTorch's order, reset, update, new.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Gru {
     /// Keeps the hidden state between `−clip` and `clip`, where no gradient passes.
     pub clip: Option<f64>,
+}
+
+impl Named for Gru {
+    const NAMED: &'static [(&'static str, Self)] = &[("gru", Self { clip: None })];
 }
 
 impl Cell for Gru {

@@ -13,7 +13,7 @@
 //!
 //! The gradient of a unit after k steps scales with `u^k`: |u| says at a glance whether it vanishes.
 
-use super::{Activation, Cell, Number, RecurrentShare, StepGradient};
+use super::{Activation, Cell, Named, Number, RecurrentShare, StepGradient};
 
 /// The IndRNN cell. It has no `W_h`; its vector parameter is u.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,11 @@ impl Default for IndRnn {
     fn default() -> Self {
         Self { activation: Activation::Relu }
     }
+}
+
+impl Named for IndRnn {
+    const NAMED: &'static [(&'static str, Self)] =
+        &[("ind-rnn", Self { activation: Activation::Relu })];
 }
 
 impl Cell for IndRnn {

@@ -27,7 +27,7 @@
 //! The last line is why the LSTM was invented: along the cell the gradient is multiplied by `f_t` at
 //! each step, which may stay near 1, and by no weight matrix.
 
-use super::{Cell, Number, StepGradient, clipped, clipped_back};
+use super::{Cell, Named, Number, StepGradient, clipped, clipped_back};
 
 /// The LSTM cell: gates in PyTorch's order, input, forget, candidate, output; states hidden and
 /// cell.
@@ -35,6 +35,10 @@ use super::{Cell, Number, StepGradient, clipped, clipped_back};
 pub struct Lstm {
     /// Keeps the cell state between `−clip` and `clip`, where no gradient passes.
     pub clip: Option<f64>,
+}
+
+impl Named for Lstm {
+    const NAMED: &'static [(&'static str, Self)] = &[("lstm", Self { clip: None })];
 }
 
 impl Cell for Lstm {

@@ -59,6 +59,8 @@ mod elman;
 mod gru;
 mod ind_rnn;
 mod lstm;
+mod program;
+mod shape;
 
 pub(crate) use affine::Affine;
 pub use coupled_lstm::CoupledLstm;
@@ -66,6 +68,8 @@ pub use elman::{Activation, Elman};
 pub use gru::Gru;
 pub use ind_rnn::IndRnn;
 pub use lstm::Lstm;
+pub(crate) use program::Program;
+pub use shape::Shape;
 
 use std::fmt::Debug;
 use std::mem::MaybeUninit;
@@ -149,8 +153,14 @@ fn clipped_back<V: Number>(gradient: V, state: V, bound: Option<f64>) -> V {
     }
 }
 
-/// A fixed number of values, one of each per hidden unit: `[V; N]`.
-pub trait Row<V>: IntoIterator<Item = V> + AsRef<[V]> + AsMut<[V]> {
+mod sealed {
+    /// Rows are arrays and nothing else: the kernels rely on their lengths.
+    pub trait Sealed {}
+    impl<V, const N: usize> Sealed for [V; N] {}
+}
+
+/// A fixed number of values, one of each per hidden unit: `[V; N]`, and no other type.
+pub trait Row<V>: IntoIterator<Item = V> + AsRef<[V]> + AsMut<[V]> + sealed::Sealed {
     /// How many there are.
     const LEN: usize;
 
@@ -282,83 +292,64 @@ pub struct StepGradient<C: Cell, V> {
     pub parameters: C::Parameters<V>,
 }
 
-/// How many gates a cell has.
-pub const fn gates<C: Cell>() -> usize {
-    <C::Gates<()> as Row<()>>::LEN
-}
-
-/// How many of a cell's gates keep their recurrent halves apart.
-pub const fn apart<C: Cell>() -> usize {
-    <C::Apart<()> as Row<()>>::LEN
-}
-
-/// How many states a cell carries from step to step.
-pub const fn states<C: Cell>() -> usize {
-    <C::State<()> as Row<()>>::LEN
-}
-
-/// How many vector parameters a cell has.
-pub const fn parameters<C: Cell>() -> usize {
-    <C::Parameters<()> as Row<()>>::LEN
-}
-
-/// How many quantities a step keeps for its derivative.
-pub const fn kept<C: Cell>() -> usize {
-    <C::Kept<()> as Row<()>>::LEN
-}
-
-/// Features of the input of a layer that may choose them: an input that is not multiplied has one for
-/// each gate and hidden unit.
-pub const fn features<C: Cell>(asked: usize, hidden: usize) -> usize {
-    match C::INPUT {
-        InputShare::Product => asked,
-        InputShare::Elementwise => gates::<C>() * hidden,
-    }
-}
-
-/// Multiplications of the products of one row and step: `G H (I + H)` where both shares are products.
-pub const fn multiplications<C: Cell>(features: usize, hidden: usize) -> usize {
-    let input = match C::INPUT {
-        InputShare::Product => features,
-        InputShare::Elementwise => 0,
+/// The cells of this crate: the one list from which the names, the compiled kernels and the modules' configurations
+/// follow. For each there is its type, the name of the module that is a stack of it, and the options of the cell in the
+/// module's configuration, which are the fields of the type.
+macro_rules! cells {
+    ($then:ident) => {
+        $then! {
+            Elman => Rnn RnnConfig {
+                /// The activation σ.
+                #[config(default = "Activation::Tanh")]
+                activation: [Activation],
+                /// Keeps the hidden state between `−clip` and `clip`.
+                clip: [Option<f64>],
+            }
+            Gru => Gru GruConfig {
+                /// Keeps the hidden state between `−clip` and `clip`.
+                clip: [Option<f64>],
+            }
+            Lstm => Lstm LstmConfig {
+                /// Keeps the cell state between `−clip` and `clip`.
+                clip: [Option<f64>],
+            }
+            CoupledLstm => CoupledLstm CoupledLstmConfig {
+                /// Keeps the cell state between `−clip` and `clip`.
+                clip: [Option<f64>],
+            }
+            IndRnn => IndRnn IndRnnConfig {
+                /// The activation σ.
+                #[config(default = "Activation::Relu")]
+                activation: [Activation],
+            }
+        }
     };
-    let recurrent = match C::RECURRENT {
-        RecurrentShare::Product => hidden,
-        RecurrentShare::Elementwise => 0,
-    };
-    gates::<C>() * hidden * (input + recurrent)
+}
+pub(crate) use cells;
+
+/// A cell type of this crate and the cells of it that have a name, which is [`Cell::name`].
+pub(crate) trait Named: Cell {
+    /// Names and cells.
+    const NAMED: &'static [(&'static str, Self)];
 }
 
-/// At least so many weights has a stack of such layers, and it may be more than fit any memory: those of the products,
-/// and a number for each unit.
-pub fn weights<C: Cell>([features, hidden, layers]: [usize; 3]) -> f64 {
-    let [features, hidden, layers] = [features, hidden, layers].map(|size| size as f64);
-    let input = match C::INPUT {
-        InputShare::Product => features + hidden * (layers - 1.0),
-        InputShare::Elementwise => 0.0,
-    };
-    let recurrent = match C::RECURRENT {
-        RecurrentShare::Product => hidden * layers,
-        RecurrentShare::Elementwise => 0.0,
-    };
-    gates::<C>() as f64 * hidden * (input + recurrent) + hidden * layers
-}
+macro_rules! names {
+    ($($cell:ident => $module:ident $config:ident $options:tt)*) => {
+        /// The names of this crate's cells, as tables, messages and the command line call them.
+        pub fn names() -> impl Iterator<Item = &'static str> + Clone {
+            [].into_iter()$(.chain($cell::NAMED.iter().map(|(name, _)| *name)))*
+        }
 
-/// Whether the step looks at its own hidden state unit by unit, beside the recurrent product.
-pub fn looks_at_hidden<C: Cell>(cell: &C) -> bool {
-    let step = cell.derivative(
-        C::State::from_fn(|_| 0.0),
-        C::State::from_fn(|_| 0.0),
-        C::State::from_fn(|_| 0.0),
-        C::Kept::from_fn(|_| 0.0),
-        C::Parameters::from_fn(|_| 0.0),
-    );
-    step.state.as_ref()[0].is_some()
+        /// Hands the cell of that name to the visitor; `None` if no cell has the name.
+        pub fn visit<V: Visitor>(name: &str, visitor: V) -> Option<V::Output> {
+            $(if let Some((_, cell)) = $cell::NAMED.iter().find(|(known, _)| *known == name) {
+                return Some(visitor.visit(*cell));
+            })*
+            None
+        }
+    };
 }
-
-/// The cells of this crate, by the names that the command line knows.
-pub const NAMES: [&str; 8] =
-    ["linear", "elman", "elman-relu", "elman-sigmoid", "gru", "lstm", "lstm-coupled", "ind-rnn"];
+cells!(names);
 
 /// Something to do with a cell whose type is known only at run time.
 pub trait Visitor {
@@ -369,18 +360,23 @@ pub trait Visitor {
     fn visit<C: Cell>(self, cell: C) -> Self::Output;
 }
 
-/// Hands the cell of that name to the visitor; `None` if no cell has the name.
-pub fn visit<V: Visitor>(name: &str, visitor: V) -> Option<V::Output> {
-    let elman = |activation| Elman { activation, clip: None };
-    Some(match name {
-        "linear" => visitor.visit(elman(Activation::Identity)),
-        "elman" => visitor.visit(elman(Activation::Tanh)),
-        "elman-relu" => visitor.visit(elman(Activation::Relu)),
-        "elman-sigmoid" => visitor.visit(elman(Activation::Sigmoid)),
-        "gru" => visitor.visit(Gru::default()),
-        "lstm" => visitor.visit(Lstm::default()),
-        "lstm-coupled" => visitor.visit(CoupledLstm::default()),
-        "ind-rnn" => visitor.visit(IndRnn::default()),
-        _ => return None,
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cell_has_the_name_that_it_is_listed_by() {
+        struct Name;
+        impl Visitor for Name {
+            type Output = String;
+            fn visit<C: Cell>(self, cell: C) -> String {
+                cell.name()
+            }
+        }
+        for name in names() {
+            assert_eq!(visit(name, Name).as_deref(), Some(name));
+        }
+        assert_eq!(names().count(), 8);
+        assert!(visit("no such cell", Name).is_none());
+    }
 }

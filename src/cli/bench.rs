@@ -3,8 +3,8 @@
 use super::options::{Compute, bytes, fits_memory, memory, named, positive, size};
 use super::output::{show, table};
 use super::{Failure, MEMORY};
-use bptt::cell::{self, Cell};
-use bptt::kernel::{self, Machine};
+use bptt::cell::{self, Cell, Shape};
+use bptt::kernel::{self, Machine, Precision};
 use bptt::nn::{Gradient, Random, Recurrent, RecurrentConfig};
 use bptt::recurrence::budget::BudgetError;
 use bptt::train::DataType;
@@ -26,7 +26,7 @@ use std::time::Instant;
 #[command(verbatim_doc_comment)]
 pub struct Arguments {
     /// Cells, separated by commas
-    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "lstm,gru,elman", value_parser = PossibleValuesParser::new(cell::NAMES))]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "lstm,gru,elman", value_parser = PossibleValuesParser::new(cell::names()))]
     cell: Vec<String>,
     /// The hand-written gradient, or Burn's autodiff; both if not given
     #[arg(long, value_name = "PATH", value_parser = named::<Gradient>(Gradient::NAMES))]
@@ -92,8 +92,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let machine = Machine::chosen();
     let peak_gflops = match dtype {
-        DataType::F32 => kernel::peak::<f32>(machine),
-        DataType::F64 => kernel::peak::<f64>(machine),
+        DataType::F32 => kernel::peak(machine, Precision::F32),
+        DataType::F64 => kernel::peak(machine, Precision::F64),
     };
     let mut rows = Vec::new();
     for name in &arguments.cell {
@@ -160,8 +160,9 @@ impl cell::Visitor for Numbers<'_> {
     fn visit<C: Cell>(self, _: C) -> f64 {
         let Arguments { time, batch, input, hidden, .. } = *self.arguments;
         let [time, batch, input, hidden] = [time, batch, input, hidden].map(|n| n as f64);
-        let wide = (2 * cell::gates::<C>() + cell::kept::<C>() + cell::states::<C>()) as f64;
-        let weights = cell::gates::<C>() as f64 * hidden * (input + hidden);
+        let wide =
+            (2 * Shape::of::<C>().gates + Shape::of::<C>().kept + Shape::of::<C>().states) as f64;
+        let weights = Shape::of::<C>().gates as f64 * hidden * (input + hidden);
         time * batch * (2.0 * input + wide * hidden) + 4.0 * weights
     }
 }
@@ -179,7 +180,7 @@ impl cell::Visitor for Layer<'_> {
 
     fn visit<C: Cell>(self, cell: C) -> Result<Row, BudgetError> {
         let Arguments { time, batch, hidden, .. } = *self.arguments;
-        let input = cell::features::<C>(self.arguments.input, hidden);
+        let input = Shape::of::<C>().features(self.arguments.input, hidden);
         let dtype = DType::from(self.arguments.compute.dtype);
         let config = RecurrentConfig::new(input, hidden, true)
             .with_batch_first(false)
@@ -200,7 +201,7 @@ impl cell::Visitor for Layer<'_> {
         let forward_backward_ms = self.median(&mut step);
         let (learned, sequence) = (layer(self.device), x(self.device));
         let forward_ms = self.median(&mut || drop(learned.forward(sequence.clone(), None)));
-        let multiplications = time * batch * cell::multiplications::<C>(input, hidden);
+        let multiplications = time * batch * Shape::of::<C>().multiplications(input, hidden);
         let gflops = 6.0 * multiplications as f64 / forward_backward_ms / 1e6;
         Ok(Row {
             cell: self.name.into(),

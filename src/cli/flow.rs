@@ -34,7 +34,7 @@ pub struct Arguments {
     /// Folder of a run
     run: Option<PathBuf>,
     /// Cells, separated by commas
-    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "elman,gru,lstm", value_parser = PossibleValuesParser::new(cell::NAMES), conflicts_with = "run")]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "elman,gru,lstm", value_parser = PossibleValuesParser::new(cell::names()), conflicts_with = "run")]
     cell: Vec<String>,
     /// Steps of the sequences [default: 100, or those of the run]
     #[arg(long, value_name = "N", value_parser = size, conflicts_with = "run")]

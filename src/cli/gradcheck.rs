@@ -5,6 +5,7 @@ use super::output::show;
 use super::{Failure, output};
 use bptt::cell::{self, Cell};
 use bptt::gradcheck::{Problem, Row, check};
+use bptt::nn::AnyCell;
 use bptt::nn::Truncation;
 use bptt::recurrence::budget::BudgetError;
 use burn::tensor::{DType, Device};
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 #[command(verbatim_doc_comment)]
 pub struct Arguments {
     /// Cell to check; all of them if not given
-    #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(cell::NAMES))]
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(cell::names()))]
     cell: Option<String>,
     /// Time steps
     #[arg(long, value_name = "N", default_value = "7", value_parser = size)]
@@ -89,7 +90,7 @@ impl cell::Visitor for Check<'_> {
     type Output = Result<Vec<Row>, BudgetError>;
 
     fn visit<C: Cell>(self, cell: C) -> Result<Vec<Row>, BudgetError> {
-        let projection = self.projection && !cell::looks_at_hidden(&cell);
+        let projection = self.projection && !AnyCell::new(cell.clone()).looks_at_hidden();
         let problem = Problem { projection, ..self.problem.clone() };
         problem.check_memory_budget(&cell, self.device)?;
         Ok(check(&cell, &problem, self.device))
@@ -137,7 +138,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let names = match &arguments.cell {
         Some(name) => vec![name.as_str()],
-        None => cell::NAMES.to_vec(),
+        None => cell::names().collect(),
     };
     let mut rows: Vec<Row> = Vec::new();
     for name in names {

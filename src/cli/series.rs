@@ -42,7 +42,7 @@ use std::time::Instant;
     mut_arg("cell", |arg| arg
         .default_value("elman")
         .help("Cell of the network; ar is none, and AR(τ) by itself")
-        .value_parser(PossibleValuesParser::new(cell::NAMES.iter().copied().chain([AUTOREGRESSION])))),
+        .value_parser(PossibleValuesParser::new(cell::names().chain([AUTOREGRESSION])))),
     mut_arg("hidden", |arg| arg.default_value("32")),
     mut_arg("layers", |arg| arg.default_value("1")),
     mut_arg("epochs", |arg| arg.default_value("200")),

@@ -4,7 +4,7 @@
 use super::Failure;
 use super::options::{Backward, Compute, bytes, fits_memory, positive, size};
 use super::output::{self, Output, table};
-use bptt::cell::{self, Cell};
+use bptt::cell::{self, Cell, Shape};
 use bptt::data::task::{Measure, Task, TaskSettings};
 use bptt::plot::learning_curve::LearningCurve;
 use bptt::train::task::{
@@ -86,7 +86,7 @@ pub struct Reber {
 #[derive(Args, Clone, Debug)]
 struct Training {
     /// Cell of the network
-    #[arg(long, value_name = "NAME", default_value = "lstm", value_parser = PossibleValuesParser::new(cell::NAMES))]
+    #[arg(long, value_name = "NAME", default_value = "lstm", value_parser = PossibleValuesParser::new(cell::names()))]
     cell: String,
     /// Hidden units
     #[arg(long, value_name = "N", default_value = "64", value_parser = size)]
@@ -220,8 +220,9 @@ impl cell::Visitor for Learner<'_> {
             TaskSettings::Reber => (REBER, task.features()),
         };
         let Training { hidden, layers, batch, test, .. } = *training;
-        let wide = hidden * layers * (2 * cell::gates::<C>() + cell::states::<C>()) + features;
-        let weights = hidden as f64 * hidden as f64 * (8 * cell::gates::<C>() * layers) as f64;
+        let wide =
+            hidden * layers * (2 * Shape::of::<C>().gates + Shape::of::<C>().states) + features;
+        let weights = hidden as f64 * hidden as f64 * (8 * Shape::of::<C>().gates * layers) as f64;
         let numbers = time as f64 * batch.max(test) as f64 * wide as f64 + weights;
         let bytes = numbers * bytes(training.compute.dtype);
         fits_memory(bytes, "--time, --delay, --batch, --test, --layers or --hidden")?;

@@ -3,7 +3,7 @@
 use super::options::{Backward, Compute, fits_memory, named, positive, rate, size};
 use super::output::{Output, note};
 use super::{Failure, interrupt};
-use bptt::cell::{self, Cell};
+use bptt::cell::{self, Cell, Shape};
 use bptt::train::checkpoint::Checkpoint;
 use bptt::train::lessons::{
     Computing, Epoch, Event, Lessons, Passes, Progress, Settings, learn, steps,
@@ -22,7 +22,7 @@ use std::time::Instant;
 #[derive(Args, Clone, Debug)]
 pub struct Training {
     /// Cell of the network
-    #[arg(long, value_name = "NAME", default_value = "lstm", value_parser = PossibleValuesParser::new(cell::NAMES))]
+    #[arg(long, value_name = "NAME", default_value = "lstm", value_parser = PossibleValuesParser::new(cell::names()))]
     pub cell: String,
     /// Hidden units
     #[arg(long, value_name = "N", default_value = "128", value_parser = size)]
@@ -102,7 +102,7 @@ impl Training {
         impl cell::Visitor for Weights {
             type Output = f64;
             fn visit<C: Cell>(self, _: C) -> f64 {
-                cell::weights::<C>(self.0)
+                Shape::of::<C>().weights(self.0)
             }
         }
         let Self { hidden, layers, .. } = *self;

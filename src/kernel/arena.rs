@@ -89,7 +89,7 @@ impl Arena {
 /// Numbers in memory that starts at a cache line. When dropped, the memory is kept for the next
 /// buffer of about the same size.
 #[derive(Debug)]
-pub struct Buffer<E: Element> {
+pub(crate) struct Buffer<E: Element> {
     lines: Vec<Line>,
     len: usize,
     handed_out: bool,
@@ -98,8 +98,12 @@ pub struct Buffer<E: Element> {
 
 impl<E: Element> Buffer<E> {
     /// `len` numbers left by whoever used the memory before.
+    ///
+    /// # Panics
+    /// If they are more than the address space has room for.
     pub fn stale(len: usize) -> Self {
-        let lines = (len * size_of::<E>()).div_ceil(LINE).max(1);
+        let bytes = len.checked_mul(size_of::<E>()).expect("a buffer that fits the address space");
+        let lines = bytes.div_ceil(LINE).max(1);
         let free = arena().begin(lines);
         let lines = free.unwrap_or_else(|| zeroed(lines));
         Self { lines, len, handed_out: false, element: PhantomData }
@@ -125,7 +129,7 @@ impl<E: Element> Buffer<E> {
 
 /// Fresh memory, which the system hands out as zeros without writing them.
 fn zeroed(lines: usize) -> Vec<Line> {
-    let layout = Layout::array::<Line>(lines).expect("a buffer that fits into the address space");
+    let layout = Layout::array::<Line>(lines).expect("a buffer that fits the address space");
     // SAFETY: the layout has a size, for there is at least one line; zeros are lines.
     unsafe {
         let memory = alloc_zeroed(layout).cast::<Line>();
@@ -218,5 +222,11 @@ mod tests {
             drop(buffer);
             assert!(Buffer::<f32>::zeros(len).iter().all(|&x| x == 0.0));
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "a buffer that fits the address space")]
+    fn what_no_memory_can_hold_is_refused() {
+        Buffer::<f32>::stale(1 << 62);
     }
 }

@@ -6,18 +6,20 @@
 //! ```
 
 use super::arena::Buffer;
+use super::formula::{DerivativeRows, Formula};
 use super::gradients::{Gradients, Sums, Wanted};
-use super::lanes::Lanes;
 use super::product::{self, Left, Panel, Product, panels, strip};
-use super::simd::{Element, Simd, Work};
+use super::simd::{Element, InstructionSet, Simd, Work};
 use super::threads::{Share, Shared, in_shares};
 use super::{Layout, Machine, Recurrence, Tape};
-use crate::cell::{self, Cell, InputShare, RecurrentShare, Row};
+use crate::cell::Shape;
+use std::marker::PhantomData;
 use std::ops::Range;
+use std::ptr::null;
 
 /// The gradient of all hidden states, `dO`: `[steps, hidden]`.
 #[derive(Debug, Default)]
-pub enum OutputGradient<'a, E> {
+pub(crate) enum OutputGradient<'a, E> {
     /// Zero: the loss looks at the last states alone.
     #[default]
     Zero,
@@ -27,20 +29,38 @@ pub enum OutputGradient<'a, E> {
     Replace(&'a mut [E]),
 }
 
-impl<E> OutputGradient<'_, E> {
-    /// How many numbers it has, and where: they are written to only if they are replaced.
-    fn place(&mut self) -> Option<(usize, Shared<E>)> {
-        match self {
-            Self::Zero => None,
-            Self::Read(d) => Some((d.len(), Shared(d.as_ptr().cast_mut()))),
-            Self::Replace(d) => Some((d.len(), Shared(d.as_mut_ptr()))),
-        }
+/// Where `dO` lies. What may be written over is borrowed for as long, and its reference is given up: there is no other way
+/// to it than this pointer.
+#[derive(Debug)]
+struct OutputPlace<'a, E> {
+    start: Shared<E>,
+    replaced: bool,
+    borrowed: PhantomData<&'a mut [E]>,
+}
+
+impl<'a, E> OutputPlace<'a, E> {
+    /// `None` where `dO` is zero.
+    ///
+    /// # Panics
+    /// If there are not as many numbers.
+    fn new(output: OutputGradient<'a, E>, numbers: usize) -> Option<Self> {
+        let (start, len, replaced) = match output {
+            OutputGradient::Zero => return None,
+            // It is written to only if it is replaced.
+            OutputGradient::Read(d) => (Shared(d.as_ptr().cast_mut()), d.len(), false),
+            OutputGradient::Replace(d) => {
+                let len = d.len();
+                (Shared(d.as_mut_ptr()), len, true)
+            }
+        };
+        assert_eq!(len, numbers, "the output's gradient");
+        Some(Self { start, replaced, borrowed: PhantomData })
     }
 }
 
 /// Where a backward walk starts from.
 #[derive(Debug, Default)]
-pub struct Upstream<'a, E> {
+pub(crate) struct Upstream<'a, E> {
     /// `dO`.
     pub output: OutputGradient<'a, E>,
     /// The gradient of the other states after each row's last step, `[batch, (states − 1) × hidden]`.
@@ -51,14 +71,14 @@ pub struct Upstream<'a, E> {
 
 /// A walk backward over time that can stop before any step and go on.
 #[derive(Debug)]
-pub struct BackwardWalk<'a, C, E: Element> {
+pub(crate) struct BackwardWalk<'a, E: Element> {
     machine: Machine,
-    cell: &'a C,
+    cell: &'a dyn Formula<E>,
     recurrence: &'a Recurrence<'a, E>,
     hidden: &'a [E],
-    upstream: Upstream<'a, E>,
-    /// `dO`.
-    d_output: Option<Shared<E>>,
+    d_output: Option<OutputPlace<'a, E>>,
+    d_others: Option<&'a [E]>,
+    passes: Option<&'a [f64]>,
     wanted: Wanted,
     layout: Layout,
     /// The first step of those walked over.
@@ -72,20 +92,22 @@ pub struct BackwardWalk<'a, C, E: Element> {
     sums: Sums<E>,
 }
 
-impl<'a, C: Cell, E: Element> BackwardWalk<'a, C, E> {
+impl<'a, E: Element> BackwardWalk<'a, E> {
     /// A walk that has not begun. `hidden` are the hidden states of all steps, `[steps, hidden]`.
     ///
     /// # Panics
     /// If a slice does not have its length.
     pub fn new(
         machine: Machine,
-        cell: &'a C,
+        cell: &'a dyn Formula<E>,
         recurrence: &'a Recurrence<'a, E>,
         hidden: &'a [E],
         upstream: Upstream<'a, E>,
         wanted: Wanted,
     ) -> Self {
-        let threads = machine.threads_for(2 * recurrence.multiplications::<C>());
+        let shape = cell.shape();
+        recurrence.check(&shape);
+        let threads = machine.threads_for(2 * recurrence.multiplications(&shape));
         let machine = Machine { threads, ..machine };
         Self::on_threads(machine, cell, recurrence, hidden, upstream, wanted)
     }
@@ -93,34 +115,36 @@ impl<'a, C: Cell, E: Element> BackwardWalk<'a, C, E> {
     /// The same on all the threads of the machine.
     pub(super) fn on_threads(
         machine: Machine,
-        cell: &'a C,
+        cell: &'a dyn Formula<E>,
         recurrence: &'a Recurrence<'a, E>,
         hidden: &'a [E],
         upstream: Upstream<'a, E>,
         wanted: Wanted,
     ) -> Self {
-        recurrence.check::<C>();
-        let (timeline, states) = (recurrence.timeline, cell::states::<C>());
+        let shape = cell.shape();
+        recurrence.check(&shape);
+        let timeline = recurrence.timeline;
         assert_eq!(hidden.len(), timeline.steps() * recurrence.hidden, "hidden states");
-        let mut upstream = upstream;
-        let Upstream { output, others, passes } = &mut upstream;
-        assert!(output.place().is_none_or(|d| d.0 == hidden.len()), "the output's gradient");
-        if let OutputGradient::Replace(_) = output {
+        let Upstream { output, others: d_others, passes } = upstream;
+        let d_output = OutputPlace::new(output, hidden.len());
+        if d_output.as_ref().is_some_and(|d| d.replaced) {
             assert_eq!(recurrence.features, recurrence.hidden, "features in place of hidden units");
         }
-        let last = timeline.batch() * (states - 1) * recurrence.hidden;
-        assert!(others.is_none_or(|d| d.len() == last), "the last states' gradient");
+        let last = timeline.batch() * (shape.states - 1) * recurrence.hidden;
+        assert!(d_others.is_none_or(|d| d.len() == last), "the last states' gradient");
         assert!(passes.is_none_or(|p| p.len() == timeline.time()), "one share a time step");
-        let prepare = Prepare { machine, cell, recurrence, hidden, upstream, wanted };
+        let prepare =
+            Prepare { machine, cell, recurrence, hidden, d_output, d_others, passes, wanted };
         E::run(machine.set, prepare)
     }
 
     /// Walks back over the steps of the tape, the last of which is the step before those walked over.
     ///
     /// # Panics
-    /// If there are steps between.
+    /// If there are steps between, or the tape is that of a walk over another batch, or of other sizes.
     pub fn over(&mut self, mut tape: Tape<E>) {
         assert_eq!(tape.steps.end, self.t, "the walk goes back step by step");
+        tape.check(self.recurrence.timeline, &self.layout);
         for steps in self.blocks(&tape.steps).into_iter().rev() {
             self.t = steps.start;
             E::run(self.machine.set, Block { walk: self, tape: &mut tape, steps });
@@ -155,7 +179,7 @@ impl<'a, C: Cell, E: Element> BackwardWalk<'a, C, E> {
     /// If the walk has not come to the first step.
     pub fn finish(self) -> Gradients<E> {
         assert_eq!(self.t, 0, "the walk has to come to the first step");
-        let Layout { hidden, padded, states, parameters, .. } = self.layout;
+        let Layout { hidden, padded, shape: Shape { states, parameters, .. }, .. } = self.layout;
         let mut gradients = self.sums.finish(self.recurrence, &self.layout, self.machine.threads);
         // What is carried past the first step is the gradient of the initial states.
         gradients.initial = self.wanted.initial.then(|| {
@@ -183,49 +207,50 @@ impl<'a, C: Cell, E: Element> BackwardWalk<'a, C, E> {
     }
 }
 
-struct Prepare<'a, C, E: Element> {
+struct Prepare<'a, E: Element> {
     machine: Machine,
-    cell: &'a C,
+    cell: &'a dyn Formula<E>,
     recurrence: &'a Recurrence<'a, E>,
     hidden: &'a [E],
-    upstream: Upstream<'a, E>,
+    d_output: Option<OutputPlace<'a, E>>,
+    d_others: Option<&'a [E]>,
+    passes: Option<&'a [f64]>,
     wanted: Wanted,
 }
 
-impl<'a, C: Cell, E: Element> Work<E> for Prepare<'a, C, E> {
-    type Output = BackwardWalk<'a, C, E>;
+impl<'a, E: Element> Work<E> for Prepare<'a, E> {
+    type Output = BackwardWalk<'a, E>;
 
-    fn run<I: Simd<E>>(self) -> BackwardWalk<'a, C, E> {
-        let Self { machine, cell, recurrence, hidden, mut upstream, wanted } = self;
+    fn run<I: Simd<E>>(self) -> BackwardWalk<'a, E> {
+        let Self { machine, cell, recurrence, hidden, d_output, d_others, passes, wanted } = self;
         let threads = machine.threads;
-        let d_output = upstream.output.place().map(|(_, place)| place);
-        let replaces = matches!(upstream.output, OutputGradient::Replace(_));
-        let d_input = d_output.filter(|_| replaces);
-        let layout = Layout::new::<C, E, I>(recurrence.hidden);
+        let d_input = d_output.as_ref().filter(|d| d.replaced).map(|d| d.start);
+        let shape = cell.shape();
+        let layout = Layout::new::<E, I>(shape, recurrence.hidden);
         let batch = recurrence.timeline.batch();
-        let w_h = recurrence.w_h.filter(|_| C::RECURRENT == RecurrentShare::Product);
-        let product = C::INPUT == InputShare::Product;
+        let w_h = recurrence.w_h.filter(|_| shape.recurrent_product());
         BackwardWalk {
             machine,
             cell,
             recurrence,
             hidden,
-            upstream,
             d_output,
+            d_others,
+            passes,
             wanted,
             layout,
             t: recurrence.timeline.time(),
             w_h: w_h.map(|w| I::pack_transposed(w, layout.hidden, &layout, threads)),
             parameters: layout.padded_parameters(recurrence),
-            carried: Buffer::zeros(batch * layout.states * layout.padded),
-            d_parameters: Buffer::zeros(batch * layout.parameters * layout.padded),
-            sums: I::no_sums(recurrence, product, &layout, (wanted, d_input), threads),
+            carried: Buffer::zeros(batch * shape.states * layout.padded),
+            d_parameters: Buffer::zeros(batch * shape.parameters * layout.padded),
+            sums: I::no_sums(recurrence, &layout, (wanted, d_input), threads),
         }
     }
 }
 
 /// The gradients of the pre-activations at some steps.
-pub struct PreActivations<E: Element> {
+pub(crate) struct PreActivations<E: Element> {
     /// The rows of these steps among the rows of all steps.
     pub rows: Range<usize>,
     /// `dA`: a row of the layout's gates for each.
@@ -236,34 +261,33 @@ pub struct PreActivations<E: Element> {
     pub apart: Buffer<E>,
 }
 
-struct Block<'w, 'a, C, E: Element> {
-    walk: &'w mut BackwardWalk<'a, C, E>,
+struct Block<'w, 'a, E: Element> {
+    walk: &'w mut BackwardWalk<'a, E>,
     tape: &'w mut Tape<E>,
     steps: Range<usize>,
 }
 
-impl<C: Cell, E: Element> Work<E> for Block<'_, '_, C, E> {
+impl<E: Element> Work<E> for Block<'_, '_, E> {
     type Output = ();
 
     fn run<I: Simd<E>>(self) {
         let Self { walk, tape, steps } = self;
-        let BackwardWalk { machine: Machine { threads, .. }, recurrence, layout, hidden, .. } =
-            *walk;
+        let BackwardWalk { machine, recurrence, layout, hidden, .. } = *walk;
+        let Machine { set, threads } = machine;
         let rows = recurrence.timeline.rows_of(&steps);
         let of_a = if layout.in_place() { 0 } else { rows.len() * layout.row() };
         let mut a = Buffer::stale(of_a);
         let kept = Shared(tape.kept.as_mut_ptr());
         let (to_a, a_row) = if layout.in_place() {
             let on_tape = rows.start - recurrence.timeline.rows(tape.steps.start).start;
-            // SAFETY: these rows are on the tape.
-            (Shared(unsafe { kept.at(on_tape * layout.kept()) }), layout.kept())
+            (Shared(kept.at(on_tape * layout.kept())), layout.kept())
         } else {
             (Shared(a.as_mut_ptr()), layout.row())
         };
         let tape = &*tape;
         let mut apart = Buffer::stale(rows.len() * layout.apart_row());
         let panels: Vec<Panel> = panels::<E, I>(layout.hidden).collect();
-        let step = layout.gates * layout.hidden * layout.hidden;
+        let step = layout.shape.gates * layout.hidden * layout.hidden;
         let bytes = step * size_of::<E>();
         let to_apart = Shared(apart.as_mut_ptr());
         let carried = Shared(walk.carried.as_mut_ptr());
@@ -271,15 +295,16 @@ impl<C: Cell, E: Element> Work<E> for Block<'_, '_, C, E> {
         let walk = &mut *walk;
         in_shares((recurrence.timeline, &steps), &panels, (step, bytes), threads, |share| {
             let walk = RowsBackward {
+                set,
                 cell: walk.cell,
                 recurrence,
                 layout: &layout,
                 tape,
                 kept,
                 hidden,
-                d_output: walk.d_output,
-                d_others: walk.upstream.others,
-                passes: walk.upstream.passes,
+                d_output: walk.d_output.as_ref().map(|d| d.start),
+                d_others: walk.d_others,
+                passes: walk.passes,
                 to_initial: walk.wanted.initial,
                 w_h: walk.w_h.as_ref(),
                 parameters: &walk.parameters,
@@ -301,8 +326,9 @@ impl<C: Cell, E: Element> Work<E> for Block<'_, '_, C, E> {
 }
 
 /// The backward walk of some rows of the batch.
-struct RowsBackward<'a, C, E: Element> {
-    cell: &'a C,
+struct RowsBackward<'a, E: Element> {
+    set: InstructionSet,
+    cell: &'a dyn Formula<E>,
     recurrence: &'a Recurrence<'a, E>,
     layout: &'a Layout,
     tape: &'a Tape<E>,
@@ -326,7 +352,7 @@ struct RowsBackward<'a, C, E: Element> {
     d_parameters: Shared<E>,
 }
 
-impl<C: Cell, E: Element> Work<E> for RowsBackward<'_, C, E> {
+impl<E: Element> Work<E> for RowsBackward<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -338,14 +364,7 @@ impl<C: Cell, E: Element> Work<E> for RowsBackward<'_, C, E> {
             }
             self.take_up_ending_rows(t);
             for panel in self.share.panels {
-                // SAFETY: these rows and units are among those of this walk.
-                unsafe {
-                    if panel.registers == 2 {
-                        self.cell_derivatives::<I, 2>(t, running, panel);
-                    } else {
-                        self.cell_derivatives::<I, 1>(t, running, panel);
-                    }
-                }
+                self.panel_derivatives(t, running, panel);
             }
             self.share.meet();
             let passes = self.passes.map_or(1.0, |passes| passes[t]);
@@ -359,10 +378,10 @@ impl<C: Cell, E: Element> Work<E> for RowsBackward<'_, C, E> {
     }
 }
 
-impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
+impl<E: Element> RowsBackward<'_, E> {
     /// The rows whose last step is `t` start from the gradient of their last states.
     fn take_up_ending_rows(&mut self, t: usize) {
-        let Layout { hidden, padded, states, .. } = *self.layout;
+        let Layout { hidden, padded, shape: Shape { states, .. }, .. } = *self.layout;
         let Some(last) = self.d_others else { return };
         for r in self.share.running(t + 1)..self.share.running(t) {
             for s in 0..states - 1 {
@@ -370,10 +389,11 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
                 for panel in self.share.panels {
                     let from = &last[(row * (states - 1) + s) * hidden + panel.start..];
                     let to = (row * states + s + 1) * padded + panel.start;
+                    let from = &from[..panel.columns];
                     // SAFETY: these rows and units of what is carried are this thread's.
                     unsafe {
                         let to = self.carried.at(to);
-                        std::ptr::copy_nonoverlapping(from.as_ptr(), to, panel.columns);
+                        std::ptr::copy_nonoverlapping(from.as_ptr(), to, from.len());
                     }
                 }
             }
@@ -382,7 +402,7 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
 
     /// Of the gradient only a share passes on to the step before.
     fn scale_carried(&self, running: usize, share: E) {
-        let Layout { padded, states, .. } = *self.layout;
+        let Layout { padded, shape: Shape { states, .. }, .. } = *self.layout;
         let first = self.share.rows.start;
         for state in first * states..(first + running) * states {
             for panel in self.share.panels {
@@ -401,98 +421,68 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
 
     /// The cell's derivative on one panel of units of the running rows.
     #[inline(always)]
-    unsafe fn cell_derivatives<I: Simd<E>, const N: usize>(
-        &mut self,
-        t: usize,
-        running: usize,
-        panel: &Panel,
-    ) {
+    fn panel_derivatives(&mut self, t: usize, running: usize, panel: &Panel) {
         let layout = *self.layout;
-        let Layout { hidden, padded, states, parameters, .. } = layout;
-        let Panel { start: unit, columns, .. } = *panel;
-        let first = self.share.packed(t);
-        // SAFETY: what the caller promises.
-        unsafe {
-            let others = |row: usize| {
-                self.tape
-                    .others
-                    .as_ptr()
-                    .add((row + self.share.rows.start) * layout.others() + unit)
-            };
-            let timeline = self.recurrence.timeline;
-            let others_before = others(self.tape.before(timeline, t));
-            let others_after = others(self.tape.after(timeline, t));
-            let in_block = first - self.origin;
-            let on_tape = first - timeline.rows(self.tape.steps.start).start;
-            let hidden_after = self.hidden.as_ptr().add(first * hidden + unit);
-            let hidden_before =
-                self.hidden.as_ptr().add(self.share.packed(t.saturating_sub(1)) * hidden + unit);
-            let kept = self.kept.at(on_tape * layout.kept() + unit).cast_const();
-            let learned = self.parameters.as_ptr().add(unit);
-            let (a, apart) = (
-                self.a.at(in_block * self.a_row + unit),
-                self.apart.at(in_block * layout.apart_row() + unit),
-            );
-            let initial = self.recurrence.initial.filter(|_| t == 0);
-            for r in 0..running {
-                let row = self.share.rows.start + r;
-                let carried = self.carried.at(row * states * padded + unit);
-                let mut gradient: C::State<Lanes<E, I, N>> = Lanes::load_row(carried, padded);
-                if let Some(d) = self.d_output {
-                    let source_1 = Lanes::load_part(d.at((first + r) * hidden + unit), columns);
-                    gradient.as_mut()[0] = source_1 + gradient.as_ref()[0];
-                }
-                let mut before = C::State::from_fn(|_| Lanes::<E, I, N>::splat(0.0));
-                let mut after = C::State::from_fn(|_| Lanes::<E, I, N>::splat(0.0));
-                after.as_mut()[0] = Lanes::load_part(hidden_after.add(r * hidden), columns);
-                if t > 0 {
-                    before.as_mut()[0] = Lanes::load_part(hidden_before.add(r * hidden), columns);
-                } else if let Some(initial) = initial {
-                    let from = initial.as_ptr().add(row * states * hidden + unit);
-                    before.as_mut()[0] = Lanes::load_part(from, columns);
-                }
-                for s in 1..states {
-                    let at = r * layout.others() + (s - 1) * padded;
-                    after.as_mut()[s] = Lanes::load(others_after.add(at));
-                    before.as_mut()[s] = Lanes::load(others_before.add(at));
-                }
-                let step = self.cell.derivative(
-                    gradient,
-                    before,
-                    after,
-                    Lanes::load_row(kept.add(r * layout.kept()), padded),
-                    Lanes::load_row(learned, padded),
-                );
-                Lanes::store_row(a.add(r * self.a_row), padded, step.gates);
-                Lanes::store_row(apart.add(r * layout.apart_row()), padded, step.apart);
-                for s in 0..states {
-                    let state = match step.state.as_ref()[s] {
-                        Some(state) => state,
-                        None => Lanes::splat(0.0),
-                    };
-                    state.store(carried.add(s * padded));
-                }
-                let sums = row * parameters * padded + unit;
-                for p in 0..parameters {
-                    let sum = self.d_parameters.at(sums + p * padded);
-                    (Lanes::load(sum) + step.parameters.as_ref()[p]).store(sum);
-                }
-            }
-        }
+        let Layout { hidden, padded, shape: Shape { states, parameters, .. }, .. } = layout;
+        let Panel { start: unit, columns, registers } = *panel;
+        let (first, first_row) = (self.share.packed(t), self.share.rows.start);
+        let timeline = self.recurrence.timeline;
+        let others = |row: usize| {
+            let row = (row + first_row) * layout.others();
+            self.tape.others.as_ptr().wrapping_add(row + unit)
+        };
+        let in_block = first - self.origin;
+        let on_tape = first - timeline.rows(self.tape.steps.start).start;
+        let (hidden_before, hidden_before_row) = if t > 0 {
+            let before = self.share.packed(t - 1) * hidden + unit;
+            (self.hidden[before..].as_ptr(), hidden)
+        } else if let Some(initial) = self.recurrence.initial {
+            (initial[first_row * states * hidden + unit..].as_ptr(), states * hidden)
+        } else {
+            (null(), 0)
+        };
+        let rows = DerivativeRows {
+            rows: running,
+            columns,
+            padded,
+            carried: self.carried.at(first_row * states * padded + unit),
+            carried_row: states * padded,
+            d_output: match self.d_output {
+                Some(d) => d.at(first * hidden + unit).cast_const(),
+                None => null(),
+            },
+            hidden: self.hidden[first * hidden + unit..].as_ptr(),
+            hidden_row: hidden,
+            hidden_before,
+            hidden_before_row,
+            others_after: others(self.tape.after(timeline, t)),
+            others_before: others(self.tape.before(timeline, t)),
+            others_row: layout.others(),
+            kept: self.kept.at(on_tape * layout.kept() + unit).cast_const(),
+            kept_row: layout.kept(),
+            parameters: self.parameters.as_ptr().wrapping_add(unit),
+            a: self.a.at(in_block * self.a_row + unit),
+            a_row: self.a_row,
+            u: self.apart.at(in_block * layout.apart_row() + unit),
+            u_row: layout.apart_row(),
+            d_parameters: self.d_parameters.at(first_row * parameters * padded + unit),
+            d_parameters_row: parameters * padded,
+        };
+        // SAFETY: these rows and units are among those of this walk, and this thread's alone.
+        unsafe { self.cell.derivative_rows(self.set, registers, &rows) };
     }
 
     /// `dH_{t-1} += dU_t W_hᵀ`.
     #[inline(always)]
     fn through_the_weights<I: Simd<E>>(&mut self, t: usize, running: usize) {
-        let Layout { padded, gates, apart, states, .. } = *self.layout;
+        let Layout { padded, shape: Shape { gates, apart, states, .. }, .. } = *self.layout;
         let Some(w_h) = self.w_h else { return };
         let joined = (gates - apart) * padded;
         let row = self.share.packed(t) - self.origin;
         let inner = gates * padded;
         let full = product::panel::<E, I>();
-        // SAFETY: the rows of this step, which have just been written, and this thread's carried states.
-        let (a, u) =
-            unsafe { (self.a.at(row * self.a_row), self.apart.at(row * self.layout.apart_row())) };
+        // The rows of this step, which have just been written.
+        let (a, u) = (self.a.at(row * self.a_row), self.apart.at(row * self.layout.apart_row()));
         let a = Left { start: a.cast_const(), row: self.a_row, inner: 1 };
         let u = Left { start: u.cast_const(), row: self.layout.apart_row(), inner: 1 };
         // The last panel may be only one register wide.
@@ -500,7 +490,7 @@ impl<C: Cell, E: Element> RowsBackward<'_, C, E> {
         for panels in [&self.share.panels[..wide], &self.share.panels[wide..]] {
             let Some(&Panel { start, registers, .. }) = panels.first() else { continue };
             for (a, skip, k) in [(a, 0, joined), (u, joined, apart * padded)] {
-                // SAFETY: as above, and these panels of the weights.
+                // SAFETY: the rows of this step, this thread's carried states, and these panels of the weights.
                 unsafe {
                     let c = self.carried.at(self.share.rows.start * states * padded + start);
                     let c_row = states * padded;

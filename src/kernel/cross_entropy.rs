@@ -17,7 +17,7 @@ use std::ops::Range;
 ///
 /// # Panics
 /// If there is not a row of logits for each class, or one of them is no class.
-pub fn cross_entropy<E: Element>(
+pub(crate) fn cross_entropy<E: Element>(
     machine: Machine,
     logits: &[E],
     targets: &[u32],
@@ -77,7 +77,8 @@ impl<E: Element> Work<E> for Rows<'_, E> {
             let logit = row[targets[r] as usize].to_f64();
             // SAFETY: the row has so many registers; this thread alone has row `r` of the losses and the derivative.
             unsafe {
-                let register = |n: usize| row.as_ptr().add(n * width).cast_mut();
+                let numbers = row.as_mut_ptr();
+                let register = |n: usize| numbers.add(n * width);
                 let mut highest = Lanes::<E, I, 2>::load(register(0));
                 for n in 1..registers {
                     highest = Lanes::load(register(n)).greater(highest);
@@ -97,7 +98,7 @@ impl<E: Element> Work<E> for Rows<'_, E> {
                 }
                 losses.at(r).write(E::from_f64(sum.ln() - (logit - highest)));
                 let to = d_logits.at(r * classes);
-                std::ptr::copy_nonoverlapping(row.as_ptr(), to, classes);
+                std::ptr::copy_nonoverlapping(numbers, to, classes);
                 let target = to.add(targets[r] as usize);
                 target.write(*target + E::from_f64(-1.0));
             }

@@ -7,20 +7,21 @@
 //! ```
 
 use super::arena::Buffer;
-use super::lanes::Lanes;
+use super::formula::{Formula, StepRows};
 use super::packing::gates_of;
 use super::product::{Left, Panel, Product, panels, strip, tiles};
-use super::simd::{Element, Simd, Work};
+use super::simd::{Element, InstructionSet, Simd, Work};
 use super::threads::{Share, Shared, in_shares};
 use super::{Layout, Machine, Recurrence, Tape, register_bytes};
-use crate::cell::{self, Cell, InputShare, RecurrentShare, Row};
+use crate::cell::Shape;
 use std::ops::Range;
+use std::ptr::{null, null_mut};
 
 /// A walk forward over time that can stop after any step and go on.
 #[derive(Debug)]
-pub struct ForwardWalk<'a, C, E: Element> {
+pub(crate) struct ForwardWalk<'a, E: Element> {
     machine: Machine,
-    cell: &'a C,
+    cell: &'a dyn Formula<E>,
     recurrence: &'a Recurrence<'a, E>,
     layout: Layout,
     weights: Weights<E>,
@@ -28,23 +29,29 @@ pub struct ForwardWalk<'a, C, E: Element> {
     others: Buffer<E>,
 }
 
-impl<'a, C: Cell, E: Element> ForwardWalk<'a, C, E> {
+impl<'a, E: Element> ForwardWalk<'a, E> {
     /// A walk that has not begun.
     ///
     /// # Panics
     /// If the slices of the recurrence do not have their lengths.
-    pub fn new(machine: Machine, cell: &'a C, recurrence: &'a Recurrence<'a, E>) -> Self {
-        let threads = machine.threads_for(recurrence.multiplications::<C>());
+    pub fn new(
+        machine: Machine,
+        cell: &'a dyn Formula<E>,
+        recurrence: &'a Recurrence<'a, E>,
+    ) -> Self {
+        let shape = cell.shape();
+        recurrence.check(&shape);
+        let threads = machine.threads_for(recurrence.multiplications(&shape));
         Self::on_threads(Machine { threads, ..machine }, cell, recurrence)
     }
 
     /// The same on all the threads of the machine.
     pub(super) fn on_threads(
         machine: Machine,
-        cell: &'a C,
+        cell: &'a dyn Formula<E>,
         recurrence: &'a Recurrence<'a, E>,
     ) -> Self {
-        recurrence.check::<C>();
+        recurrence.check(&cell.shape());
         E::run(machine.set, Prepare { machine, cell, recurrence })
     }
 
@@ -90,7 +97,7 @@ impl<'a, C: Cell, E: Element> ForwardWalk<'a, C, E> {
 
 /// The hidden states of all steps, `[steps, hidden]`.
 #[derive(Debug)]
-pub enum HiddenStates<'h, E> {
+pub(crate) enum HiddenStates<'h, E> {
     /// Those of the steps walked over are written; those before them have been.
     New(&'h mut [E]),
     /// All of them have been written by an earlier walk.
@@ -99,28 +106,28 @@ pub enum HiddenStates<'h, E> {
 
 /// The states beside the hidden one between two steps.
 #[derive(Debug)]
-pub struct Border<E: Element>(Buffer<E>);
+pub(crate) struct Border<E: Element>(Buffer<E>);
 
 impl<E: Element> Border<E> {
     /// The bytes of a border.
-    pub fn bytes<C: Cell>(batch: usize, hidden: usize) -> usize {
-        batch * (cell::states::<C>() - 1) * register_bytes::<E>(hidden)
+    pub fn bytes(shape: &Shape, batch: usize, hidden: usize) -> usize {
+        batch * (shape.states - 1) * register_bytes::<E>(hidden)
     }
 }
 
-struct Prepare<'a, C, E: Element> {
+struct Prepare<'a, E: Element> {
     machine: Machine,
-    cell: &'a C,
+    cell: &'a dyn Formula<E>,
     recurrence: &'a Recurrence<'a, E>,
 }
 
-impl<'a, C: Cell, E: Element> Work<E> for Prepare<'a, C, E> {
-    type Output = ForwardWalk<'a, C, E>;
+impl<'a, E: Element> Work<E> for Prepare<'a, E> {
+    type Output = ForwardWalk<'a, E>;
 
-    fn run<I: Simd<E>>(self) -> ForwardWalk<'a, C, E> {
+    fn run<I: Simd<E>>(self) -> ForwardWalk<'a, E> {
         let Self { machine, cell, recurrence } = self;
-        let layout = Layout::new::<C, E, I>(recurrence.hidden);
-        let Layout { hidden, padded, states, .. } = layout;
+        let layout = Layout::new::<E, I>(cell.shape(), recurrence.hidden);
+        let Layout { hidden, padded, shape: Shape { states, .. }, .. } = layout;
         let mut others = Buffer::zeros(recurrence.timeline.batch() * layout.others());
         if let Some(initial) = recurrence.initial {
             for (row, initial) in initial.chunks_exact(states * hidden).enumerate() {
@@ -130,13 +137,13 @@ impl<'a, C: Cell, E: Element> Work<E> for Prepare<'a, C, E> {
                 }
             }
         }
-        let weights = Weights::new::<C, I>(recurrence, &layout, machine.threads);
+        let weights = Weights::new::<I>(recurrence, &layout, machine.threads);
         ForwardWalk { machine, cell, recurrence, layout, weights, others }
     }
 }
 
-struct Advance<'w, 'a, C, E: Element> {
-    walk: &'w mut ForwardWalk<'a, C, E>,
+struct Advance<'w, 'a, E: Element> {
+    walk: &'w mut ForwardWalk<'a, E>,
     steps: Range<usize>,
     hidden: HiddenStates<'w, E>,
     keep: bool,
@@ -145,7 +152,7 @@ struct Advance<'w, 'a, C, E: Element> {
 /// Rows of A that are computed at a time: enough for full tiles, few enough to stay in the cache.
 const ROWS_AHEAD: usize = 56;
 
-impl<C: Cell, E: Element> Work<E> for Advance<'_, '_, C, E> {
+impl<E: Element> Work<E> for Advance<'_, '_, E> {
     type Output = Option<Tape<E>>;
 
     fn run<I: Simd<E>>(self) -> Option<Tape<E>> {
@@ -155,7 +162,7 @@ impl<C: Cell, E: Element> Work<E> for Advance<'_, '_, C, E> {
         let mut tape = keep.then(|| Tape::new(timeline, steps.clone(), layout, others));
         let panels: Vec<Panel> = panels::<E, I>(layout.hidden).collect();
         let known = matches!(hidden, HiddenStates::Known(_));
-        let step = if known { 0 } else { layout.gates * layout.hidden * layout.hidden };
+        let step = if known { 0 } else { layout.shape.gates * layout.hidden * layout.hidden };
         let bytes = step * size_of::<E>();
         let to_others = Shared(others.as_mut_ptr());
         let hidden = match hidden {
@@ -170,6 +177,7 @@ impl<C: Cell, E: Element> Work<E> for Advance<'_, '_, C, E> {
             let ahead = (ROWS_AHEAD / share.rows.len()).max(1);
             let most = ahead * share.rows.len();
             let walk = RowsForward {
+                set: machine.set,
                 cell: *cell,
                 recurrence,
                 layout,
@@ -204,15 +212,12 @@ struct Weights<E: Element> {
 }
 
 impl<E: Element> Weights<E> {
-    fn new<C: Cell, I: Simd<E>>(
-        recurrence: &Recurrence<E>,
-        layout: &Layout,
-        threads: usize,
-    ) -> Self {
-        let joined = layout.gates - layout.apart;
+    fn new<I: Simd<E>>(recurrence: &Recurrence<E>, layout: &Layout, threads: usize) -> Self {
+        let shape = layout.shape;
+        let joined = shape.joined();
         let mut bias = Buffer::zeros(layout.row());
         let mut bias_apart = Buffer::zeros(layout.apart_row());
-        for gate in 0..layout.gates {
+        for gate in 0..shape.gates {
             for unit in 0..layout.hidden {
                 let from = gate * layout.hidden + unit;
                 let b_x = recurrence.b_x.map_or(E::default(), |b| b[from]);
@@ -227,8 +232,8 @@ impl<E: Element> Weights<E> {
             }
         }
         let empty = || Buffer::stale(0);
-        let w_x = recurrence.w_x.filter(|_| C::INPUT == InputShare::Product);
-        let w_h = recurrence.w_h.filter(|_| C::RECURRENT == RecurrentShare::Product);
+        let w_x = recurrence.w_x.filter(|_| shape.input_product());
+        let w_h = recurrence.w_h.filter(|_| shape.recurrent_product());
         Self {
             w_x: w_x.map_or_else(empty, |w| I::pack_gates(w, layout, threads)),
             w_h: w_h.map_or_else(empty, |w| I::pack_gates(w, layout, threads)),
@@ -247,23 +252,20 @@ enum Hidden<'a, E> {
 }
 
 impl<E> Hidden<'_, E> {
-    /// Where the numbers from `index` on are read.
-    ///
-    /// # Safety
-    /// There are so many, and they have been written.
+    /// Where the numbers from `index` on are read, if there are so many and they have been written.
     #[inline(always)]
-    unsafe fn at(&self, index: usize) -> *const E {
+    fn at(&self, index: usize) -> *const E {
         match self {
-            // SAFETY: what the caller promises.
-            Self::New(all) => unsafe { all.at(index).cast_const() },
+            Self::New(all) => all.at(index).cast_const(),
             Self::Known(all) => all[index..].as_ptr(),
         }
     }
 }
 
 /// The walk of some rows of the batch.
-struct RowsForward<'a, C, E: Element> {
-    cell: &'a C,
+struct RowsForward<'a, E: Element> {
+    set: InstructionSet,
+    cell: &'a dyn Formula<E>,
     recurrence: &'a Recurrence<'a, E>,
     layout: &'a Layout,
     weights: &'a Weights<E>,
@@ -282,7 +284,7 @@ struct RowsForward<'a, C, E: Element> {
     tape: Option<(Shared<E>, Shared<E>)>,
 }
 
-impl<C: Cell, E: Element> Work<E> for RowsForward<'_, C, E> {
+impl<E: Element> Work<E> for RowsForward<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -302,7 +304,7 @@ impl<C: Cell, E: Element> Work<E> for RowsForward<'_, C, E> {
                 let running = self.share.running(t);
                 if known {
                     for panel in self.share.panels {
-                        self.panel_steps::<I>(t, 0..running, [row; 2], panel);
+                        self.panel_steps(t, 0..running, [row; 2], panel);
                     }
                 } else {
                     self.step::<I>(t, row, running);
@@ -319,11 +321,11 @@ impl<C: Cell, E: Element> Work<E> for RowsForward<'_, C, E> {
     }
 }
 
-impl<C: Cell, E: Element> RowsForward<'_, C, E> {
+impl<E: Element> RowsForward<'_, E> {
     /// `A = X W_x + b` of some steps, one after the other.
     #[inline(always)]
     fn input_share<I: Simd<E>>(&mut self, steps: Range<usize>) {
-        let Layout { gates, hidden, padded, .. } = *self.layout;
+        let Layout { shape: Shape { gates, .. }, hidden, padded, .. } = *self.layout;
         let width = self.layout.row();
         let features = self.recurrence.features;
         let (mut t, mut row) = (steps.start, 0);
@@ -334,7 +336,7 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
                 run.end += self.share.running(t);
                 t += 1;
             }
-            if C::INPUT == InputShare::Elementwise {
+            if !self.layout.shape.input_product() {
                 for (a, x) in self.a[row * width..].chunks_exact_mut(width).zip(run.clone()) {
                     a.copy_from_slice(&self.weights.bias);
                     for gate in 0..gates {
@@ -373,14 +375,14 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
     /// `A_t + H_{t-1} W_h` of some steps at once, where all hidden states are known.
     #[inline(always)]
     fn recurrent_share<I: Simd<E>>(&mut self, steps: Range<usize>) {
-        let Layout { gates, apart, hidden, padded, .. } = *self.layout;
-        let joined = gates - apart;
+        let Layout { shape, hidden, padded, .. } = *self.layout;
+        let (gates, joined) = (shape.gates, shape.joined());
         let (width, apart_width) = (self.layout.row(), self.layout.apart_row());
         let rows: usize = steps.clone().map(|t| self.share.running(t)).sum();
         for u in self.u[..rows * apart_width].chunks_exact_mut(apart_width.max(1)) {
             u.copy_from_slice(&self.weights.bias_apart);
         }
-        if C::RECURRENT != RecurrentShare::Product {
+        if !shape.recurrent_product() {
             return;
         }
         let (mut t, mut row) = (steps.start, 0);
@@ -426,11 +428,11 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
     /// `A_t + H_{t-1} W_h`, then the cell's step. Its first row of A is `row`.
     #[inline(always)]
     fn step<I: Simd<E>>(&mut self, t: usize, row: usize, running: usize) {
-        let Layout { gates, apart, hidden, padded, .. } = *self.layout;
-        let joined = gates - apart;
+        let Layout { shape, hidden, padded, .. } = *self.layout;
+        let (gates, joined) = (shape.gates, shape.joined());
         let (width, apart_width) = (self.layout.row(), self.layout.apart_row());
         let before = self.hidden_before(t);
-        let product = before.filter(|_| C::RECURRENT == RecurrentShare::Product);
+        let product = before.filter(|_| shape.recurrent_product());
         if product.is_none() {
             for u in self.u[..running * apart_width].chunks_exact_mut(apart_width.max(1)) {
                 u.copy_from_slice(&self.weights.bias_apart);
@@ -456,7 +458,7 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
                             s_row: 0,
                             ..into_a
                         };
-                        for (product, count) in [(into_a, joined), (into_u, apart)] {
+                        for (product, count) in [(into_a, joined), (into_u, shape.apart)] {
                             let product = product.at_row(rows.start);
                             if panel.registers == 2 {
                                 I::tile_of_panels(rows.len(), count, (gate, padded), product);
@@ -468,48 +470,14 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
                         }
                     }
                 }
-                self.panel_steps::<I>(t, rows, [row, 0], panel);
+                self.panel_steps(t, rows, [row, 0], panel);
             }
         }
     }
 
     /// The cell's step on one panel of units, of the given rows, whose first rows of A and U are those.
     #[inline(always)]
-    fn panel_steps<I: Simd<E>>(
-        &mut self,
-        t: usize,
-        rows: Range<usize>,
-        first: [usize; 2],
-        panel: &Panel,
-    ) {
-        // SAFETY: these rows and units are among those of this walk.
-        unsafe {
-            if panel.registers == 2 {
-                self.cell_steps::<I, 2>(t, rows, first, panel);
-            } else {
-                self.cell_steps::<I, 1>(t, rows, first, panel);
-            }
-        }
-    }
-
-    /// Where `H_{t-1}` lies, unless it is zero.
-    #[inline(always)]
-    fn hidden_before(&self, t: usize) -> Option<Left<E>> {
-        let Layout { hidden, states, .. } = *self.layout;
-        let first = self.share.rows.start;
-        let (start, row) = if t > 0 {
-            // SAFETY: the rows of the step before have been written.
-            (unsafe { self.hidden.at(self.share.packed(t - 1) * hidden) }, hidden)
-        } else {
-            let row = states * hidden;
-            (self.recurrence.initial?[first * row..].as_ptr(), row)
-        };
-        Some(Left { start, row, inner: 1 })
-    }
-
-    /// The same for panels of `N` registers.
-    #[inline(always)]
-    unsafe fn cell_steps<I: Simd<E>, const N: usize>(
+    fn panel_steps(
         &mut self,
         t: usize,
         rows: Range<usize>,
@@ -517,53 +485,62 @@ impl<C: Cell, E: Element> RowsForward<'_, C, E> {
         panel: &Panel,
     ) {
         let layout = *self.layout;
-        let Layout { hidden, padded, states, .. } = layout;
-        let Panel { start: unit, columns, .. } = *panel;
+        let Layout { hidden, padded, .. } = layout;
+        let Panel { start: unit, columns, registers } = *panel;
         let before = self.hidden_before(t);
-        // SAFETY: what the caller promises.
+        let (first, count) = (rows.start, rows.len());
+        let packed = self.share.packed(t) + first;
+        // SAFETY: these rows and units are among those of this walk.
         unsafe {
-            let a = self.a.as_ptr().add(a_row * layout.row() + unit);
-            let u = self.u.as_ptr().add(u_row * layout.apart_row() + unit);
-            let parameters = self.weights.parameters.as_ptr().add(unit);
-            let to_hidden = match self.hidden {
-                Hidden::New(all) => Some(all.at(self.share.packed(t) * hidden + unit)),
-                Hidden::Known(_) => None,
+            let (hidden_before, hidden_before_row) = match before {
+                Some(h) => (h.start.add(first * h.row + unit), h.row),
+                None => (null(), 0),
             };
-            let packed = self.share.packed(t) - self.origin;
-            let others = self.others.at(self.share.rows.start * layout.others() + unit);
-            let to_tape = self.tape.map(|(others, kept)| {
-                let others = others.at(packed * layout.others() + unit);
-                (others, kept.at(packed * layout.kept() + unit))
-            });
-            for r in rows {
-                let others = others.add(r * layout.others());
-                let mut state = C::State::from_fn(|_| Lanes::<E, I, N>::splat(0.0));
-                if let Some(h) = before {
-                    state.as_mut()[0] = Lanes::load_part(h.start.add(r * h.row + unit), columns);
+            let (tape_others, kept) = match self.tape {
+                Some((others, kept)) => {
+                    let row = packed - self.origin;
+                    (others.at(row * layout.others() + unit), kept.at(row * layout.kept() + unit))
                 }
-                for s in 1..states {
-                    state.as_mut()[s] = Lanes::load(others.add((s - 1) * padded));
-                }
-                let (after, kept) = self.cell.step(
-                    Lanes::load_row(a.add(r * layout.row()), padded),
-                    Lanes::load_row(u.add(r * layout.apart_row()), padded),
-                    state,
-                    Lanes::load_row(parameters, padded),
-                );
-                let after = after.as_ref();
-                if let Some(to_hidden) = to_hidden {
-                    after[0].store_part(to_hidden.add(r * hidden), columns);
-                }
-                for (s, state) in after.iter().skip(1).enumerate() {
-                    state.store(others.add(s * padded));
-                }
-                if let Some((others, to_kept)) = to_tape {
-                    for (s, state) in after.iter().skip(1).enumerate() {
-                        state.store(others.add(r * layout.others() + s * padded));
-                    }
-                    Lanes::store_row(to_kept.add(r * layout.kept()), padded, kept);
-                }
-            }
+                None => (null_mut(), null_mut()),
+            };
+            let rows = StepRows {
+                rows: count,
+                columns,
+                padded,
+                a: self.a.as_ptr().add((a_row + first) * layout.row() + unit),
+                a_row: layout.row(),
+                u: self.u.as_ptr().wrapping_add((u_row + first) * layout.apart_row() + unit),
+                u_row: layout.apart_row(),
+                hidden_before,
+                hidden_before_row,
+                others: self.others.at((self.share.rows.start + first) * layout.others() + unit),
+                others_row: layout.others(),
+                parameters: self.weights.parameters.as_ptr().wrapping_add(unit),
+                hidden: match self.hidden {
+                    Hidden::New(all) => all.at(packed * hidden + unit),
+                    Hidden::Known(_) => null_mut(),
+                },
+                hidden_row: hidden,
+                tape_others,
+                kept,
+                kept_row: layout.kept(),
+            };
+            self.cell.step_rows(self.set, registers, &rows);
         }
+    }
+
+    /// Where `H_{t-1}` lies, unless it is zero.
+    #[inline(always)]
+    fn hidden_before(&self, t: usize) -> Option<Left<E>> {
+        let Layout { hidden, shape: Shape { states, .. }, .. } = *self.layout;
+        let first = self.share.rows.start;
+        let (start, row) = if t > 0 {
+            // The rows of the step before have been written.
+            (self.hidden.at(self.share.packed(t - 1) * hidden), hidden)
+        } else {
+            let row = states * hidden;
+            (self.recurrence.initial?[first * row..].as_ptr(), row)
+        };
+        Some(Left { start, row, inner: 1 })
     }
 }

@@ -13,11 +13,12 @@ use super::product::{self, Left, Panel, Product, panels, strip, tile, tiles};
 use super::simd::{Element, Simd, Work};
 use super::threads::{Shared, in_parallel};
 use super::{Layout, Recurrence};
+use crate::cell::Shape;
 use std::ops::Range;
 
 /// Which gradients are to be computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// `dX`.
     pub input: bool,
     /// The initial states'.
@@ -36,7 +37,7 @@ pub struct Wanted {
 
 /// The gradients that were wanted, in the shapes of [`Recurrence`].
 #[derive(Debug, Default)]
-pub struct Gradients<E: Element> {
+pub(crate) struct Gradients<E: Element> {
     /// `dX`, unless it is in the place of `dO`.
     pub input: Option<Buffer<E>>,
     /// The initial states'.
@@ -79,7 +80,7 @@ struct Job {
 
 /// The gradients of input, weights and biases, of the steps that the walk has come over.
 #[derive(Debug)]
-pub struct Sums<E: Element> {
+pub(crate) struct Sums<E: Element> {
     wanted: Wanted,
     jobs: Vec<Job>,
     /// Columns of a panel.
@@ -98,7 +99,7 @@ pub struct Sums<E: Element> {
 #[derive(Debug)]
 enum InputGradients<E: Element> {
     NotWanted,
-    Own(Buffer<E>),
+    New(Buffer<E>),
     /// In memory that belongs to whoever asked for it.
     There(Shared<E>),
 }
@@ -107,20 +108,20 @@ impl<E: Element> InputGradients<E> {
     fn place(&mut self) -> Option<Shared<E>> {
         match self {
             Self::NotWanted => None,
-            Self::Own(numbers) => Some(Shared(numbers.as_mut_ptr())),
+            Self::New(numbers) => Some(Shared(numbers.as_mut_ptr())),
             Self::There(place) => Some(*place),
         }
     }
 }
 
-/// The sums over no step at all. dX goes where it is told, or to memory of its own. `product` is whether the input is multiplied.
+/// The sums over no step at all. dX goes where it is told, or to memory of its own.
 pub(super) fn no_sums<E: Element, I: Simd<E>>(
     recurrence: &Recurrence<E>,
-    product: bool,
     layout: &Layout,
     (wanted, d_input): (Wanted, Option<Shared<E>>),
     threads: usize,
 ) -> Sums<E> {
+    let product = layout.shape.input_product();
     let wanted = Wanted {
         w_x: wanted.w_x && product,
         w_h: wanted.w_h && recurrence.w_h.is_some(),
@@ -146,7 +147,7 @@ pub(super) fn no_sums<E: Element, I: Simd<E>>(
         input: match d_input {
             _ if !wanted.input => InputGradients::NotWanted,
             Some(place) => InputGradients::There(place),
-            None => InputGradients::Own(Buffer::stale(numbers)),
+            None => InputGradients::New(Buffer::stale(numbers)),
         },
     }
 }
@@ -198,7 +199,7 @@ impl<E: Element> Sums<E> {
         threads: usize,
     ) -> Gradients<E> {
         let Self { wanted, jobs, width, features, hidden, sums, input, .. } = self;
-        let columns = layout.gates * layout.hidden;
+        let columns = layout.shape.gates * layout.hidden;
         let rows = features + hidden;
         let gather = |rows_of_it: Range<usize>, belongs: fn(&Job) -> bool| {
             let mut gradient = Buffer::stale(rows_of_it.len() * columns);
@@ -224,7 +225,7 @@ impl<E: Element> Sums<E> {
         };
         debug_assert!(!wanted.w_x || features == recurrence.features);
         let input = match input {
-            InputGradients::Own(numbers) => Some(numbers),
+            InputGradients::New(numbers) => Some(numbers),
             InputGradients::NotWanted | InputGradients::There(_) => None,
         };
         Gradients {
@@ -239,8 +240,8 @@ impl<E: Element> Sums<E> {
 }
 
 fn jobs<E: Element, I: Simd<E>>(layout: &Layout) -> Vec<Job> {
-    let Layout { hidden, padded, gates, apart, .. } = *layout;
-    let joined = gates - apart;
+    let Layout { hidden, padded, shape, .. } = *layout;
+    let (gates, joined) = (shape.gates, shape.joined());
     let mut jobs = Vec::new();
     for gate in 0..gates {
         for panel in panels::<E, I>(hidden) {
@@ -282,8 +283,8 @@ impl<E: Element> Work<E> for WeightGradients<'_, E> {
         let rows = features + hidden_rows;
         let mut left = Buffer::<E>::stale(rows * STEPS_AT_A_TIME + I::LANES);
         let mut right = Buffer::<E>::stale(width * STEPS_AT_A_TIME);
-        let mut previous = PreviousHidden::new(recurrence, layout.hidden, hidden);
         let mut end = walked.rows.end;
+        let mut previous = PreviousHidden::before(recurrence, layout.hidden, hidden, end);
         while end > walked.rows.start {
             let left_over = end - walked.rows.start;
             let count = left_over.div_ceil(left_over.div_ceil(STEPS_AT_A_TIME));
@@ -326,7 +327,7 @@ impl<E: Element> Work<E> for WeightGradients<'_, E> {
 }
 
 /// The rows of `H_{t-1}`, for all steps one after the other.
-struct PreviousHidden<'a, E> {
+pub(super) struct PreviousHidden<'a, E> {
     recurrence: &'a Recurrence<'a, E>,
     units: usize,
     hidden: &'a [E],
@@ -335,14 +336,26 @@ struct PreviousHidden<'a, E> {
 }
 
 impl<'a, E: Element> PreviousHidden<'a, E> {
-    fn new(recurrence: &'a Recurrence<'a, E>, units: usize, hidden: &'a [E]) -> Self {
-        let t = recurrence.timeline.time() - 1;
+    /// For rows before `end`, of which there is one.
+    pub fn before(
+        recurrence: &'a Recurrence<'a, E>,
+        units: usize,
+        hidden: &'a [E],
+        end: usize,
+    ) -> Self {
+        let t = recurrence.timeline.step_of(end - 1);
         Self { recurrence, units, hidden, t, rows: Vec::with_capacity(STEPS_AT_A_TIME) }
+    }
+
+    /// The step that the next row is looked for at.
+    #[cfg(test)]
+    pub fn step(&self) -> usize {
+        self.t
     }
 
     /// Those of some rows of all steps, from the last to the first; `None` where the state was zero. The
     /// rows must not lie behind those asked for before.
-    fn rows(&mut self, range: Range<usize>) -> &[Option<*const E>] {
+    pub fn rows(&mut self, range: Range<usize>) -> &[Option<*const E>] {
         let timeline = self.recurrence.timeline;
         self.rows.clear();
         for row in range.rev() {
@@ -441,7 +454,7 @@ impl<E: Element> Work<E> for InputGradient<'_, E> {
     #[inline(always)]
     fn run<I: Simd<E>>(self) {
         let Self { recurrence, layout, walked, w_x, rows, to } = self;
-        let Layout { hidden, padded, gates, .. } = *layout;
+        let Layout { hidden, padded, shape: Shape { gates, .. }, .. } = *layout;
         let features = recurrence.features;
         let inner = gates * padded;
         let Some(w_x) = w_x else {

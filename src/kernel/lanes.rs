@@ -34,7 +34,7 @@ use std::ops::{Add, Div, Mul, Sub};
 
 /// `N` registers of numbers of the instruction set `I`, side by side: with two of them the machine works
 /// on one while it waits for the other. They are made only inside of [`Simd::run`].
-pub struct Lanes<E: Element, I: Simd<E>, const N: usize>(pub [I::Vector; N]);
+pub(crate) struct Lanes<E: Element, I: Simd<E>, const N: usize>(pub [I::Vector; N]);
 
 impl<E: Element, I: Simd<E>, const N: usize> Clone for Lanes<E, I, N> {
     #[inline(always)]

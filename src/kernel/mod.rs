@@ -20,8 +20,8 @@ mod arena;
 #[cfg(target_arch = "x86_64")]
 mod avx512_tile;
 mod backward;
-mod compiled;
 mod cross_entropy;
+mod formula;
 mod forward;
 mod gradients;
 mod lanes;
@@ -38,17 +38,20 @@ mod workers;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use arena::{Buffer, release_memory};
-pub use backward::{BackwardWalk, OutputGradient, Upstream};
-pub use compiled::{BackwardSteps, Compiled, ForwardSteps, begin_backward, begin_forward};
-pub use cross_entropy::cross_entropy;
-pub use forward::{Border, ForwardWalk, HiddenStates};
-pub use gradients::{Gradients, Wanted};
-pub use peak::peak;
-pub use simd::{Element, InstructionSet, Simd, VARIABLE, Work};
+pub(crate) use arena::Buffer;
+pub use arena::release_memory;
+pub(crate) use backward::{BackwardWalk, OutputGradient, Upstream};
+pub(crate) use cross_entropy::cross_entropy;
+pub(crate) use formula::Formula;
+pub(crate) use forward::{Border, ForwardWalk, HiddenStates};
+pub(crate) use gradients::Wanted;
+pub use peak::{Precision, peak};
+pub(crate) use simd::Element;
+pub use simd::{InstructionSet, InstructionSetError, VARIABLE};
 pub use timeline::Timeline;
 
-use crate::cell::{self, Cell, InputShare, RecurrentShare};
+use crate::cell::Shape;
+use simd::Simd;
 use std::ops::Range;
 
 /// What a walk computes with.
@@ -79,53 +82,9 @@ impl Machine {
 /// Multiplications that take a thread longer than it takes to hand work to one that is awake.
 const WORTH_A_THREAD: usize = 1 << 19;
 
-/// What [`forward`] returns.
-pub struct Walked<E: Element> {
-    /// The hidden states of all steps: `[steps, hidden]`.
-    pub hidden: Buffer<E>,
-    /// The other states after each row's last step: `[batch, (states − 1) × hidden]`.
-    pub others: Vec<E>,
-    /// What the backward walk needs, if it was asked for.
-    pub tape: Option<Tape<E>>,
-}
-
-/// Walks forward over all steps. With `keep` it returns what [`backward`] needs.
-///
-/// # Panics
-/// If the slices of the recurrence do not have their lengths.
-pub fn forward<C: Cell, E: Compiled>(
-    machine: Machine,
-    cell: &C,
-    recurrence: &Recurrence<E>,
-    keep: bool,
-) -> Walked<E> {
-    let timeline = recurrence.timeline;
-    let mut walk = begin_forward(machine, cell, recurrence);
-    let mut hidden = Buffer::stale(timeline.steps() * recurrence.hidden);
-    let tape = walk.over(0..timeline.time(), HiddenStates::New(&mut hidden), keep);
-    Walked { hidden, others: walk.others(), tape }
-}
-
-/// Walks backward over all steps. `hidden` are the hidden states that [`forward`] returned beside the tape.
-///
-/// # Panics
-/// If the slices do not have their lengths.
-pub fn backward<C: Cell, E: Compiled>(
-    machine: Machine,
-    cell: &C,
-    recurrence: &Recurrence<E>,
-    (hidden, tape): (&[E], Tape<E>),
-    upstream: Upstream<E>,
-    wanted: Wanted,
-) -> Gradients<E> {
-    let mut walk = begin_backward(machine, cell, recurrence, hidden, upstream, wanted);
-    walk.over(tape);
-    walk.finish()
-}
-
-/// A recurrence as slices; the letters and shapes are those of [`crate::recurrence::Operands`].
+/// A recurrence as slices.
 #[derive(Clone, Copy, Debug)]
-pub struct Recurrence<'a, E> {
+pub(crate) struct Recurrence<'a, E> {
     /// Which rows run at which step.
     pub timeline: &'a Timeline,
     /// Hidden units.
@@ -149,46 +108,59 @@ pub struct Recurrence<'a, E> {
 }
 
 impl<E> Recurrence<'_, E> {
-    /// Holds the lengths of the slices against each other: the walk relies on them.
-    fn check<C: Cell>(&self) {
+    /// Holds the lengths of the slices against each other, and what the walks make of them against the address space: the
+    /// walks rely on both.
+    ///
+    /// # Panics
+    /// If they do not fit.
+    fn check(&self, shape: &Shape) {
+        let Self { hidden, features, .. } = *self;
         let (steps, batch) = (self.timeline.steps(), self.timeline.batch());
-        let columns = cell::gates::<C>() * self.hidden;
+        assert!(steps > 0 && hidden > 0, "a recurrence needs a step and a hidden unit");
+        let Shape { gates, apart, states, parameters, kept, .. } = *shape;
+        // Each product of sizes below is one of these or less, register by register.
+        let quantities = gates + apart + 2 * states + parameters + kept + 1;
+        let rows = [steps, features, hidden].into_iter().try_fold(1, usize::checked_add);
+        let numbers = hidden.checked_add(2 * LINE).and_then(|units| {
+            units.checked_mul(quantities)?.checked_mul(rows?)?.checked_mul(size_of::<E>())
+        });
+        let fits = numbers.is_some_and(|bytes| isize::try_from(bytes).is_ok());
+        assert!(fits, "{hidden} units and {features} features do not fit the address space");
+        let columns = gates * hidden;
         let is = |given: Option<&[E]>, len: usize| given.is_none_or(|given| given.len() == len);
-        assert!(steps > 0 && self.hidden > 0, "a recurrence needs a step and a hidden unit");
-        assert_eq!(self.input.len(), steps * self.features, "input");
-        assert!(is(self.initial, batch * cell::states::<C>() * self.hidden), "initial states");
-        match C::INPUT {
-            InputShare::Product => assert!(
-                self.w_x.is_some_and(|w| w.len() == self.features * columns),
-                "input weights"
-            ),
-            InputShare::Elementwise => assert_eq!(self.features, columns, "features"),
+        assert_eq!(Some(self.input.len()), steps.checked_mul(features), "input");
+        assert!(is(self.initial, batch * states * hidden), "initial states");
+        if shape.input_product() {
+            assert!(self.w_x.is_some_and(|w| w.len() == features * columns), "input weights");
+        } else {
+            assert_eq!(features, columns, "features");
         }
-        if C::RECURRENT == RecurrentShare::Product {
-            assert!(
-                self.w_h.is_some_and(|w| w.len() == self.hidden * columns),
-                "recurrent weights"
-            );
+        if shape.recurrent_product() {
+            assert!(self.w_h.is_some_and(|w| w.len() == hidden * columns), "recurrent weights");
         }
         assert!(is(self.b_x, columns) && is(self.b_h, columns), "biases");
-        let parameters = cell::parameters::<C>() * self.hidden;
-        assert!(self.parameters.map_or(0, <[E]>::len) == parameters, "vector parameters");
+        let given = self.parameters.map_or(0, <[E]>::len);
+        assert!(given == parameters * hidden, "vector parameters");
     }
 
     /// Multiplications of the forward walk's products, and as many as its activations are worth.
-    fn multiplications<C: Cell>(&self) -> usize {
+    fn multiplications(&self, shape: &Shape) -> usize {
         const ACTIVATION: usize = 16;
-        let products = cell::multiplications::<C>(self.features, self.hidden);
-        self.timeline.steps() * (products + cell::gates::<C>() * self.hidden * ACTIVATION)
+        let products = shape.multiplications(self.features, self.hidden);
+        let activations = shape.gates * self.hidden * ACTIVATION;
+        self.timeline.steps().saturating_mul(products + activations)
     }
 }
 
 /// What a forward walk over some steps keeps for the backward walk, beside the hidden states.
 #[derive(Clone, Debug)]
-pub struct Tape<E: Element> {
+pub(crate) struct Tape<E: Element> {
     steps: Range<usize>,
+    layout: Layout,
     /// Rows of the step before these.
     lead: usize,
+    /// Rows of these steps.
+    rows: usize,
     /// The other states after the step before these, then those after each of these steps.
     others: Buffer<E>,
     /// What the steps keep.
@@ -202,7 +174,18 @@ impl<E: Element> Tape<E> {
         let mut others = Buffer::stale((lead + rows) * layout.others());
         let before = &before[..lead * layout.others()];
         others[..before.len()].copy_from_slice(before);
-        Self { steps, lead, others, kept: Buffer::stale(rows * layout.kept()) }
+        let kept = Buffer::stale(rows * layout.kept());
+        Self { steps, layout: *layout, lead, rows, others, kept }
+    }
+
+    /// Whether it is a tape of these steps of that timeline, for a walk of that layout: the walk back relies on it.
+    ///
+    /// # Panics
+    /// If not.
+    fn check(&self, timeline: &Timeline, layout: &Layout) {
+        assert_eq!(self.layout, *layout, "the tape is that of another cell or of other sizes");
+        let (lead, rows) = (timeline.active(self.steps.start), timeline.rows_of(&self.steps).len());
+        assert_eq!((self.lead, self.rows), (lead, rows), "the tape is that of another batch");
     }
 
     /// The first row of the other states before step `t`.
@@ -215,10 +198,10 @@ impl<E: Element> Tape<E> {
         self.lead + timeline.rows_of(&(self.steps.start..t)).len()
     }
 
-    /// The bytes that a tape has for each row of a step. Beside them it has one [`Border`].
-    pub fn row_bytes<C: Cell>(hidden: usize) -> usize {
-        let quantities = cell::states::<C>() - 1 + cell::kept::<C>();
-        let gap = if cell::kept::<C>() == 0 { 0 } else { LINE };
+    /// The bytes that a tape has for each row of a step. In addition it has one [`Border`].
+    pub fn row_bytes(shape: &Shape, hidden: usize) -> usize {
+        let quantities = shape.states - 1 + shape.kept;
+        let gap = if shape.kept == 0 { 0 } else { LINE };
         quantities * register_bytes::<E>(hidden) + gap
     }
 }
@@ -233,65 +216,53 @@ fn register_bytes<E: Element>(hidden: usize) -> usize {
 
 /// How the numbers of a row lie in the kernels' own memory: each gate, state and kept quantity takes
 /// the hidden units rounded up to whole registers.
-#[derive(Clone, Copy, Debug)]
-pub struct Layout {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Layout {
+    shape: Shape,
     hidden: usize,
     padded: usize,
-    gates: usize,
-    apart: usize,
-    states: usize,
-    parameters: usize,
-    kept: usize,
     /// Numbers of a cache line. Rows of a power of two would all fall into the same few sets of the
     /// cache; a line between them avoids it.
     gap: usize,
 }
 
 impl Layout {
-    fn new<C: Cell, E: Element, I: Simd<E>>(hidden: usize) -> Self {
-        Self {
-            hidden,
-            padded: product::padded::<E, I>(hidden),
-            gates: cell::gates::<C>(),
-            apart: cell::apart::<C>(),
-            states: cell::states::<C>(),
-            parameters: cell::parameters::<C>(),
-            kept: cell::kept::<C>(),
-            gap: LINE / size_of::<E>(),
-        }
+    fn new<E: Element, I: Simd<E>>(shape: Shape, hidden: usize) -> Self {
+        let padded = product::padded::<E, I>(hidden);
+        Self { shape, hidden, padded, gap: LINE / size_of::<E>() }
     }
 
     /// Numbers from one row of pre-activations to the next.
     fn row(&self) -> usize {
-        self.gates * self.padded + self.gap
+        self.shape.gates * self.padded + self.gap
     }
 
     /// Numbers from one row of recurrent halves that stay apart to the next.
     fn apart_row(&self) -> usize {
-        if self.apart == 0 { 0 } else { self.apart * self.padded + self.gap }
+        if self.shape.apart == 0 { 0 } else { self.shape.apart * self.padded + self.gap }
     }
 
     /// Numbers of a row's states beside the hidden one.
     fn others(&self) -> usize {
-        (self.states - 1) * self.padded
+        (self.shape.states - 1) * self.padded
     }
 
     /// Numbers that a row keeps of a step.
     fn kept(&self) -> usize {
-        if self.kept == 0 { 0 } else { self.kept * self.padded + self.gap }
+        if self.shape.kept == 0 { 0 } else { self.shape.kept * self.padded + self.gap }
     }
 
     /// Whether a row's gradients of the pre-activations find room in what it keeps of the step, which is not needed any
     /// more when they are known.
     fn in_place(&self) -> bool {
-        self.kept >= self.gates
+        self.shape.kept >= self.shape.gates
     }
 
     /// The vector parameters, each in whole registers.
     fn padded_parameters<E: Element>(&self, recurrence: &Recurrence<E>) -> Buffer<E> {
-        let mut parameters = Buffer::zeros(self.parameters * self.padded);
+        let mut parameters = Buffer::zeros(self.shape.parameters * self.padded);
         if let Some(given) = recurrence.parameters {
-            for p in 0..self.parameters {
+            for p in 0..self.shape.parameters {
                 parameters[p * self.padded..][..self.hidden]
                     .copy_from_slice(&given[p * self.hidden..][..self.hidden]);
             }

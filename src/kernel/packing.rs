@@ -5,6 +5,7 @@ use super::arena::Buffer;
 use super::product::{self, Panel, panels};
 use super::simd::{Element, Simd};
 use super::threads::{Shared, in_parallel};
+use crate::cell::Shape;
 
 /// Numbers that take a thread longer to pack than it takes to wake it.
 const PACKING_WORTH_A_THREAD: usize = 1 << 16;
@@ -12,7 +13,7 @@ const PACKING_WORTH_A_THREAD: usize = 1 << 16;
 /// A weight matrix `[k, gates × hidden]` in panels of hidden units: for each panel the gates one after
 /// the other, `k` rows of the panel's registers each, zero where there is no unit.
 pub(super) fn gates<E: Element, I: Simd<E>>(w: &[E], layout: &Layout, threads: usize) -> Buffer<E> {
-    let Layout { hidden, padded, gates, .. } = *layout;
+    let Layout { hidden, padded, shape: Shape { gates, .. }, .. } = *layout;
     let k = w.len() / (gates * hidden);
     let mut packed = Buffer::stale(k * gates * padded);
     let to = Shared(packed.as_mut_ptr());
@@ -50,7 +51,7 @@ pub(super) fn transposed<E: Element, I: Simd<E>>(
     layout: &Layout,
     threads: usize,
 ) -> Buffer<E> {
-    let Layout { hidden, padded, gates, .. } = *layout;
+    let Layout { hidden, padded, shape: Shape { gates, .. }, .. } = *layout;
     let inner = gates * padded;
     let mut packed = Buffer::stale(inner * product::padded::<E, I>(rows));
     let to = Shared(packed.as_mut_ptr());

@@ -4,8 +4,24 @@ use super::simd::{Element, Simd, Work};
 use super::{InstructionSet, Machine};
 use std::time::Instant;
 
+/// A type of number that the kernels compute with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// Single precision.
+    F32,
+    /// Double precision.
+    F64,
+}
+
 /// GFLOP/s of the machine's threads doing nothing but `a b + c` in registers: the best of some rounds.
-pub fn peak<E: Element>(machine: Machine) -> f64 {
+pub fn peak(machine: Machine, precision: Precision) -> f64 {
+    match precision {
+        Precision::F32 => peak_of::<f32>(machine),
+        Precision::F64 => peak_of::<f64>(machine),
+    }
+}
+
+fn peak_of<E: Element>(machine: Machine) -> f64 {
     let rounds = (0..20).map(|_| {
         let start = Instant::now();
         super::threads::in_parallel(machine.threads, |_| {

@@ -10,7 +10,7 @@ use super::{Layout, Recurrence, packing};
 
 /// The instructions of every machine of the target.
 #[derive(Clone, Copy, Debug)]
-pub struct Portable;
+pub(super) struct Portable;
 
 /// Machines that are known to round `a b + c` once: all 64-bit ARM, for one.
 const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));

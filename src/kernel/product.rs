@@ -29,7 +29,7 @@ pub(super) fn tiles<E: Element, I: Simd<E>>(rows: usize) -> impl Iterator<Item =
 
 /// Where the numbers of a tile of A lie: row `m` and inner index `k` at `start + m row + k inner`.
 #[derive(Clone, Copy)]
-pub struct Left<E> {
+pub(crate) struct Left<E> {
     /// The first number.
     pub start: *const E,
     /// From one row to the next.
@@ -40,7 +40,7 @@ pub struct Left<E> {
 
 /// `C = S + A B` for some rows of A and one panel of B, where S may be C itself or one row for all.
 #[derive(Clone, Copy)]
-pub struct Product<E> {
+pub(crate) struct Product<E> {
     /// The inner dimension.
     pub k: usize,
     /// The rows of A.

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 ///
 /// # Safety
 /// Any bits must be a number of the type.
-pub unsafe trait Element:
+pub(crate) unsafe trait Element:
     Copy + Default + PartialEq + Add<Output = Self> + Mul<Output = Self> + Send + Sync + Debug + 'static
 {
     /// The nearest number of this type.
@@ -28,7 +28,7 @@ pub unsafe trait Element:
 }
 
 /// Something to do with an instruction set that is known only at run time.
-pub trait Work<E: Element> {
+pub(crate) trait Work<E: Element> {
     /// What it returns.
     type Output;
 
@@ -42,8 +42,8 @@ pub trait Work<E: Element> {
 /// # Safety
 /// All functions but [`Simd::run`] may be called only inside of it, that is, on a machine that has
 /// the instruction set; loads and stores read and write `LANES` numbers at any alignment.
-#[allow(missing_docs, clippy::missing_safety_doc)]
-pub unsafe trait Simd<E: Element>: Copy + Send + Sync + 'static {
+#[allow(clippy::missing_safety_doc)]
+pub(crate) unsafe trait Simd<E: Element>: Copy + Send + Sync + 'static {
     /// A register.
     type Vector: Copy;
     /// Numbers in a register.
@@ -120,7 +120,6 @@ pub unsafe trait Simd<E: Element>: Copy + Send + Sync + 'static {
     /// `no_sums` of `gradients`.
     fn no_sums(
         recurrence: &Recurrence<'_, E>,
-        product: bool,
         layout: &Layout,
         wanted: (Wanted, Option<Shared<E>>),
         threads: usize,
@@ -184,12 +183,11 @@ macro_rules! compiled_once {
         }
         fn no_sums(
             recurrence: &Recurrence<'_, $type>,
-            product: bool,
             layout: &Layout,
             wanted: (Wanted, Option<Shared<$type>>),
             threads: usize,
         ) -> Sums<$type> {
-            gradients::no_sums::<$type, Self>(recurrence, product, layout, wanted, threads)
+            gradients::no_sums::<$type, Self>(recurrence, layout, wanted, threads)
         }
         fn add_to_sums(
             sums: &mut Sums<$type>,

@@ -2,39 +2,52 @@
 //! the next, up to rounding from one instruction set to the next.
 
 use super::*;
-use crate::cell::{NAMES, Visitor, visit};
+use crate::cell::{self, Named, cells};
 use crate::random::{Random, RngExt, SeedableRng};
 
-/// Everything that a forward and a backward walk return, one after the other.
-struct Both<'a, E> {
+macro_rules! formulas {
+    ($($cell:ident => $module:ident $config:ident $options:tt)*) => {
+        /// All cells, by name.
+        fn formulas<E: Element>() -> Vec<(&'static str, Box<dyn Formula<E>>)> {
+            let mut all: Vec<(&'static str, Box<dyn Formula<E>>)> = Vec::new();
+            $(all.extend(cell::$cell::NAMED.iter().map(|(name, cell)| {
+                (*name, Box::new(*cell) as Box<dyn Formula<E>>)
+            }));)*
+            all
+        }
+    };
+}
+cells!(formulas);
+
+/// A walk there and back.
+struct Both<'a> {
     set: InstructionSet,
     threads: usize,
     timeline: &'a Timeline,
     features: usize,
     hidden: usize,
     from_a_state: bool,
-    element: std::marker::PhantomData<E>,
 }
 
-impl<E: Element> Visitor for Both<'_, E> {
-    type Output = Vec<Vec<E>>;
-
-    fn visit<C: Cell>(self, cell: C) -> Vec<Vec<E>> {
+impl Both<'_> {
+    /// Everything that a forward and a backward walk return, one after the other.
+    fn walk<E: Element>(self, name: &str, cell: &dyn Formula<E>) -> Vec<Vec<E>> {
         let Self { set, threads, timeline, features, hidden, .. } = self;
+        let shape = cell.shape();
         let mut random = Random::seed_from_u64(7);
         let mut numbers = |count: usize| -> Vec<E> {
             (0..count).map(|_| E::from_f64(random.random_range(-0.5..0.5))).collect()
         };
         let (steps, batch) = (timeline.steps(), timeline.batch());
-        let columns = cell::gates::<C>() * hidden;
-        let (states, parameters) = (cell::states::<C>(), cell::parameters::<C>());
+        let columns = shape.gates * hidden;
+        let Shape { states, parameters, .. } = shape;
         let (input, initial) = (numbers(steps * features), numbers(batch * states * hidden));
         let (w_x, w_h) = (numbers(features * columns), numbers(hidden * columns));
         let (b_x, b_h, vectors) =
             (numbers(columns), numbers(columns), numbers(parameters * hidden));
         let d_output = numbers(steps * hidden);
         let d_others = numbers(batch * (states - 1) * hidden);
-        let recurrent = C::RECURRENT == RecurrentShare::Product;
+        let recurrent = shape.recurrent_product();
         let recurrence = Recurrence {
             timeline,
             hidden,
@@ -51,7 +64,7 @@ impl<E: Element> Visitor for Both<'_, E> {
         let time = timeline.time();
         // All steps at once, and with stops between: the same to the bit.
         let walk = |stops: &[usize], keep: bool| {
-            let mut walk = ForwardWalk::on_threads(machine, &cell, &recurrence);
+            let mut walk = ForwardWalk::on_threads(machine, cell, &recurrence);
             let mut walked = vec![E::default(); steps * hidden];
             let mut tapes = Vec::new();
             for part in stops.windows(2) {
@@ -61,8 +74,8 @@ impl<E: Element> Visitor for Both<'_, E> {
         };
         // Over known hidden states, the later half twice.
         let again = |walked: &[E]| {
-            let mut walk = ForwardWalk::on_threads(machine, &cell, &recurrence);
-            let tape = |walk: &mut ForwardWalk<C, E>, steps| {
+            let mut walk = ForwardWalk::on_threads(machine, cell, &recurrence);
+            let tape = |walk: &mut ForwardWalk<E>, steps| {
                 walk.over(steps, HiddenStates::Known(walked), true).expect("a tape")
             };
             let earlier = tape(&mut walk, 0..time / 2);
@@ -96,9 +109,10 @@ impl<E: Element> Visitor for Both<'_, E> {
                 let others = (states > 1).then_some(d_others.as_slice());
                 let from = Upstream { output, others, passes };
                 let mut walk =
-                    BackwardWalk::on_threads(machine, &cell, &recurrence, &walked, from, wanted);
+                    BackwardWalk::on_threads(machine, cell, &recurrence, &walked, from, wanted);
                 tapes.iter().rev().for_each(|tape| walk.over(tape.clone()));
-                let Gradients { input, initial, w_x, w_h, b_x, b_h, parameters } = walk.finish();
+                let gradients::Gradients { input, initial, w_x, w_h, b_x, b_h, parameters } =
+                    walk.finish();
                 [input, initial, w_x, w_h, b_x, b_h, parameters]
                     .into_iter()
                     .flatten()
@@ -114,13 +128,9 @@ impl<E: Element> Visitor for Both<'_, E> {
             gradients
         };
         let whole = back(&tapes, None);
-        assert!(back(&parts, None) == whole, "stops changed the gradient of {}", cell.name());
+        assert!(back(&parts, None) == whole, "stops changed the gradient of {name}");
         let known = again(&walked);
-        assert!(
-            back(&known, None) == whole,
-            "another walk changed the gradient of {}",
-            cell.name()
-        );
+        assert!(back(&known, None) == whole, "another walk changed the gradient of {name}");
         let truncated = back(&tapes, Some(&passes));
         [walked, others].into_iter().chain(whole).chain(truncated).collect()
     }
@@ -138,13 +148,11 @@ fn hold_against_each_other<E: Element + Into<f64>>(tolerance: f64) {
     ];
     for (number, timeline) in timelines.iter().enumerate() {
         for (features, hidden) in [(1, 1), (3, 16), (20, 20), (17, 33), (2, 150)] {
-            for name in NAMES {
+            for (name, cell) in formulas::<E>() {
                 let both = |set, threads| {
                     let from_a_state = number % 2 == 0;
-                    let element = std::marker::PhantomData::<E>;
-                    let both =
-                        Both { set, threads, timeline, features, hidden, from_a_state, element };
-                    visit(name, both).expect("a cell of that name")
+                    let both = Both { set, threads, timeline, features, hidden, from_a_state };
+                    both.walk(name, &*cell)
                 };
                 let case = format!("{name}, {timeline:?}, {features} features, {hidden} units");
                 let reference = both(InstructionSet::Portable, 1);
@@ -187,4 +195,127 @@ fn f32_is_the_same_everywhere() {
 #[test]
 fn f64_is_the_same_everywhere() {
     with_threads(|| hold_against_each_other::<f64>(5e-14));
+}
+
+/// A recurrence of an LSTM over rows of two steps, and room for its numbers.
+struct Small {
+    timeline: Timeline,
+    hidden: usize,
+    input: Vec<f32>,
+    w_x: Vec<f32>,
+    w_h: Vec<f32>,
+}
+
+const LSTM: cell::Lstm = cell::Lstm { clip: None };
+const ALONE: Machine = Machine { set: InstructionSet::Portable, threads: 1 };
+
+impl Small {
+    fn new(batch: usize, hidden: usize) -> Self {
+        Self {
+            timeline: Timeline::uniform(2, batch),
+            hidden,
+            input: vec![0.1; 2 * batch],
+            w_x: vec![0.1; 4 * hidden],
+            w_h: vec![0.1; 4 * hidden * hidden],
+        }
+    }
+
+    fn recurrence(&self) -> Recurrence<'_, f32> {
+        Recurrence {
+            timeline: &self.timeline,
+            hidden: self.hidden,
+            features: 1,
+            input: &self.input,
+            initial: None,
+            w_x: Some(&self.w_x),
+            w_h: Some(&self.w_h),
+            b_x: None,
+            b_h: None,
+            parameters: None,
+        }
+    }
+
+    fn tape(&self) -> Tape<f32> {
+        let recurrence = self.recurrence();
+        let mut hidden = vec![0.0; self.timeline.steps() * self.hidden];
+        let mut walk = ForwardWalk::new(ALONE, &LSTM, &recurrence);
+        walk.over(0..2, HiddenStates::New(&mut hidden), true).expect("it was asked for")
+    }
+
+    fn walk_back(&self, tape: Tape<f32>) {
+        let recurrence = self.recurrence();
+        let hidden = vec![0.0; self.timeline.steps() * self.hidden];
+        let wanted = Wanted { w_h: true, ..Wanted::default() };
+        let upstream = Upstream::default();
+        BackwardWalk::new(ALONE, &LSTM, &recurrence, &hidden, upstream, wanted).over(tape);
+    }
+}
+
+#[test]
+#[should_panic(expected = "the tape is that of another cell or of other sizes")]
+fn a_tape_of_fewer_units_is_not_walked_back_over() {
+    Small::new(3, 512).walk_back(Small::new(3, 1).tape());
+}
+
+#[test]
+#[should_panic(expected = "the tape is that of another batch")]
+fn a_tape_of_fewer_rows_is_not_walked_back_over() {
+    Small::new(300, 4).walk_back(Small::new(1, 4).tape());
+}
+
+#[test]
+fn a_tape_of_the_same_sizes_is() {
+    let small = Small::new(3, 5);
+    small.walk_back(small.tape());
+}
+
+#[test]
+#[should_panic(expected = "do not fit the address space")]
+fn sizes_whose_products_wrap_are_refused() {
+    let timeline = Timeline::uniform(2, 1);
+    // 2 steps of 2^63 features wrap to no number at all.
+    let recurrence = Recurrence::<f32> {
+        timeline: &timeline,
+        hidden: 1,
+        features: 1 << 63,
+        input: &[],
+        initial: None,
+        w_x: Some(&[]),
+        w_h: Some(&[0.0; 4]),
+        b_x: None,
+        b_h: None,
+        parameters: None,
+    };
+    ForwardWalk::new(ALONE, &LSTM, &recurrence);
+}
+
+/// The time for the backward walk's gradients is linear in the steps, however many blocks they are cut into: the step of a
+/// block's last row is found, not searched for from the end.
+#[test]
+fn a_block_finds_its_rows_wherever_it_lies() {
+    let timeline = Timeline::from_falling_lengths(&[6, 4, 4, 1]);
+    let hidden: Vec<f32> = (0..timeline.steps()).map(|row| row as f32).collect();
+    let recurrence = Recurrence {
+        timeline: &timeline,
+        hidden: 1,
+        features: 1,
+        input: &hidden,
+        initial: None,
+        w_x: None,
+        w_h: None,
+        b_x: None,
+        b_h: None,
+        parameters: None,
+    };
+    for end in 1..=timeline.steps() {
+        let mut previous = gradients::PreviousHidden::before(&recurrence, 1, &hidden, end);
+        assert_eq!(previous.step(), timeline.step_of(end - 1));
+        for (row, before) in (0..end).rev().zip(previous.rows(0..end)) {
+            let t = timeline.step_of(row);
+            let expected =
+                (t > 0).then(|| (row - timeline.rows(t).start + timeline.rows(t - 1).start) as f32);
+            // SAFETY: a row of the hidden states.
+            assert_eq!(before.map(|before| unsafe { *before }), expected);
+        }
+    }
 }

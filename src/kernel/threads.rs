@@ -2,33 +2,33 @@
 
 use super::Timeline;
 use super::product::Panel;
-use super::workers::{Workers, wait_a_little};
+use super::workers::{Abandoned, Workers, wait_a_little};
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Memory that several threads write to, each its own part of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Shared<E>(pub *mut E);
+pub(crate) struct Shared<E>(pub *mut E);
 
 // SAFETY: whoever writes through it takes care that no other thread touches the same place.
 unsafe impl<E: Send> Send for Shared<E> {}
 unsafe impl<E: Send> Sync for Shared<E> {}
 
 impl<E> Shared<E> {
-    /// The address of a number.
-    ///
-    /// # Safety
-    /// It must be in the memory.
+    /// The address of a number, if it is in the memory.
     #[inline(always)]
-    pub unsafe fn at(&self, index: usize) -> *mut E {
-        unsafe { self.0.add(index) }
+    pub fn at(&self, index: usize) -> *mut E {
+        self.0.wrapping_add(index)
     }
 }
 
 /// Does the parts of some work, each on a thread of its own where there are enough.
 pub(super) fn in_parallel(parts: usize, part: impl Fn(usize) + Sync) {
-    if parts == 1 {
-        return part(0);
+    match parts {
+        0 => return,
+        1 => return part(0),
+        _ => {}
     }
     match Workers::at_hand(parts - 1) {
         Some(workers) => workers.run(parts, &part),
@@ -102,9 +102,11 @@ pub(super) fn in_shares(
         && batch * step > threads * STEP_WORTH_WAITING_FOR;
     // Whoever meets others has to be at work at the same time as they.
     if let Some(workers) = by_units.then(|| Workers::at_hand(threads - 1)).flatten() {
-        let team = Team { size: threads, arrived: AtomicUsize::new(0), round: AtomicUsize::new(0) };
+        let team = Team::new(threads);
         return workers.run(threads, &|i| {
+            let attendance = team.attend();
             part(Share { rows: 0..batch, panels: units(i), team: Some(&team), timeline });
+            attendance.ends_well();
         });
     }
     let rows = share_rows(timeline, steps, threads);
@@ -129,10 +131,20 @@ struct Team {
     size: usize,
     arrived: AtomicUsize,
     round: AtomicUsize,
+    /// Whether one of them has panicked and does not come any more.
+    left: AtomicBool,
 }
 
 impl Team {
+    fn new(size: usize) -> Self {
+        let [arrived, round] = [AtomicUsize::new(0), AtomicUsize::new(0)];
+        Self { size, arrived, round, left: AtomicBool::new(false) }
+    }
+
     /// Waits until all have called it as often as this thread: what they wrote before can be read after.
+    ///
+    /// # Panics
+    /// If one of them has panicked, with [`Abandoned`].
     fn meet(&self) {
         let round = self.round.load(Ordering::Acquire);
         if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.size {
@@ -142,8 +154,31 @@ impl Team {
         }
         let mut turns = 0;
         while self.round.load(Ordering::Acquire) == round {
+            if self.left.load(Ordering::Relaxed) {
+                resume_unwind(Box::new(Abandoned));
+            }
             wait_a_little(&mut turns);
         }
+    }
+
+    /// That a thread takes part until it says that it has come to its end: if it panics, the others wait no longer.
+    fn attend(&self) -> Attendance<'_> {
+        Attendance(self)
+    }
+}
+
+/// See [`Team::attend`].
+struct Attendance<'a>(&'a Team);
+
+impl Attendance<'_> {
+    fn ends_well(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Attendance<'_> {
+    fn drop(&mut self) {
+        self.0.left.store(true, Ordering::Relaxed);
     }
 }
 
@@ -216,5 +251,44 @@ mod tests {
             done[i].fetch_add(1, Ordering::Relaxed);
         });
         assert!(done.iter().all(|n| n.load(Ordering::Relaxed) == 1));
+    }
+    #[test]
+    fn no_part_is_no_work() {
+        in_parallel(0, |part| panic!("part {part} of none"));
+    }
+
+    /// Runs the work on a thread of its own, which must end soon.
+    fn ends(work: impl FnOnce() + Send + 'static) -> std::thread::Result<()> {
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            let _ = tell.send(());
+            result
+        });
+        told.recv_timeout(std::time::Duration::from_secs(60)).expect("it waits for ever");
+        thread.join().expect("the panic was caught")
+    }
+
+    #[test]
+    fn a_panic_in_one_part_ends_the_wait_of_the_others() {
+        for guilty in 0..3 {
+            let panic = ends(move || {
+                let panels: Vec<Panel> =
+                    (0..3).map(|i| Panel { start: 32 * i, registers: 2, columns: 32 }).collect();
+                let timeline = Timeline::uniform(4, 2);
+                let size = (1 << 20, 1 << 22);
+                in_shares((&timeline, &(0..4)), &panels, size, 3, |share| {
+                    assert!(share.team.is_some(), "no thread was free");
+                    share.meet();
+                    assert!(share.panels[0].start != 32 * guilty, "part {guilty}");
+                    share.meet();
+                });
+            });
+            let payload = panic.expect_err("the panic reaches the caller");
+            let message = payload.downcast_ref::<String>().expect("the panic's own message");
+            // Another test may have the threads; then nobody waits for anybody.
+            let expected = [format!("part {guilty}"), "no thread was free".into()];
+            assert!(expected.contains(message), "{message}");
+        }
     }
 }

@@ -13,6 +13,9 @@ pub struct Timeline {
 
 impl Timeline {
     /// `batch` rows of `time` steps each.
+    ///
+    /// # Panics
+    /// If the steps of all rows are more than can be counted.
     pub fn uniform(time: usize, batch: usize) -> Self {
         Self::from_active(vec![batch; time])
     }
@@ -20,7 +23,7 @@ impl Timeline {
     /// Rows of the given lengths, which must not rise from one row to the next.
     ///
     /// # Panics
-    /// If a length rises.
+    /// If a length rises, or the steps of all rows are more than can be counted.
     pub fn from_falling_lengths(lengths: &[usize]) -> Self {
         assert!(lengths.is_sorted_by(|a, b| a >= b), "lengths must not rise: {lengths:?}");
         let time = lengths.first().copied().unwrap_or(0);
@@ -40,7 +43,7 @@ impl Timeline {
     fn from_active(active: Vec<usize>) -> Self {
         let offsets = std::iter::once(0)
             .chain(active.iter().scan(0, |sum, rows| {
-                *sum += rows;
+                *sum = usize::checked_add(*sum, *rows).expect("steps that can be counted");
                 Some(*sum)
             }))
             .collect();
@@ -72,6 +75,11 @@ impl Timeline {
         self.offsets[steps.start]..self.offsets[steps.end]
     }
 
+    /// The step of a row of a packed matrix; the number of steps for a row behind the last one.
+    pub fn step_of(&self, row: usize) -> usize {
+        self.offsets[1..].partition_point(|&end| end <= row)
+    }
+
     /// The number of rows of a packed matrix: the sum of all lengths.
     pub fn steps(&self) -> usize {
         self.offsets[self.active.len()]
@@ -89,6 +97,14 @@ mod tests {
         assert_eq!([0, 1, 2, 3, 4].map(|t| timeline.active(t)), [4, 3, 1, 1, 0]);
         assert_eq!((timeline.rows(0), timeline.rows(1), timeline.rows(3)), (0..4, 4..7, 8..9));
         assert_eq!((timeline.rows_of(&(1..3)), timeline.rows_of(&(2..2))), (4..8, 7..7));
+        let steps: Vec<usize> = (0..10).map(|row| timeline.step_of(row)).collect();
+        assert_eq!(steps, [0, 0, 0, 0, 1, 1, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    #[should_panic(expected = "steps that can be counted")]
+    fn more_steps_than_can_be_counted_are_refused() {
+        Timeline::uniform(4, 1 << 62);
     }
 
     #[test]

@@ -53,11 +53,23 @@ struct Call {
     next: AtomicUsize,
     /// Threads that have been called, and have neither ended nor been called off.
     called: AtomicUsize,
-    /// What the first of them panicked with.
+    /// What a part panicked with.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
+/// What a part panics with that gives up because another one has panicked.
+pub(super) struct Abandoned;
+
 impl Call {
+    /// Keeps what a part has panicked with: the first panic that has a cause of its own.
+    fn panicked(&self, panic: Box<dyn Any + Send>) {
+        let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*first {
+            Some(known) if !known.is::<Abandoned>() => {}
+            _ => *first = Some(panic),
+        }
+    }
+
     /// A part that nobody has begun.
     fn take(&self) -> Option<usize> {
         let part = self.next.fetch_add(1, Ordering::Relaxed);
@@ -104,11 +116,16 @@ impl Workers {
                 worker.wake();
             }
         }
-        part(0);
-        while let Some(number) = call.take() {
-            part(number);
-        }
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            part(0);
+            while let Some(number) = call.take() {
+                part(number);
+            }
+        }));
         drop(wait);
+        if let Err(panic) = done {
+            call.panicked(panic);
+        }
         let panicked = call.panic.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(panic) = panicked {
             resume_unwind(panic);
@@ -196,8 +213,7 @@ impl Desk {
                 let part = &*call.part;
                 while let Some(number) = call.take() {
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| part(number))) {
-                        let mut first = call.panic.lock().unwrap_or_else(PoisonError::into_inner);
-                        first.get_or_insert(panic);
+                        call.panicked(panic);
                     }
                 }
                 call.called.fetch_sub(1, Ordering::Release);

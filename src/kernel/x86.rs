@@ -13,11 +13,11 @@ use std::arch::x86_64::*;
 
 /// AVX-512 (F).
 #[derive(Clone, Copy, Debug)]
-pub struct Avx512;
+pub(super) struct Avx512;
 
 /// AVX2 with FMA.
 #[derive(Clone, Copy, Debug)]
-pub struct Avx2;
+pub(super) struct Avx2;
 
 /// What both instruction sets spell alike but for names.
 macro_rules! same {

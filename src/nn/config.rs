@@ -1,18 +1,18 @@
 //! Configurations: one with every option, for any cell, and one for each cell of this crate.
 
 use super::initial::from_device;
-use super::{Gradient, Recurrent, RecurrentInitializer};
-use crate::cell::{self, Activation, Cell};
+use super::recurrent::{Recurrent, StackCell};
+use super::{Gradient, RecurrentInitializer};
+use crate::cell::{self, Activation, cells};
 use crate::random::Random;
 use crate::recurrence::truncation::Truncation;
 use burn::config::Config;
 use burn::module::Initializer;
 use burn::tensor::{Device, TensorCreationOptions};
 
-/// Declares a configuration with the options that all recurrent stacks have and the given ones of its
-/// own, and how to make the module from them.
+/// Declares a configuration with the options that all recurrent stacks have and those of the cell.
 macro_rules! recurrent_config {
-    ($(#[$doc:meta])* $name:ident { $($(#[$own_doc:meta])* $own:ident: [$($type:tt)+],)* }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $option:ident: [$($type:tt)+],)* }) => {
         $(#[$doc])*
         #[derive(Config, Debug)]
         pub struct $name {
@@ -22,7 +22,13 @@ macro_rules! recurrent_config {
             pub d_hidden: usize,
             /// Whether there are biases.
             pub bias: bool,
-            $($(#[$own_doc])* pub $own: $($type)+,)*
+            $($(#[$about])* pub $option: $($type)+,)*
+            /// Outputs of the projection of the hidden state, if there is one: PyTorch's `proj_size` (Sak 2014). The
+            /// cell must not look at its own hidden state unit by unit, as the LSTM does not.
+            pub projection: Option<usize>,
+            /// The sum of both biases at the start of the gate that keeps the old state, the LSTM's forget gate: 1 lets
+            /// the gradient pass from the first step on (Gers 2000, Jozefowicz 2015).
+            pub forget_bias: Option<f64>,
             /// Layers, each fed with the output of the one below.
             #[config(default = 1)]
             pub layers: usize,
@@ -74,17 +80,20 @@ macro_rules! recurrent_config {
     };
 }
 
-/// Declares the configuration of a cell's stack: its own options, the cell, and what they become of
-/// the general configuration and of the stack.
-macro_rules! cell_config {
-    (
-        $(#[$doc:meta])* $name:ident => $module:ident
-        { $($(#[$own_doc:meta])* $own:ident: [$($type:tt)+],)* }
-        $config:ident: $cell:expr, projection: $projection:expr, finish: $finish:expr
-    ) => {
-        recurrent_config! { $(#[$doc])* $name { $($(#[$own_doc])* $own: [$($type)+],)* } }
+/// Declares the module and the configuration of each cell of this crate.
+macro_rules! modules {
+    ($($cell:ident => $module:ident $config:ident {
+        $($(#[$about:meta])* $option:ident: [$($type:tt)+],)*
+    })*) => {$(
+        #[doc = concat!("A stack of layers of the cell [`", stringify!($cell), "`](cell::", stringify!($cell), ").")]
+        pub type $module = Recurrent<cell::$cell>;
 
-        impl $name {
+        recurrent_config! {
+            #[doc = concat!("Configuration of the module [`", stringify!($module), "`].")]
+            $config { $($(#[$about])* $option: [$($type)+],)* }
+        }
+
+        impl $config {
             /// The module with weights drawn from the device's random numbers, which
             /// [`Device::seed`] makes repeatable.
             ///
@@ -104,13 +113,13 @@ macro_rules! cell_config {
                 options: impl Into<TensorCreationOptions>,
                 random: &mut Random,
             ) -> $module {
-                let $config = self;
-                let finish: fn(&Self, &mut $module) = $finish;
-                let mut module = RecurrentConfig {
+                let cell = cell::$cell { $($option: self.$option),* };
+                RecurrentConfig {
                     d_input: self.d_input,
                     d_hidden: self.d_hidden,
                     bias: self.bias,
-                    projection: $projection,
+                    projection: self.projection,
+                    forget_bias: self.forget_bias,
                     layers: self.layers,
                     bidirectional: self.bidirectional,
                     batch_first: self.batch_first,
@@ -127,22 +136,18 @@ macro_rules! cell_config {
                     memory_budget: self.memory_budget,
                     gradient: self.gradient,
                 }
-                .init_with($cell, options, random);
-                finish(self, &mut module);
-                module
+                .init_with(cell, options, random)
             }
         }
-    };
+    )*};
 }
 
 recurrent_config! {
     /// Configuration of a [`Recurrent`] stack of any cell.
-    RecurrentConfig {
-        /// Outputs of the projection of the hidden state, if there is one (Sak 2014). The cell must
-        /// not look at its own hidden state unit by unit, as the LSTM does not.
-        projection: [Option<usize>],
-    }
+    RecurrentConfig {}
 }
+
+cells!(modules);
 
 impl RecurrentConfig {
     /// The module with weights drawn from the device's random numbers, which [`Device::seed`] makes
@@ -150,7 +155,7 @@ impl RecurrentConfig {
     ///
     /// # Panics
     /// As [`RecurrentConfig::init_with`].
-    pub fn init<C: Cell>(&self, cell: C, device: &Device) -> Recurrent<C> {
+    pub fn init<C: StackCell>(&self, cell: C, device: &Device) -> Recurrent<C> {
         self.init_with(cell, device, &mut from_device(device))
     }
 
@@ -158,8 +163,9 @@ impl RecurrentConfig {
     /// backend. The options are a device, or a device and a data type.
     ///
     /// # Panics
-    /// If a size is zero, a rate is not in `[0, 1)`, or options contradict each other.
-    pub fn init_with<C: Cell>(
+    /// If a size is zero, a rate is not in `[0, 1)`, options contradict each other, or the cell does not have what an
+    /// option is for.
+    pub fn init_with<C: StackCell>(
         &self,
         cell: C,
         options: impl Into<TensorCreationOptions>,
@@ -184,128 +190,22 @@ impl RecurrentConfig {
             !(self.reverse && self.bidirectional),
             "a bidirectional stack walks both ways already"
         );
+        let any = cell.any();
         assert!(
-            self.projection.is_none() || !cell::looks_at_hidden(&cell),
+            self.projection.is_none() || !any.looks_at_hidden(),
             "{} looks at its hidden state unit by unit, so that it cannot be projected",
-            cell.name()
+            any.name()
         );
-        let stack = Recurrent::new(cell, self, options.into(), random);
-        stack.check_truncation();
+        let mut stack = Recurrent::new(cell, self, options.into(), random);
+        stack.stack().check_truncation();
+        if let Some(bias) = self.forget_bias {
+            let kept = stack.set_forget_bias(bias);
+            assert!(
+                kept,
+                "{} has no gate that keeps the old state, whose bias could be set",
+                any.name()
+            );
+        }
         stack
     }
-}
-
-/// `H_t = σ(X_t W_x + b_x + H_{t-1} W_h + b_h)`, a stack of layers of it.
-///
-/// ```
-/// use bptt::nn::{Gradient, RnnConfig};
-/// use burn::tensor::{Device, Distribution, Tensor};
-///
-/// let device = Device::default().autodiff();
-/// let rnn = RnnConfig::new(3, 5, true).with_gradient(Gradient::Manual).init(&device);
-/// let x = Tensor::<3>::random([2, 7, 3], Distribution::Default, &device);
-/// let (output, [hidden]) = rnn.forward(x, None);
-/// assert_eq!((output.dims(), hidden.dims()), ([2, 7, 5], [1, 2, 5]));
-/// let gradients = output.powi_scalar(2).mean().backward();
-/// let w_h = rnn.layers[0].directions[0].w_h.as_ref().unwrap().val();
-/// assert_eq!(w_h.grad(&gradients).unwrap().dims(), [5, 5]);
-/// ```
-pub type Rnn = Recurrent<cell::Elman>;
-
-cell_config! {
-    /// Configuration of an [`Rnn`]. That of Le 2015 (IRNN) is
-    /// `.with_activation(Activation::Relu)`,
-    /// `.with_recurrent_initializer(Some(RecurrentInitializer::Identity { gain: 1.0 }))`,
-    /// `.with_initializer(Some(Initializer::Normal { mean: 0.0, std: 0.001 }))` and
-    /// `.with_bias_initializer(Some(Initializer::Zeros))`.
-    RnnConfig => Rnn {
-        /// The activation σ.
-        #[config(default = "Activation::Tanh")]
-        activation: [Activation],
-        /// Keeps the hidden state between `−clip` and `clip`.
-        clip: [Option<f64>],
-    }
-    config: cell::Elman { activation: config.activation, clip: config.clip },
-    projection: None,
-    finish: |_, _| {}
-}
-
-/// Gated recurrent units ([`cell::Gru`]), a stack of layers.
-pub type Gru = Recurrent<cell::Gru>;
-
-cell_config! {
-    /// Configuration of a [`Gru`].
-    GruConfig => Gru {
-        /// Keeps the hidden state between `−clip` and `clip`.
-        clip: [Option<f64>],
-    }
-    config: cell::Gru { clip: config.clip },
-    projection: None,
-    finish: |_, _| {}
-}
-
-/// Long short-term memory ([`cell::Lstm`]), a stack of layers.
-///
-/// ```
-/// use bptt::nn::LstmConfig;
-/// use burn::tensor::{Device, Distribution, Tensor};
-///
-/// let device = Device::default();
-/// let lstm = LstmConfig::new(3, 5, true).with_layers(2).with_bidirectional(true).init(&device);
-/// let x = Tensor::<3>::random([4, 7, 3], Distribution::Default, &device);
-/// let (output, [hidden, cell]) = lstm.forward_lengths(x, &[7, 1, 4, 7], None).unwrap();
-/// assert_eq!(output.dims(), [4, 7, 10]);
-/// assert_eq!((hidden.dims(), cell.dims()), ([4, 4, 5], [4, 4, 5])); // layers × directions, batch, hidden
-/// ```
-pub type Lstm = Recurrent<cell::Lstm>;
-
-cell_config! {
-    /// Configuration of an [`Lstm`].
-    LstmConfig => Lstm {
-        /// Keeps the cell state between `−clip` and `clip`.
-        clip: [Option<f64>],
-        /// Outputs of the projection of the hidden state, PyTorch's `proj_size` (Sak 2014).
-        projection: [Option<usize>],
-        /// The sum of both biases of the forget gate at the start: 1 lets the gradient pass from the
-        /// first step on (Gers 2000, Jozefowicz 2015).
-        forget_bias: [Option<f64>],
-    }
-    config: cell::Lstm { clip: config.clip },
-    projection: config.projection,
-    finish: |config, lstm| {
-        if let Some(forget_bias) = config.forget_bias {
-            lstm.set_forget_bias(forget_bias);
-        }
-    }
-}
-
-/// LSTM with the forget gate coupled to the input gate ([`cell::CoupledLstm`]), a stack of layers.
-pub type CoupledLstm = Recurrent<cell::CoupledLstm>;
-
-cell_config! {
-    /// Configuration of a [`CoupledLstm`].
-    CoupledLstmConfig => CoupledLstm {
-        /// Keeps the cell state between `−clip` and `clip`.
-        clip: [Option<f64>],
-        /// Outputs of the projection of the hidden state (Sak 2014).
-        projection: [Option<usize>],
-    }
-    config: cell::CoupledLstm { clip: config.clip },
-    projection: config.projection,
-    finish: |_, _| {}
-}
-
-/// Independently recurrent network ([`cell::IndRnn`]), a stack of layers.
-pub type IndRnn = Recurrent<cell::IndRnn>;
-
-cell_config! {
-    /// Configuration of an [`IndRnn`].
-    IndRnnConfig => IndRnn {
-        /// The activation σ.
-        #[config(default = "Activation::Relu")]
-        activation: [Activation],
-    }
-    config: cell::IndRnn { activation: config.activation },
-    projection: None,
-    finish: |_, _| {}
 }

@@ -1,8 +1,8 @@
 //! The flow of the gradient through a stack: see [`crate::recurrence::flow`].
 
-use super::Recurrent;
+use super::recurrent::{Recurrent, StackCell};
+use super::stack::Stack;
 use super::trace::{Remembered, Trace, matrix, tensor};
-use crate::cell::{self, Cell, RecurrentShare};
 use crate::host;
 use crate::recurrence::BackendMatrix;
 use crate::recurrence::flow::{
@@ -28,7 +28,7 @@ pub enum FlowError {
     },
 }
 
-impl<C: Cell> Recurrent<C> {
+impl<C: StackCell> Recurrent<C> {
     /// How the gradient flows through the stack: by time, by lag, and what lets it through.
     ///
     /// `d_output` holds `∂L_t/∂H_t` in the shape of the output: what the loss of each step hands to the
@@ -57,6 +57,27 @@ impl<C: Cell> Recurrent<C> {
         d_output: Tensor<3>,
         last: bool,
     ) -> Result<Flow, FlowError> {
+        self.stack().flow(input, d_output, last)
+    }
+
+    /// How large the gradient of one loss is at each state of each layer, by time: one walk back. `d_output` is its
+    /// `∂L/∂H`, in the shape of the output.
+    ///
+    /// # Errors
+    /// As [`Recurrent::flow`].
+    pub fn gradient_norms(
+        &self,
+        input: Tensor<3>,
+        d_output: Tensor<3>,
+    ) -> Result<Vec<Vec<StateGradient>>, FlowError> {
+        let stack = self.stack();
+        let trace = stack.trace_forward(input, &d_output)?;
+        Ok(stack.norms_of(&trace, d_output.detach()))
+    }
+}
+
+impl Stack<'_> {
+    fn flow(&self, input: Tensor<3>, d_output: Tensor<3>, last: bool) -> Result<Flow, FlowError> {
         let trace = self.trace_forward(input, &d_output)?;
         let d_output = d_output.detach();
         let time = trace.packing.timeline().time();
@@ -118,30 +139,16 @@ impl<C: Cell> Recurrent<C> {
         Ok(Flow { gradient_norm: (0..time).map(sum).collect(), layers })
     }
 
-    /// How large the gradient of one loss is at each state of each layer, by time: one walk back. `d_output` is its
-    /// `∂L/∂H`, in the shape of the output.
-    ///
-    /// # Errors
-    /// As [`Recurrent::flow`].
-    pub fn gradient_norms(
-        &self,
-        input: Tensor<3>,
-        d_output: Tensor<3>,
-    ) -> Result<Vec<Vec<StateGradient>>, FlowError> {
-        let trace = self.trace_forward(input, &d_output)?;
-        Ok(self.norms_of(&trace, d_output.detach()))
-    }
-
-    fn trace_forward(&self, input: Tensor<3>, d_output: &Tensor<3>) -> Result<Trace<C>, FlowError> {
+    fn trace_forward(&self, input: Tensor<3>, d_output: &Tensor<3>) -> Result<Trace, FlowError> {
         if self.directions() > 1 || self.reverse {
             return Err(FlowError::Direction);
         }
-        let trace = self.trace(input, None);
+        let trace = Trace::new(*self, input.clone(), self.packing(&input), None);
         let (given, output) = (d_output.dims(), trace.output().dims());
         if given == output { Ok(trace) } else { Err(FlowError::Shape { given, output }) }
     }
 
-    fn norms_of(&self, trace: &Trace<C>, d_output: Tensor<3>) -> Vec<Vec<StateGradient>> {
+    fn norms_of(&self, trace: &Trace, d_output: Tensor<3>) -> Vec<Vec<StateGradient>> {
         let axis = if self.batch_first { 1 } else { 0 };
         let gradients = trace.backward(d_output, None);
         let state = |layer: usize, s: usize| {
@@ -152,7 +159,7 @@ impl<C: Cell> Recurrent<C> {
             let gradient_norm = norms_by_time(of_it.clone(), axis);
             StateGradient { name: state_name(s), gradient_norm }
         };
-        let states = |layer| (0..cell::states::<C>()).map(|s| state(layer, s)).collect();
+        let states = |layer| (0..self.cell.shape().states).map(|s| state(layer, s)).collect();
         (0..self.layers.len()).map(states).collect()
     }
 
@@ -160,7 +167,7 @@ impl<C: Cell> Recurrent<C> {
     /// one.
     fn spectral_radii(&self, layer: usize) -> Vec<(String, f64)> {
         let weights = &self.layers[layer].directions[0];
-        let Some(w_h) = weights.w_h.as_ref().filter(|_| C::RECURRENT == RecurrentShare::Product)
+        let Some(w_h) = weights.w_h.as_ref().filter(|_| self.cell.shape().recurrent_product())
         else {
             return Vec::new();
         };
@@ -168,17 +175,17 @@ impl<C: Cell> Recurrent<C> {
             Some(w_p) => w_p.val().matmul(w_h.val()),
             None => w_h.val(),
         };
-        let hidden = self.d_hidden;
+        let (hidden, gates) = (self.hidden, self.cell.shape().gates);
         let radius = |gate: usize| {
             let block = w_h.clone().slice_dim(1, gate * hidden..(gate + 1) * hidden);
-            let name = match self.cell().gate_names().get(gate) {
+            let name = match self.cell.gate_names().get(gate) {
                 Some(name) => (*name).to_string(),
-                None if cell::gates::<C>() == 1 => "recurrent".into(),
+                None if gates == 1 => "recurrent".into(),
                 None => format!("gate {}", gate + 1),
             };
             (name, spectral_radius(host(block), hidden))
         };
-        (0..cell::gates::<C>()).map(radius).collect()
+        (0..gates).map(radius).collect()
     }
 }
 
@@ -215,7 +222,7 @@ fn row_block_norms(m: &BackendMatrix<Dispatch>, blocks: usize) -> Vec<f64> {
 }
 
 /// The largest singular value of `∂S_t/∂S_{t−1}`, the mean over the rows, by time.
-fn jacobian_norms<C: Cell>(remembered: &Remembered<C>, states: usize) -> Vec<f64> {
+fn jacobian_norms(remembered: &Remembered, states: usize) -> Vec<f64> {
     let Remembered { walk, operands, tape } = remembered;
     let batch = walk.timeline.batch();
     let widths: Vec<usize> =
@@ -307,7 +314,7 @@ fn spectral_radius(mut a: Vec<f64>, size: usize) -> f64 {
 }
 
 /// The sigmoid gates over time.
-fn gates<C: Cell>(remembered: &Remembered<C>) -> Vec<GateFlow> {
+fn gates(remembered: &Remembered) -> Vec<GateFlow> {
     let of_gate = |&(name, position): &(&str, usize)| {
         let mut gate =
             GateFlow { name: name.into(), mean: Vec::new(), below: Vec::new(), above: Vec::new() };

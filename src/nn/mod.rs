@@ -15,6 +15,38 @@
 //! another activation is another [cell](crate::cell), a page of code. A GRU that resets before its
 //! product is left out: it needs a second product in each step, one after the other.
 //!
+//! # Examples
+//!
+//! ```
+//! use bptt::nn::{Gradient, LstmConfig, RnnConfig};
+//! use burn::tensor::{Device, Distribution, Tensor};
+//!
+//! # #[cfg(feature = "flex")] {
+//! let device = Device::flex().autodiff();
+//! let rnn = RnnConfig::new(3, 5, true).with_gradient(Gradient::Manual).init(&device);
+//! let x = Tensor::<3>::random([2, 7, 3], Distribution::Default, &device);
+//! let (output, [hidden]) = rnn.forward(x, None);
+//! assert_eq!((output.dims(), hidden.dims()), ([2, 7, 5], [1, 2, 5]));
+//! let gradients = output.powi_scalar(2).mean().backward();
+//! let w_h = rnn.layers[0].directions[0].w_h.as_ref().unwrap().val();
+//! assert_eq!(w_h.grad(&gradients).unwrap().dims(), [5, 5]);
+//!
+//! let lstm = LstmConfig::new(3, 5, true).with_layers(2).with_bidirectional(true).init(&device);
+//! let x = Tensor::<3>::random([4, 7, 3], Distribution::Default, &device);
+//! let (output, [hidden, cell]) = lstm.forward_lengths(x, &[7, 1, 4, 7], None).unwrap();
+//! assert_eq!(output.dims(), [4, 7, 10]);
+//! assert_eq!((hidden.dims(), cell.dims()), ([4, 4, 5], [4, 4, 5])); // layers × directions, batch, hidden
+//! # }
+//! ```
+//!
+//! The IRNN of Le 2015 is an [`RnnConfig`] `.with_activation(Activation::Relu)`,
+//! `.with_recurrent_initializer(Some(RecurrentInitializer::Identity { gain: 1.0 }))`,
+//! `.with_initializer(Some(Initializer::Normal { mean: 0.0, std: 0.001 }))` and
+//! `.with_bias_initializer(Some(Initializer::Zeros))`.
+//!
+//! A cell whose type is known only when the program runs is an [`AnyCell`], which
+//! [`RecurrentConfig::init`] takes as it takes any cell; its states are vectors.
+//!
 //! # Training and inference
 //!
 //! Dropout, recurrent dropout and zoneout are at work where the input is on an autodiff device, as
@@ -25,15 +57,18 @@ mod config;
 mod cross_entropy;
 mod flow;
 mod initial;
+mod layer;
 mod packing;
 mod readout;
 mod recurrent;
 mod regularisation;
 mod sliding;
+mod stack;
 mod trace;
 pub mod weights;
 
 pub use crate::random::{Random, SeedableRng};
+pub use crate::recurrence::AnyCell;
 pub use crate::recurrence::truncation::{Truncation, TruncationError};
 pub use config::{
     CoupledLstm, CoupledLstmConfig, Gru, GruConfig, IndRnn, IndRnnConfig, Lstm, LstmConfig,
@@ -42,9 +77,10 @@ pub use config::{
 pub use cross_entropy::cross_entropy;
 pub use flow::FlowError;
 pub use initial::{RecurrentInitializer, draw};
+pub use layer::{DirectionWeights, Layer};
 pub use packing::{LengthsError, Packing};
 pub use readout::{Readout, ReadoutGradients};
-pub use recurrent::{DirectionWeights, Layer, Recurrent};
+pub use recurrent::{Recurrent, StackCell};
 pub use trace::{DirectionGradients, Trace, TraceGradients};
 
 /// Who writes the derivative of a recurrence.

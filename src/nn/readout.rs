@@ -5,7 +5,7 @@ use super::initial::draw;
 use crate::cell::Affine;
 use crate::random::Random;
 use crate::recurrence::walk::Walk;
-use crate::recurrence::{Operands, Timeline, op};
+use crate::recurrence::{AnyCell, Operands, Timeline, op};
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Tensor, TensorCreationOptions, TensorData};
 use std::sync::Arc;
@@ -66,7 +66,7 @@ impl Readout {
         let o = match self.gradient {
             Gradient::Manual => {
                 let walk = Walk {
-                    cell: Affine,
+                    cell: AnyCell::new(Affine),
                     timeline: Arc::new(Timeline::of_rows(batch * time)),
                     hidden: outputs,
                     passes: None,

@@ -10,23 +10,17 @@
 //! walk of its own from the state at `s_j`, which a walk without gradient has found. The blocks that
 //! start behind step 0 are equally long: they are walked over together, as the rows of one wide batch.
 
-use super::{Recurrent, Truncation};
-use crate::cell::{self, Cell, Row};
+use super::Truncation;
+use super::stack::Stack;
 use burn::tensor::{Bool, Tensor, TensorData};
 use std::ops::Range;
 
-impl<C: Cell> Recurrent<C> {
-    /// The same stack with the gradient cut elsewhere.
+impl Stack<'_> {
+    /// Refuses a sliding truncation that does not fit the stack.
     ///
     /// # Panics
-    /// If the truncation is sliding and the stack walks back in time or has dropout or zoneout.
-    pub fn with_truncation(mut self, truncation: Truncation) -> Self {
-        self.regularisation.truncation = truncation;
-        self.check_truncation();
-        self
-    }
-
-    pub(super) fn check_truncation(&self) {
+    /// If it walks back fewer steps than it goes on by, or the stack walks back in time or has dropout or zoneout.
+    pub fn check_truncation(&self) {
         let Truncation::Sliding { every, back } = self.regularisation.truncation else { return };
         assert!(
             0 < every && every <= back,
@@ -43,7 +37,7 @@ impl<C: Cell> Recurrent<C> {
     }
 
     /// `[every, back]`, where the truncation is sliding and there is a gradient to truncate.
-    pub(super) fn sliding(&self, input: &Tensor<3>) -> Option<[usize; 2]> {
+    pub fn sliding(&self, input: &Tensor<3>) -> Option<[usize; 2]> {
         match self.regularisation.truncation {
             Truncation::Sliding { every, back } if input.is_autodiff() => Some([every, back]),
             _ => None,
@@ -69,13 +63,13 @@ impl<C: Cell> Recurrent<C> {
     }
 
     /// The forward pass whose backward pass is that of the sliding truncation.
-    pub(super) fn forward_sliding(
+    pub fn forward_sliding(
         &self,
         input: Tensor<3>,
         lengths: &[usize],
-        state: Option<C::State<Tensor<3>>>,
+        state: Option<Vec<Tensor<3>>>,
         [every, back]: [usize; 2],
-    ) -> (Tensor<3>, C::State<Tensor<3>>) {
+    ) -> (Tensor<3>, Vec<Tensor<3>>) {
         let [time, batch] = self.time_and_batch(&input);
         let (time_axis, batch_axis) = if self.batch_first { (1, 0) } else { (0, 1) };
         // Rows that have ended walk on over zeros where others still run, and nobody sees it.
@@ -93,12 +87,8 @@ impl<C: Cell> Recurrent<C> {
         };
         let walk = |x: Tensor<3>, lengths: &[usize], state: Option<Vec<Tensor<3>>>| {
             let packing = self.packing_lengths(&x, lengths).expect("lengths within the steps");
-            let state = state.map(|state| C::State::from_fn(|s| state[s].clone()));
-            let (output, last) = self.run(x, &packing, state);
-            (output, last.into_iter().collect::<Vec<_>>())
+            self.run(x, &packing, state)
         };
-        let as_state = |states: Vec<Tensor<3>>| C::State::from_fn(|s| states[s].clone());
-        let state: Option<Vec<Tensor<3>>> = state.map(|state| state.into_iter().collect());
 
         let blocks: Vec<Range<usize>> =
             (0..time).step_by(every).map(|start| start..(start + every).min(time)).collect();
@@ -108,7 +98,7 @@ impl<C: Cell> Recurrent<C> {
         let (output, last) = walk(part(&input, first.clone()), &within(&first), state.clone());
         let later = &blocks[to_the_start..];
         if later.is_empty() {
-            return (output, as_state(last));
+            return (output, last);
         }
 
         // The states from which the later blocks are walked over.
@@ -129,7 +119,7 @@ impl<C: Cell> Recurrent<C> {
         let spans: Vec<Range<usize>> = starts.iter().map(|&start| start..start + back).collect();
         let x = wide(spans.iter().map(|span| part(&input, span.clone())).collect(), batch_axis);
         let all_lengths: Vec<usize> = spans.iter().flat_map(within).collect();
-        let state = (0..cell::states::<C>())
+        let state = (0..self.cell.shape().states)
             .map(|s| wide(states.iter().map(|state| state[s].clone()).collect(), 1))
             .collect();
         let (outputs, ends) = walk(x, &all_lengths, Some(state));
@@ -150,8 +140,7 @@ impl<C: Cell> Recurrent<C> {
             let (states, at) = block.map_or((&last, row), |j| (&ends, j * batch + row));
             states[s].clone().slice_dim(1, at..at + 1)
         };
-        let last =
-            C::State::from_fn(|s| Tensor::cat((0..batch).map(|row| of_row(s, row)).collect(), 1));
-        (output, last)
+        let ends = |s: usize| Tensor::cat((0..batch).map(|row| of_row(s, row)).collect(), 1);
+        (output, (0..self.cell.shape().states).map(ends).collect())
     }
 }

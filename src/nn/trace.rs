@@ -1,14 +1,14 @@
 //! The manual path without autodiff: a forward walk that remembers, and a backward walk that
 //! returns every gradient, the one of each hidden state among them.
 
-use super::{Packing, Recurrent};
-use crate::cell::{self, Cell, Row};
+use super::Packing;
+use super::stack::Stack;
 use crate::recurrence::walk::{Tape, Upstream, Walk};
 use crate::recurrence::{BackendMatrix, OPERANDS, Operands};
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
-/// A forward pass of a [`Recurrent`] stack and what its backward pass needs.
+/// A forward pass of a [`Recurrent`](super::Recurrent) stack and what its backward pass needs.
 ///
 /// ```
 /// use bptt::nn::{Random, RnnConfig};
@@ -27,11 +27,11 @@ use burn::tensor::Tensor;
 /// assert_eq!(gradients.weights[0].w_h.as_ref().unwrap().dims(), [5, 5]);
 /// ```
 #[derive(Debug)]
-pub struct Trace<C: Cell> {
+pub struct Trace {
     pub(super) packing: Packing,
     /// Whether each direction walks from the last step to the first.
     mirrored: Vec<bool>,
-    pub(super) remembered: Vec<Remembered<C>>,
+    pub(super) remembered: Vec<Remembered>,
     /// The dropout masks between the layers, if there are any.
     pub(super) dropout: Vec<Tensor<2>>,
     output: Tensor<3>,
@@ -40,8 +40,8 @@ pub struct Trace<C: Cell> {
 
 /// What one walk remembers.
 #[derive(Clone, Debug)]
-pub(super) struct Remembered<C> {
-    pub walk: Walk<C>,
+pub(super) struct Remembered {
+    pub walk: Walk,
     pub operands: Operands<Option<BackendMatrix<Dispatch>>>,
     pub tape: Tape<BackendMatrix<Dispatch>>,
 }
@@ -85,22 +85,23 @@ pub struct TraceGradients {
     pub others: Vec<Vec<Tensor<3>>>,
 }
 
-impl<C: Cell> Trace<C> {
+impl Trace {
     pub(super) fn new(
-        stack: &Recurrent<C>,
+        stack: Stack<'_>,
         input: Tensor<3>,
         packing: Packing,
-        state: Option<C::State<Tensor<3>>>,
+        state: Option<Vec<Tensor<3>>>,
     ) -> Self {
         let batch = packing.timeline().batch();
         let walks = stack.layers.len() * stack.directions();
         let state = state.unwrap_or_else(|| {
             let zeros =
                 |width| Tensor::zeros([walks, batch, width], (&input.device(), input.dtype()));
-            C::State::from_fn(|s| zeros(if s == 0 { stack.d_output } else { stack.d_hidden }))
+            let width = |s: usize| if s == 0 { stack.output } else { stack.hidden };
+            (0..stack.cell.shape().states).map(|s| zeros(width(s))).collect()
         });
         let (mut remembered, mut dropout) = (Vec::new(), Vec::new());
-        let walk_one = |walk: Walk<C>, operands: Operands<Option<Tensor<2>>>| {
+        let walk_one = |walk: Walk, operands: Operands<Option<Tensor<2>>>| {
             let operands = operands.map(|operand| operand.map(matrix));
             let tape = walk.forward(&operands);
             let last = tape.last(&walk.timeline).into_iter().map(tensor).collect();
@@ -112,18 +113,17 @@ impl<C: Cell> Trace<C> {
             dropout.push(mask.clone());
             x * mask
         };
-        let (output, state) = stack.stack(input, &packing, Some(state), walk_one, drop);
+        let (output, state) = stack.layer_over_layer(input, &packing, Some(state), walk_one, drop);
         let mirrored = (0..stack.directions()).map(|direction| stack.mirrored(direction)).collect();
-        let state = state.into_iter().collect();
         Self { packing, mirrored, remembered, dropout, output, state }
     }
 
-    /// The hidden states of the top layer, as [`Recurrent::forward`] returns them.
+    /// The hidden states of the top layer, as [`Recurrent::forward`](super::Recurrent::forward) returns them.
     pub fn output(&self) -> Tensor<3> {
         self.output.clone()
     }
 
-    /// The states after each row's last step, hidden first, as [`Recurrent::forward`] returns them.
+    /// The states after each row's last step, hidden first, as [`Recurrent::forward`](super::Recurrent::forward) returns them.
     pub fn state(&self) -> Vec<Tensor<3>> {
         self.state.clone()
     }
@@ -132,11 +132,7 @@ impl<C: Cell> Trace<C> {
     ///
     /// `d_output` is `∂L/∂output`, and `d_state` the gradient of the last states where the loss
     /// looks at them.
-    pub fn backward(
-        &self,
-        d_output: Tensor<3>,
-        d_state: Option<C::State<Tensor<3>>>,
-    ) -> TraceGradients {
+    pub fn backward(&self, d_output: Tensor<3>, d_state: Option<Vec<Tensor<3>>>) -> TraceGradients {
         let (timeline, directions) = (self.packing.timeline(), self.mirrored.len());
         let batch = timeline.batch();
         let all = Operands::from_array([true; OPERANDS]);
@@ -155,14 +151,14 @@ impl<C: Cell> Trace<C> {
                 let columns = direction * width..(direction + 1) * width;
                 let d_h = mirror(d_x.clone().slice([0..timeline.steps(), columns]));
                 let last = |s: usize| {
-                    let d = d_state.as_ref()?.as_ref()[s].clone();
+                    let d = d_state.as_ref()?[s].clone();
                     let [_, _, width] = d.dims();
                     let d = d.slice([number..number + 1, 0..batch, 0..width]);
                     Some(matrix(self.packing.sort(d.reshape([batch, width]))))
                 };
                 let upstream = Upstream {
                     output: Some(matrix(d_h)),
-                    last: (0..cell::states::<C>()).map(last).collect(),
+                    last: (0..self.state.len()).map(last).collect(),
                 };
                 let walked = walk.backward(operands, tape, &upstream, &all);
                 let gradients = walked.gradients.map(|gradient| gradient.map(tensor));
@@ -183,7 +179,7 @@ impl<C: Cell> Trace<C> {
                     let steps = walked.states.iter().map(|state| tensor(state[s].clone()));
                     self.packing.unpack(mirror(Tensor::cat(steps.collect(), 0)))
                 };
-                by_time.push((0..cell::states::<C>()).map(each_step).collect::<Vec<_>>());
+                by_time.push((0..self.state.len()).map(each_step).collect::<Vec<_>>());
                 let d_input = mirror(gradients.input.expect("it was asked for"));
                 below = Some(match below {
                     Some(other) => other + d_input,
@@ -211,7 +207,7 @@ impl<C: Cell> Trace<C> {
         };
         TraceGradients {
             input: self.packing.unpack(d_x),
-            state: (0..cell::states::<C>()).map(state).collect(),
+            state: (0..self.state.len()).map(state).collect(),
             weights,
             hidden: by_time.iter_mut().map(|states| states.remove(0)).collect(),
             others: by_time,

@@ -33,8 +33,9 @@
 
 use super::{
     DirectionWeights, Gru, GruConfig, Lstm, LstmConfig, Readout, Recurrent, Rnn, RnnConfig,
+    StackCell,
 };
-use crate::cell::{Activation, Cell};
+use crate::cell::Activation;
 use crate::files;
 use crate::printable::{printable, printable_name};
 use burn::module::Param;
@@ -192,7 +193,7 @@ pub trait NamedWeights: Clone {
     fn for_each_named(&mut self, prefix: &str, each: Each<'_>) -> Result<(), WeightsError>;
 }
 
-impl<C: Cell> NamedWeights for Recurrent<C> {
+impl<C: StackCell> NamedWeights for Recurrent<C> {
     fn for_each_named(&mut self, prefix: &str, each: Each<'_>) -> Result<(), WeightsError> {
         for (l, layer) in self.layers.iter_mut().enumerate() {
             for (d, direction) in layer.directions.iter_mut().enumerate() {
@@ -304,7 +305,7 @@ pub(crate) fn save<M: NamedWeights>(
     Ok(files::replace(path, &bytes)?)
 }
 
-impl<C: Cell> Recurrent<C> {
+impl<C: StackCell> Recurrent<C> {
     /// Reads the weights whose names start with `prefix` from a safetensors file, in the module's
     /// data type and on its device. Other tensors of the file are of no matter.
     ///

@@ -14,7 +14,6 @@
 
 use super::walk::{Tape, Transposed, Walk};
 use super::{Matrix, Operands};
-use crate::cell::{self, Cell};
 
 /// The flow of the gradient through a stack of recurrent layers, for one batch.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -83,8 +82,8 @@ pub(crate) enum Losses<M> {
 
 /// Walks the losses of all steps back, each by itself, and hands `∂L_t/∂S_s` of all `t = T, …, s`, one
 /// after the other, to `see` at each step `s`. Returns the same of the input. All rows run to the end.
-pub(crate) fn walk_each_loss<C: Cell, M: Matrix>(
-    walk: &Walk<C>,
+pub(crate) fn walk_each_loss<M: Matrix>(
+    walk: &Walk,
     operands: &Operands<Option<M>>,
     tape: &Tape<M>,
     losses: &Losses<M>,
@@ -92,9 +91,9 @@ pub(crate) fn walk_each_loss<C: Cell, M: Matrix>(
 ) -> Vec<M> {
     let timeline = &walk.timeline;
     let (time, batch) = (timeline.time(), timeline.batch());
-    let transposed = Transposed::of::<C>(operands);
+    let transposed = Transposed::of(&walk.cell.shape(), operands);
     let w_x = operands.w_x.as_ref().map(M::transposed);
-    let mut carried: Vec<Option<M>> = vec![None; cell::states::<C>()];
+    let mut carried: Vec<Option<M>> = vec![None; walk.cell.shape().states];
     let mut d_input = Vec::with_capacity(time);
     for s in (0..time).rev() {
         let copies = time - s;
@@ -132,8 +131,8 @@ pub(crate) fn walk_each_loss<C: Cell, M: Matrix>(
 
 /// `∂/∂S_{t−1}` of what has the gradients `d_state` with respect to `S_t`, of as many copies of the rows:
 /// all states beside each other.
-pub(crate) fn one_step_back<C: Cell, M: Matrix>(
-    walk: &Walk<C>,
+pub(crate) fn one_step_back<M: Matrix>(
+    walk: &Walk,
     operands: &Operands<Option<M>>,
     tape: &Tape<M>,
     t: usize,
@@ -142,7 +141,7 @@ pub(crate) fn one_step_back<C: Cell, M: Matrix>(
 ) -> M {
     let shapes: Vec<[usize; 2]> = d_state.iter().map(M::shape).collect();
     let like = d_state[0].clone();
-    let transposed = Transposed::of::<C>(operands);
+    let transposed = Transposed::of(&walk.cell.shape(), operands);
     let step = walk.step_back(operands, &transposed, tape, t, d_state, copies);
     let before = step.d_before.into_iter().zip(shapes);
     let given =

@@ -7,22 +7,50 @@
 // burn-ndarray is deprecated in favour of burn-flex; it is served here as long as Burn has it.
 #![allow(deprecated)]
 
+mod any_cell;
 pub mod budget;
 pub(crate) mod cross_entropy;
 pub mod flow;
+pub(crate) mod host;
+pub(crate) mod kernels;
 #[cfg(feature = "flex")]
 mod lent;
 mod matrix;
 mod normalisation;
-pub mod op;
-pub mod placement;
+pub(crate) mod op;
+pub(crate) mod placement;
 pub(crate) mod replay;
-pub mod slices;
 pub mod truncation;
 pub mod walk;
 
 pub use crate::kernel::Timeline;
+pub use any_cell::AnyCell;
 pub use matrix::{BackendMatrix, Matrix};
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, ExtensionType};
+
+/// An operand that may be absent.
+#[derive(Clone, Debug, ExtensionType)]
+pub enum Operand<B: Backend> {
+    /// The tensor.
+    Given(FloatTensor<B>),
+    /// No tensor: no bias, or a zero initial state.
+    Absent,
+}
+
+impl<B: Backend> Operand<B> {
+    fn from_option(tensor: Option<FloatTensor<B>>) -> Self {
+        tensor.map_or(Self::Absent, Self::Given)
+    }
+
+    fn into_option(self) -> Option<FloatTensor<B>> {
+        match self {
+            Self::Given(tensor) => Some(tensor),
+            Self::Absent => None,
+        }
+    }
+}
 
 macro_rules! operands {
     ($($(#[$about:meta])* $name:ident),* $(,)?) => {
@@ -57,6 +85,26 @@ macro_rules! operands {
             /// Each operand through a function.
             pub fn map<U>(self, f: impl FnMut(T) -> U) -> Operands<U> {
                 Operands::from_array(self.into_array().map(f))
+            }
+        }
+
+        /// The [`Operands`] of a recurrence as primitives of the backend `B`.
+        #[derive(Clone, Debug, ExtensionType)]
+        pub struct BackendOperands<B: Backend> {
+            $(#[extension_type] $name: Operand<B>,)*
+        }
+
+        impl<B: Backend> From<Operands<Option<FloatTensor<B>>>> for BackendOperands<B> {
+            fn from(operands: Operands<Option<FloatTensor<B>>>) -> Self {
+                let Operands { $($name),* } = operands;
+                Self { $($name: Operand::from_option($name)),* }
+            }
+        }
+
+        impl<B: Backend> From<BackendOperands<B>> for Operands<Option<FloatTensor<B>>> {
+            fn from(operands: BackendOperands<B>) -> Self {
+                let BackendOperands { $($name),* } = operands;
+                Self { $($name: $name.into_option()),* }
             }
         }
     };

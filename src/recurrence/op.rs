@@ -5,12 +5,12 @@
 
 use super::budget::{self, Forward, Kept};
 use super::cross_entropy::{CrossEntropyBackward, Losses};
+use super::host::HostMemory;
+use super::kernels::{self, KernelTape, Once};
 use super::placement::{PlaceBackward, Placement};
 use super::replay::{self, Replay};
-use super::slices::{self, HostMemory, Once, SliceTape};
 use super::walk::{Tape, Upstream, Walk};
-use super::{BackendMatrix, Matrix, OPERANDS, Operands, Timeline};
-use crate::cell::{self, Cell};
+use super::{BackendMatrix, BackendOperands, Matrix, OPERANDS, Operand, Operands, Timeline};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{
     Autodiff, Backend, Dispatch, ExtensionType, TensorMetadata, backend_extension,
@@ -24,51 +24,6 @@ use burn_flex::Flex;
 #[cfg(feature = "ndarray")]
 use burn_ndarray::NdArray;
 use std::sync::{Arc, Mutex};
-
-/// An operand that may be absent.
-#[derive(Clone, Debug, ExtensionType)]
-pub enum Operand<B: Backend> {
-    /// The tensor.
-    Given(FloatTensor<B>),
-    /// No tensor: no bias, or a zero initial state.
-    Absent,
-}
-
-/// The [`Operands`] of a recurrence as primitives of the backend `B`, in the same order.
-#[derive(Clone, Debug, ExtensionType)]
-pub struct BackendOperands<B: Backend>(
-    #[extension_type] Operand<B>,
-    #[extension_type] Operand<B>,
-    #[extension_type] Operand<B>,
-    #[extension_type] Operand<B>,
-    #[extension_type] Operand<B>,
-    #[extension_type] Operand<B>,
-    #[extension_type] Operand<B>,
-    #[extension_type] Operand<B>,
-    #[extension_type] Operand<B>,
-    #[extension_type] Operand<B>,
-    #[extension_type] Operand<B>,
-    #[extension_type] Operand<B>,
-);
-
-impl<B: Backend> From<Operands<Option<FloatTensor<B>>>> for BackendOperands<B> {
-    fn from(operands: Operands<Option<FloatTensor<B>>>) -> Self {
-        let operand =
-            |tensor: Option<FloatTensor<B>>| tensor.map_or(Operand::Absent, Operand::Given);
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = operands.into_array().map(operand);
-        Self(a, b, c, d, e, f, g, h, i, j, k, l)
-    }
-}
-
-impl<B: Backend> From<BackendOperands<B>> for Operands<Option<FloatTensor<B>>> {
-    fn from(operands: BackendOperands<B>) -> Self {
-        let BackendOperands(a, b, c, d, e, f, g, h, i, j, k, l) = operands;
-        Operands::from_array([a, b, c, d, e, f, g, h, i, j, k, l].map(|operand| match operand {
-            Operand::Given(tensor) => Some(tensor),
-            Operand::Absent => None,
-        }))
-    }
-}
 
 fn matrices<B: Backend>(
     operands: Operands<Option<FloatTensor<B>>>,
@@ -87,14 +42,11 @@ pub struct Outputs<B: Backend> {
 
 /// A backend with the recurrence among its operations.
 #[backend_extension(NdArray: cfg(feature = "ndarray"), Flex: cfg(feature = "flex"), Autodiff)]
-pub trait RecurrenceBackend: Backend + HostMemory {
+pub(crate) trait RecurrenceBackend: Backend + HostMemory {
     /// The recurrence over all steps.
-    fn recurrence<C: Cell>(
-        walk: Walk<C>,
-        #[extension_type] operands: BackendOperands<Self>,
-    ) -> Outputs<Self> {
+    fn recurrence(walk: Walk, #[extension_type] operands: BackendOperands<Self>) -> Outputs<Self> {
         let operands = matrices::<Self>(operands.into());
-        let (hidden, others) = match slices::forward(&walk, &operands, false) {
+        let (hidden, others) = match kernels::forward(&walk, &operands, false) {
             Some(walked) => (walked.hidden, walked.others),
             None => {
                 let mut replay = Replay::forward_only(&walk, &operands);
@@ -102,12 +54,12 @@ pub trait RecurrenceBackend: Backend + HostMemory {
                 outputs(replay)
             }
         };
-        Outputs { hidden, others: others.map_or(Operand::Absent, Operand::Given) }
+        Outputs { hidden, others: Operand::from_option(others) }
     }
 
     /// The rows of a matrix in their places.
     fn place(placement: Placement, matrix: FloatTensor<Self>) -> FloatTensor<Self> {
-        if let Some(placed) = slices::place::<Self>(&placement.from, &matrix) {
+        if let Some(placed) = kernels::place::<Self>(&placement.from, &matrix) {
             return placed;
         }
         let matrix = BackendMatrix::<Self>(matrix);
@@ -122,7 +74,7 @@ pub trait RecurrenceBackend: Backend + HostMemory {
 
     /// The cross entropy of each row of logits, and its derivative.
     fn cross_entropy(targets: Arc<[u32]>, logits: FloatTensor<Self>) -> Losses<Self> {
-        let found = slices::cross_entropy::<Self>(&targets, &logits);
+        let found = kernels::cross_entropy::<Self>(&targets, &logits);
         let (losses, d_logits) =
             found.unwrap_or_else(|| super::cross_entropy::by_tensors::<Self>(&targets, logits));
         Losses { losses, d_logits }
@@ -134,8 +86,8 @@ impl RecurrenceBackend for NdArray {}
 #[cfg(feature = "flex")]
 impl RecurrenceBackend for Flex {}
 
-fn outputs<B: Backend, C: Cell>(
-    replay: Replay<C, BackendMatrix<B>>,
+fn outputs<B: Backend>(
+    replay: Replay<BackendMatrix<B>>,
 ) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
     let (hidden, last) = replay.output();
     let others: Vec<_> = last.into_iter().skip(1).collect();
@@ -163,8 +115,8 @@ impl<B: Backend> Backward<B, 1> for OthersBackward {
 }
 
 #[derive(Debug)]
-struct RecurrenceBackward<C> {
-    walk: Walk<C>,
+struct RecurrenceBackward {
+    walk: Walk,
 }
 
 #[derive(Clone, Debug)]
@@ -182,10 +134,10 @@ type WalkKept<M> = Kept<Vec<M>, Vec<Tape<M>>>;
 #[derive(Clone, Debug)]
 enum AnyTape<B: Backend> {
     Walk(Once<WalkKept<BackendMatrix<B>>>),
-    Kernel(FloatTensor<B>, SliceTape),
+    Kernel(FloatTensor<B>, KernelTape),
 }
 
-impl<B: RecurrenceBackend, C: Cell> Backward<B, OPERANDS> for RecurrenceBackward<C> {
+impl<B: RecurrenceBackend> Backward<B, OPERANDS> for RecurrenceBackward {
     type State = Remembered<B>;
 
     fn backward(
@@ -201,23 +153,23 @@ impl<B: RecurrenceBackend, C: Cell> Backward<B, OPERANDS> for RecurrenceBackward
         let [steps, width] = d_output.shape();
         let whole = steps == walk.timeline.steps() && width == walk.output(&operands);
         let d_output = whole.then_some(d_output);
-        let d_others = slices::take(&others);
+        let d_others = kernels::take(&others);
         let wanted = Operands::from_array(ops.parents.each_ref().map(Option::is_some));
         let walked = match &tape {
             AnyTape::Kernel(hidden, tape) => {
                 let d_output = d_output.map(|d| d.0);
                 let tape = (hidden, tape);
-                slices::backward(&walk, &operands, tape, d_output, d_others.as_ref(), &wanted)
+                kernels::backward(&walk, &operands, tape, d_output, d_others.as_ref(), &wanted)
             }
             AnyTape::Walk(tape) => {
                 let d_others = d_others.map(BackendMatrix::<B>);
-                let others = (1..cell::states::<C>()).map(|s| {
+                let others = (1..walk.cell.shape().states).map(|s| {
                     let columns = (s - 1) * walk.hidden..s * walk.hidden;
                     d_others.as_ref().map(|d| d.columns(columns))
                 });
                 let last = std::iter::once(None).chain(others).collect();
                 let upstream = Upstream { output: d_output, last };
-                let kept = slices::take(tape).expect("a forward walk is walked back once");
+                let kept = kernels::take(tape).expect("a forward walk is walked back once");
                 let mut replay = Replay::backward(&walk, &operands, upstream, wanted);
                 budget::backward(&mut replay, kept);
                 replay.gradients()
@@ -252,7 +204,7 @@ impl<B: RecurrenceBackend, K: CheckpointStrategy> RecurrenceBackend for Autodiff
         Losses { losses, d_logits: untracked }
     }
 
-    fn recurrence<C: Cell>(walk: Walk<C>, operands: BackendOperands<Self>) -> Outputs<Self> {
+    fn recurrence(walk: Walk, operands: BackendOperands<Self>) -> Outputs<Self> {
         let operands: Operands<Option<FloatTensor<Self>>> = operands.into();
         let like = operands.input.as_ref().expect("a recurrence has an input").primitive().clone();
         let (mut primitives, mut nodes) = (Vec::new(), Vec::new());
@@ -274,8 +226,8 @@ impl<B: RecurrenceBackend, K: CheckpointStrategy> RecurrenceBackend for Autodiff
         match backward.prepare::<K>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
                 let operands = matrices::<B>(operands);
-                let (hidden, others, tape) = match slices::forward(&walk, &operands, true) {
-                    Some(slices::Forwarded { hidden, others, tape: Some(tape) }) => {
+                let (hidden, others, tape) = match kernels::forward(&walk, &operands, true) {
+                    Some(kernels::Forwarded { hidden, others, tape: Some(tape) }) => {
                         (hidden.clone(), others, AnyTape::Kernel(hidden, tape))
                     }
                     _ => {
@@ -295,15 +247,12 @@ impl<B: RecurrenceBackend, K: CheckpointStrategy> RecurrenceBackend for Autodiff
                         OpsKind::UnTracked(prepared) => prepared.finish(others),
                     }
                 });
-                Outputs { hidden, others: others.map_or(Operand::Absent, Operand::Given) }
+                Outputs { hidden, others: Operand::from_option(others) }
             }
             OpsKind::UnTracked(prepared) => {
                 let Outputs { hidden, others } = B::recurrence(walk, operands.into());
-                let others = match others {
-                    Operand::Given(others) => Operand::Given(<FloatTensor<Self>>::new(others)),
-                    Operand::Absent => Operand::Absent,
-                };
-                Outputs { hidden: prepared.finish(hidden), others }
+                let others = others.into_option().map(<FloatTensor<Self>>::new);
+                Outputs { hidden: prepared.finish(hidden), others: Operand::from_option(others) }
             }
         }
     }
@@ -312,10 +261,7 @@ impl<B: RecurrenceBackend, K: CheckpointStrategy> RecurrenceBackend for Autodiff
 /// The recurrence on Burn's tensors with the hand-written backward pass, of which autodiff sees
 /// one operation. Returns the hidden states `[steps, output]` and the states after each row's
 /// last step, hidden first, `[batch, …]` each.
-pub fn manual<C: Cell>(
-    walk: &Walk<C>,
-    operands: Operands<Option<Tensor<2>>>,
-) -> (Tensor<2>, Vec<Tensor<2>>) {
+pub fn manual(walk: &Walk, operands: Operands<Option<Tensor<2>>>) -> (Tensor<2>, Vec<Tensor<2>>) {
     let outputs = recurrence(walk, operands);
     let hidden = Tensor::<2>::from_dispatch(outputs.hidden);
     let mut last = vec![last_rows(&hidden, &walk.timeline)];
@@ -323,7 +269,7 @@ pub fn manual<C: Cell>(
         let others = Tensor::<2>::from_dispatch(others);
         let [batch, _] = others.dims();
         last.extend(
-            (1..cell::states::<C>())
+            (1..walk.cell.shape().states)
                 .map(|s| others.clone().slice([0..batch, (s - 1) * walk.hidden..s * walk.hidden])),
         );
     }
@@ -331,14 +277,11 @@ pub fn manual<C: Cell>(
 }
 
 /// The hidden states alone of [`manual`].
-pub(crate) fn hidden_states<C: Cell>(
-    walk: &Walk<C>,
-    operands: Operands<Option<Tensor<2>>>,
-) -> Tensor<2> {
+pub(crate) fn hidden_states(walk: &Walk, operands: Operands<Option<Tensor<2>>>) -> Tensor<2> {
     Tensor::from_dispatch(recurrence(walk, operands).hidden)
 }
 
-fn recurrence<C: Cell>(walk: &Walk<C>, operands: Operands<Option<Tensor<2>>>) -> Outputs<Dispatch> {
+fn recurrence(walk: &Walk, operands: Operands<Option<Tensor<2>>>) -> Outputs<Dispatch> {
     let operands = operands.map(|operand| operand.map(Tensor::into_dispatch));
     <Dispatch as RecurrenceBackend>::recurrence(walk.clone(), BackendOperands::from(operands))
 }
@@ -356,10 +299,7 @@ fn last_rows(hidden: &Tensor<2>, timeline: &Timeline) -> Tensor<2> {
 
 /// The same recurrence unrolled on Burn's tensors, so that Burn differentiates each step of it:
 /// the reference for [`manual`].
-pub fn autodiff<C: Cell>(
-    walk: &Walk<C>,
-    operands: Operands<Option<Tensor<2>>>,
-) -> (Tensor<2>, Vec<Tensor<2>>) {
+pub fn autodiff(walk: &Walk, operands: Operands<Option<Tensor<2>>>) -> (Tensor<2>, Vec<Tensor<2>>) {
     let operands = matrices::<Dispatch>(operands.map(|operand| operand.map(Tensor::into_dispatch)));
     let tape = walk.forward(&operands);
     let tensor = |m: BackendMatrix<Dispatch>| Tensor::from_dispatch(m.0);

@@ -7,7 +7,6 @@
 use super::budget::{self, Costs, Forward};
 use super::walk::{Last, Tape, Upstream, Walk, WalkBack};
 use super::{BackendMatrix, Matrix, Operands};
-use crate::cell::{self, Cell};
 use burn::backend::{Backend, TensorMetadata};
 use std::ops::Range;
 
@@ -15,27 +14,27 @@ use std::ops::Range;
 const BLOCK: usize = 32;
 
 /// A walk that is not further than some step.
-pub(super) struct Replay<'a, C, M> {
-    walk: &'a Walk<C>,
+pub(super) struct Replay<'a, M> {
+    walk: &'a Walk,
     operands: &'a Operands<Option<M>>,
     /// The states after the steps walked over.
     states: Vec<M>,
     /// What the walk over all steps returns.
     hidden: Vec<M>,
     last: Last<M>,
-    back: Option<WalkBack<'a, C, M>>,
+    back: Option<WalkBack<'a, M>>,
 }
 
-impl<'a, C: Cell, M: Matrix> Replay<'a, C, M> {
+impl<'a, M: Matrix> Replay<'a, M> {
     /// A walk forward.
-    pub fn forward_only(walk: &'a Walk<C>, operands: &'a Operands<Option<M>>) -> Self {
+    pub fn forward_only(walk: &'a Walk, operands: &'a Operands<Option<M>>) -> Self {
         let states = walk.initial_state(operands);
         Self { walk, operands, states, hidden: Vec::new(), last: Last::default(), back: None }
     }
 
     /// A walk backward, for which steps may be walked over again.
     pub fn backward(
-        walk: &'a Walk<C>,
+        walk: &'a Walk,
         operands: &'a Operands<Option<M>>,
         upstream: Upstream<M>,
         wanted: Operands<bool>,
@@ -71,7 +70,7 @@ impl<'a, C: Cell, M: Matrix> Replay<'a, C, M> {
     }
 }
 
-impl<C: Cell, M: Matrix> Forward for Replay<'_, C, M> {
+impl<M: Matrix> Forward for Replay<'_, M> {
     type Border = Vec<M>;
     type Tape = Vec<Tape<M>>;
 
@@ -90,7 +89,7 @@ impl<C: Cell, M: Matrix> Forward for Replay<'_, C, M> {
     }
 }
 
-impl<C: Cell, M: Matrix> budget::Backward for Replay<'_, C, M> {
+impl<M: Matrix> budget::Backward for Replay<'_, M> {
     fn return_to(&mut self, border: Vec<M>) {
         self.states = border;
     }
@@ -104,8 +103,8 @@ impl<C: Cell, M: Matrix> budget::Backward for Replay<'_, C, M> {
 }
 
 /// What the walk keeps of these operands.
-pub(super) fn costs_of<C: Cell, B: Backend>(
-    walk: &Walk<C>,
+pub(super) fn costs_of<B: Backend>(
+    walk: &Walk,
     operands: &Operands<Option<BackendMatrix<B>>>,
 ) -> Costs {
     let bytes = operands.input.as_ref().map_or(0, |x| x.0.dtype().size());
@@ -116,17 +115,13 @@ pub(super) fn costs_of<C: Cell, B: Backend>(
 
 /// What the walk keeps in numbers of so many bytes. Its hidden state is `output` wide; the flags tell
 /// whether products are normalised, and whether states are changed after the step.
-pub fn costs<C: Cell>(
-    walk: &Walk<C>,
-    output: usize,
-    [normalised, changed]: [bool; 2],
-    bytes: usize,
-) -> Costs {
+pub fn costs(walk: &Walk, output: usize, [normalised, changed]: [bool; 2], bytes: usize) -> Costs {
     let Walk { timeline, hidden, .. } = walk;
-    let states = output + (cell::states::<C>() - 1) * hidden;
-    let stepped = if changed { cell::states::<C>() * hidden } else { 0 };
-    let products = if normalised { 2 * (cell::gates::<C>() * hidden + 1) } else { 0 };
-    let row = (states + stepped + cell::kept::<C>() * hidden + products) * bytes;
+    let shape = walk.cell.shape();
+    let states = output + (shape.states - 1) * hidden;
+    let stepped = if changed { shape.states * hidden } else { 0 };
+    let products = if normalised { 2 * (shape.gates * hidden + 1) } else { 0 };
+    let row = (states + stepped + shape.kept * hidden + products) * bytes;
     let stops = (0..timeline.time()).step_by(BLOCK).chain([timeline.time()]).collect::<Vec<_>>();
     let rows = |stops: &[usize]| timeline.rows_of(&(stops[0]..stops[1])).len();
     let tapes = stops.windows(2).map(|stops| rows(stops) * row).collect();

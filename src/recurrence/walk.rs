@@ -49,16 +49,16 @@
 
 use super::budget::{Costs, Plan};
 use super::normalisation::Normalised;
-use super::{Matrix, Operands, Timeline};
-use crate::cell::{self, Cell, InputShare, RecurrentShare, Row};
+use super::{AnyCell, Matrix, Operands, Timeline};
+use crate::cell::Shape;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// A recurrence ready to be walked.
 #[derive(Clone, Debug)]
-pub struct Walk<C> {
+pub struct Walk {
     /// The cell.
-    pub cell: C,
+    pub cell: AnyCell,
     /// Which rows run at which step.
     pub timeline: Arc<Timeline>,
     /// Hidden units.
@@ -169,7 +169,7 @@ pub struct Walked<M> {
     pub states: Vec<Vec<M>>,
 }
 
-impl<C: Cell> Walk<C> {
+impl Walk {
     /// Walks forward over all steps and keeps what the backward walk needs.
     pub fn forward<M: Matrix>(&self, operands: &Operands<Option<M>>) -> Tape<M> {
         self.forward_over(operands, 0..self.timeline.time(), self.initial_state(operands))
@@ -184,8 +184,9 @@ impl<C: Cell> Walk<C> {
     ) -> Tape<M> {
         let Self { cell, timeline, hidden, .. } = self;
         let hidden = *hidden;
-        let joined = (cell::gates::<C>() - cell::apart::<C>()) * hidden;
-        let parameters = parameters::<C, M>(operands);
+        let Shape { gates, apart, states, .. } = cell.shape();
+        let joined = (gates - apart) * hidden;
+        let parameters = parameters(&cell.shape(), operands);
         let packed = timeline.rows_of(&steps);
         let (a, normalised_input) = self.input_share(operands, packed.clone());
         let mut tape = Tape {
@@ -220,21 +221,19 @@ impl<C: Cell> Walk<C> {
                 Some(u_t) if joined > 0 => a_t.columns(0..joined) + u_t.columns(0..joined),
                 _ => a_t.clone(),
             };
-            let gates = C::Gates::from_fn(|g| {
+            let of_gates = (0..gates).map(|g| {
                 let from = g * hidden;
                 block(if from < joined { &sum } else { &a_t }, from)
             });
-            let apart = C::Apart::from_fn(|g| {
+            let of_apart = (0..apart).map(|g| {
                 let u_t = u_t.as_ref().expect("a cell with gates apart has a recurrent product");
                 block(u_t, joined + g * hidden)
             });
-            let (stepped, kept) = cell.step(
-                gates,
-                apart,
-                C::State::from_fn(|s| before[s].clone()),
-                C::Parameters::from_fn(|p| parameters[p].clone()),
-            );
-            let stepped: Vec<M> = stepped.into_iter().collect();
+            let inputs = of_gates.chain(of_apart).chain(before.iter().cloned());
+            let outputs = cell.step().run(inputs.chain(parameters.iter().cloned()));
+            let mut outputs = outputs.into_iter().map(|output| output.expect("a step says all"));
+            let stepped: Vec<M> = outputs.by_ref().take(states).collect();
+            let kept: Vec<M> = outputs.collect();
             let mut after = stepped.clone();
             if let Some(w_p) = &operands.w_p {
                 after[0] = stepped[0].product(w_p);
@@ -247,7 +246,7 @@ impl<C: Cell> Walk<C> {
             }
             tape.states.push(after);
             tape.stepped.push(stepped);
-            tape.kept.push(kept.into_iter().collect());
+            tape.kept.push(kept);
         }
         tape
     }
@@ -281,7 +280,7 @@ impl<C: Cell> Walk<C> {
     ) -> StepBack<M> {
         let copied = |m: M| if copies == 1 { m } else { M::stack_rows(vec![m; copies]) };
         let running = self.timeline.active(t);
-        let joined = cell::gates::<C>() - cell::apart::<C>();
+        let Shape { gates, apart, states, .. } = self.cell.shape();
         let i = t - tape.steps.start;
         let before: Vec<M> =
             tape.states[i].iter().map(|state| copied(state.rows(0..running))).collect();
@@ -304,21 +303,22 @@ impl<C: Cell> Walk<C> {
             let projected = d_stepped[0].product(w_p);
             d_projected = Some(std::mem::replace(&mut d_stepped[0], projected));
         }
-        let step = self.cell.derivative(
-            C::State::from_fn(|s| d_stepped[s].clone()),
-            C::State::from_fn(|s| before[s].clone()),
-            C::State::from_fn(|s| copied(tape.stepped[i][s].clone())),
-            C::Kept::from_fn(|k| copied(tape.kept[i][k].clone())),
-            C::Parameters::from_fn(|p| transposed.parameters[p].clone()),
-        );
-        for (sum, d) in d_before.iter_mut().zip(step.state) {
+        let of_states = |of: &[M]| of.iter().map(|m| copied(m.clone())).collect::<Vec<M>>();
+        let inputs = d_stepped.iter().cloned().chain(before.iter().cloned());
+        let inputs = inputs.chain(of_states(&tape.stepped[i])).chain(of_states(&tape.kept[i]));
+        let inputs = inputs.chain(transposed.parameters.iter().cloned());
+        let mut outputs = self.cell.derivative().run(inputs).into_iter();
+        let given = |output: Option<M>| output.expect("only an old state may have no gradient");
+        let d_gates: Vec<M> = outputs.by_ref().take(gates).map(given).collect();
+        let d_apart: Vec<M> = outputs.by_ref().take(apart).map(given).collect();
+        for (sum, d) in d_before.iter_mut().zip(outputs.by_ref().take(states)) {
             d.into_iter().for_each(|d| sum.add(d));
         }
-        let d_gates: Vec<M> = step.gates.into_iter().collect();
+        let d_parameters: Vec<M> = outputs.map(given).collect();
         let (mut d_u, mut d_product) = (None, None);
         if let Some(w_h) = &transposed.w_h {
-            let mut halves: Vec<M> = d_gates[..joined].to_vec();
-            halves.extend(step.apart);
+            let mut halves: Vec<M> = d_gates[..gates - apart].to_vec();
+            halves.extend(d_apart);
             let halves = M::stack_columns(halves);
             let d = match &operands.gain_h {
                 Some(gain) => tape.normalised_hidden[i].copied(copies).back(halves.clone(), gain),
@@ -342,7 +342,7 @@ impl<C: Cell> Walk<C> {
             d_u,
             d_product,
             d_projected,
-            d_parameters: step.parameters.into_iter().collect(),
+            d_parameters,
             d_before: d_before.into_iter().map(|sum| sum.0.and_then(passing)).collect(),
         }
     }
@@ -397,9 +397,10 @@ impl<C: Cell> Walk<C> {
         rows: Range<usize>,
     ) -> (M, Option<Normalised<M>>) {
         let x = operands.input.as_ref().expect("a recurrence has an input").rows(rows);
-        let product = match (C::INPUT, &operands.w_x) {
-            (InputShare::Product, Some(w_x)) => x.product(w_x),
-            _ => x,
+        let w_x = operands.w_x.as_ref().filter(|_| self.cell.shape().input_product());
+        let product = match w_x {
+            Some(w_x) => x.product(w_x),
+            None => x,
         };
         share(product, &operands.gain_x, &operands.b_x)
     }
@@ -410,7 +411,7 @@ impl<C: Cell> Walk<C> {
         operands: &Operands<Option<M>>,
         before: &M,
     ) -> Option<(M, Option<Normalised<M>>)> {
-        let w_h = operands.w_h.as_ref().filter(|_| C::RECURRENT == RecurrentShare::Product)?;
+        let w_h = operands.w_h.as_ref().filter(|_| self.cell.shape().recurrent_product())?;
         let product = masked(before.clone(), &operands.recurrent_mask).product(w_h);
         Some(share(product, &operands.gain_h, &operands.b_h))
     }
@@ -424,7 +425,8 @@ impl<C: Cell> Walk<C> {
     /// The states before the first step: those given, or zero.
     pub(super) fn initial_state<M: Matrix>(&self, operands: &Operands<Option<M>>) -> Vec<M> {
         let output = self.output(operands);
-        let widths = (0..cell::states::<C>()).map(|s| if s == 0 { output } else { self.hidden });
+        let widths =
+            (0..self.cell.shape().states).map(|s| if s == 0 { output } else { self.hidden });
         match &operands.initial {
             Some(initial) => side_by_side(initial, widths),
             None => {
@@ -444,12 +446,12 @@ pub(super) struct Transposed<M> {
 }
 
 impl<M: Matrix> Transposed<M> {
-    pub fn of<C: Cell>(operands: &Operands<Option<M>>) -> Self {
-        let w_h = operands.w_h.as_ref().filter(|_| C::RECURRENT == RecurrentShare::Product);
+    pub fn of(shape: &Shape, operands: &Operands<Option<M>>) -> Self {
+        let w_h = operands.w_h.as_ref().filter(|_| shape.recurrent_product());
         Self {
             w_h: w_h.map(M::transposed),
             w_p: operands.w_p.as_ref().map(M::transposed),
-            parameters: parameters::<C, M>(operands),
+            parameters: parameters(shape, operands),
         }
     }
 }
@@ -470,8 +472,8 @@ pub(super) struct StepBack<M> {
 }
 
 /// A walk backward that can stop between two tapes and go on.
-pub(super) struct WalkBack<'a, C, M> {
-    walk: &'a Walk<C>,
+pub(super) struct WalkBack<'a, M> {
+    walk: &'a Walk,
     operands: &'a Operands<Option<M>>,
     upstream: Upstream<M>,
     wanted: Operands<bool>,
@@ -485,9 +487,9 @@ pub(super) struct WalkBack<'a, C, M> {
     d_parameters: Vec<Sum<M>>,
 }
 
-impl<'a, C: Cell, M: Matrix> WalkBack<'a, C, M> {
+impl<'a, M: Matrix> WalkBack<'a, M> {
     pub fn new(
-        walk: &'a Walk<C>,
+        walk: &'a Walk,
         operands: &'a Operands<Option<M>>,
         upstream: Upstream<M>,
         wanted: Operands<bool>,
@@ -495,13 +497,13 @@ impl<'a, C: Cell, M: Matrix> WalkBack<'a, C, M> {
         let given = operands.each_ref().map(Option::is_some).into_array();
         let mut wanted = wanted.into_array();
         wanted.iter_mut().zip(given).for_each(|(wanted, given)| *wanted &= given);
-        let transposed = Transposed::of::<C>(operands);
+        let transposed = Transposed::of(&walk.cell.shape(), operands);
         Self {
             walk,
             operands,
             upstream,
             wanted: Operands::from_array(wanted),
-            carried: vec![None; cell::states::<C>()],
+            carried: vec![None; walk.cell.shape().states],
             d_input: Vec::new(),
             sums: Operands::from_array(std::array::from_fn(|_| Sum(None))),
             d_parameters: transposed.parameters.iter().map(|_| Sum(None)).collect(),
@@ -518,7 +520,7 @@ impl<'a, C: Cell, M: Matrix> WalkBack<'a, C, M> {
         for t in tape.steps.clone().rev() {
             let before = &tape.states[t - tape.steps.start];
             let running = timeline.active(t);
-            let d_state: Vec<M> = (0..cell::states::<C>())
+            let d_state: Vec<M> = (0..walk.cell.shape().states)
                 .map(|s| {
                     let like = before[s].rows(0..running);
                     let output = upstream.output.as_ref().filter(|_| s == 0);
@@ -653,12 +655,12 @@ fn side_by_side<M: Matrix>(m: &M, widths: impl Iterator<Item = usize>) -> Vec<M>
 }
 
 /// The vector parameters, `[1, hidden]` each.
-fn parameters<C: Cell, M: Matrix>(operands: &Operands<Option<M>>) -> Vec<M> {
+fn parameters<M: Matrix>(shape: &Shape, operands: &Operands<Option<M>>) -> Vec<M> {
     let rows = |p: usize| {
         let vectors = operands.parameters.as_ref().expect("the cell has vector parameters");
         vectors.rows(p..p + 1)
     };
-    (0..cell::parameters::<C>()).map(rows).collect()
+    (0..shape.parameters).map(rows).collect()
 }
 
 fn zeros_like<M: Matrix>(m: &M) -> M {

@@ -4,7 +4,7 @@
 //! state), `training.optimizer` (the bytes of Burn's record), and in its metadata the progress and a
 //! checksum. A run keeps `last`, the one before it, `previous`, and the `best` by validation.
 
-use crate::cell::{self, Cell};
+use crate::cell::{Cell, Shape};
 use crate::files;
 use crate::nn::weights::{self, LARGEST, NamedWeights, TRAINING};
 use crate::printable::printable_name;
@@ -177,7 +177,7 @@ impl Checkpoints {
             return Err(CheckpointError::None(self.folder.display().to_string()));
         };
         const MANY: u64 = 1 << 16;
-        if sizes.contains(&0) || cell::weights::<C>(sizes) > longest.max(MANY) as f64 {
+        if sizes.contains(&0) || Shape::of::<C>().weights(sizes) > longest.max(MANY) as f64 {
             let run = self.folder.parent().unwrap_or(&self.folder).display().to_string();
             let [_, hidden, layers] = sizes;
             return Err(CheckpointError::Sizes { run, layers, hidden });

@@ -177,7 +177,7 @@ pub fn gradient_by_time(
     let y = trace.state().remove(0).reshape([rows, 1]);
     let d_last = (y - target) * (2.0 / rows as f64);
     let no_output = trace.output().zeros_like();
-    let gradients = trace.backward(no_output, Some([d_last.reshape([1, rows, 1])]));
+    let gradients = trace.backward(no_output, Some(vec![d_last.reshape([1, rows, 1])]));
     let norm = |column: Tensor<2>| host(column).iter().map(|d| d * d).sum::<f64>().sqrt();
     let start = gradients.state[0].clone().reshape([rows, 1]);
     let steps = (0..length)

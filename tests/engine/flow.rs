@@ -1,7 +1,7 @@
 //! How the gradient flows: against closed forms, and against one autodiff backward pass a loss and step.
 
 use bptt::backend::Backend;
-use bptt::cell::{self, Cell, Row as _};
+use bptt::cell::{self, Cell, Row as _, Shape};
 use bptt::nn::{
     FlowError, Gradient, GruConfig, LstmConfig, Random, Recurrent, RecurrentConfig, RnnConfig,
 };
@@ -72,7 +72,7 @@ fn by_autodiff<C: Cell>(
     let mut all = Vec::new();
     let mut below = x.clone();
     for layer in 0..stack.layers.len() {
-        let mut maps = vec![vec![Vec::new(); time]; cell::states::<C>()];
+        let mut maps = vec![vec![Vec::new(); time]; Shape::of::<C>().states];
         let this = alone(layer);
         for t in 0..time {
             for k in 0..=t {

@@ -3,6 +3,7 @@
 use bptt::backend::Backend;
 use bptt::cell::{self, Cell};
 use bptt::gradcheck::{Problem, check};
+use bptt::nn::AnyCell;
 use bptt::nn::{Random, Truncation};
 use burn::tensor::{DType, Device};
 use rand::{RngExt, SeedableRng};
@@ -18,7 +19,7 @@ impl cell::Visitor for Check<'_> {
 
     fn visit<C: Cell>(self, cell: C) -> [f64; 2] {
         let Self { problem, backend, device } = self;
-        let projection = problem.projection && !cell::looks_at_hidden(&cell);
+        let projection = problem.projection && !AnyCell::new(cell.clone()).looks_at_hidden();
         let problem = &Problem { projection, ..problem.clone() };
         let rows = check(&cell, problem, device);
         for row in &rows {
@@ -65,7 +66,7 @@ fn drawn(seed: u64) -> (Problem, &'static str) {
         dtype: if option() { DType::F64 } else { DType::F32 },
         seed,
     };
-    (problem, cell::NAMES[random.random_range(0..cell::NAMES.len())])
+    (problem, cell::names().nth(random.random_range(0..cell::names().count())).expect("a name"))
 }
 
 /// Checks the configurations of the seeds on one backend and prints the largest errors.

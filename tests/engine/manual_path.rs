@@ -48,7 +48,7 @@ fn the_bare_backward_walk_equals_autodiff() {
 
             let trace = rnn.trace(x.clone(), Some([h_0.clone()]));
             assert!(relative_error(&host(trace.output()), &host(output)) < 1e-15);
-            let gradients = trace.backward(d_output, Some([d_state]));
+            let gradients = trace.backward(d_output, Some(vec![d_state]));
 
             let near = |name: &str, ours: Vec<f64>, theirs: Vec<f64>| {
                 let error = relative_error(&ours, &theirs);

@@ -2,7 +2,7 @@
 //! from files that `scripts/pytorch_fixtures.py` made, on both paths and both backends.
 
 use bptt::backend::Backend;
-use bptt::cell::{self, Activation, Cell, Row};
+use bptt::cell::{self, Activation, Cell, Row, Shape};
 use bptt::gradcheck::relative_error;
 use bptt::host;
 use bptt::nn::{Gradient, Random, Recurrent, RecurrentConfig};
@@ -84,7 +84,7 @@ impl Check<'_> {
         let stack = self.load(stack);
         let names = ["h", "c"];
         let x = self.tensor("x").require_grad();
-        let given: Vec<Tensor<3>> = (0..if case.state { cell::states::<C>() } else { 0 })
+        let given: Vec<Tensor<3>> = (0..if case.state { Shape::of::<C>().states } else { 0 })
             .map(|s| self.tensor(&format!("{}_0", names[s])).require_grad())
             .collect();
         let state = case.state.then(|| C::State::from_fn(|s| given[s].clone()));

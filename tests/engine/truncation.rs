@@ -2,7 +2,7 @@
 //! against its definition, and the random one against the full gradient in the mean.
 
 use bptt::backend::Backend;
-use bptt::cell::{self, Cell, Row as _};
+use bptt::cell::{self, Cell, Row as _, Shape};
 use bptt::gradcheck::{Problem, check, relative_error};
 use bptt::nn::{Gradient, LstmConfig, Random, Recurrent, RecurrentConfig, Truncation};
 use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
@@ -75,7 +75,7 @@ fn by_hand_and_by_autodiff_cut_at_the_same_places() {
         };
         let problem =
             if problem.layer_norm { Problem { input: 3, hidden: 5, ..problem } } else { problem };
-        let name = cell::NAMES[r.random_range(0..cell::NAMES.len())];
+        let name = cell::names().nth(r.random_range(0..cell::names().count())).expect("a name");
         worst = worst.max(cell::visit(name, Check(&problem)).expect("a known cell"));
     }
     println!("300 truncated gradients by hand against autodiff, f64: at most {worst:.1e}");
@@ -93,7 +93,7 @@ impl<C: Cell> Case<C> {
     fn new(cell: C, [layers, time, batch, hidden]: [usize; 4], seed: u64) -> Self {
         let mut random = Random::seed_from_u64(seed);
         let device = device();
-        let features = cell::features::<C>(2, hidden);
+        let features = Shape::of::<C>().features(2, hidden);
         let stack = RecurrentConfig::new(features, hidden, true).with_layers(layers).init_with(
             cell,
             (&device, DType::F64),

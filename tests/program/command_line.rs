@@ -116,7 +116,7 @@ fn gradcheck_passes_on_every_cell() {
         );
         assert_eq!(result["passed"], true, "{result}");
         let rows = result["rows"].as_array().unwrap();
-        for name in bptt::cell::NAMES {
+        for name in bptt::cell::names() {
             assert!(
                 rows.iter().any(|row| row["cell"] == name && row["parameter"] == "w_x_l0_reverse")
             );

@@ -1,227 +1,62 @@
-//! The walk by the kernels, for backends whose tensors lie in the machine's own memory.
+//! The walk by the kernels, for backends that show their tensors' numbers.
 
 use super::budget::{self, Backward, Costs, Forward, Kept};
-#[cfg(feature = "flex")]
-use super::lent;
+use super::host::{HostMemory, matrix_of};
 use super::walk::Walk;
-use super::{BackendMatrix, Matrix, Operands};
-use crate::cell::{self, Cell};
+use super::{AnyCell, BackendMatrix, Matrix, Operands};
 use crate::kernel::{
-    self, BackwardSteps, Border, Buffer, ForwardSteps, HiddenStates, Machine, OutputGradient,
-    Recurrence, Upstream, Wanted,
+    self, BackwardWalk, Border, Buffer, Formula, ForwardWalk, HiddenStates, Machine,
+    OutputGradient, Recurrence, Upstream, Wanted,
 };
-use burn::backend::tensor::Device;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, TensorMetadata};
+use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::{DType, Element, TensorData};
-use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
-#[cfg(feature = "flex")]
-use burn_flex::{Flex, FlexTensor};
-#[cfg(feature = "ndarray")]
-use burn_ndarray::{NdArray, NdArrayTensor};
 use std::borrow::Cow;
-use std::ops::{Deref, DerefMut, Range};
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-/// Where a result is written.
-#[derive(Debug)]
-pub enum Room<E: kernel::Element> {
-    /// Memory from the system.
-    Burn(Vec<E>),
-    /// Memory of the kernels, which they have again when the tensor is dropped.
-    Kernel(Buffer<E>),
-}
-
-impl<E: kernel::Element> Deref for Room<E> {
-    type Target = [E];
-    fn deref(&self) -> &[E] {
-        match self {
-            Self::Burn(numbers) => numbers,
-            Self::Kernel(numbers) => numbers,
-        }
-    }
-}
-
-impl<E: kernel::Element> DerefMut for Room<E> {
-    fn deref_mut(&mut self) -> &mut [E] {
-        match self {
-            Self::Burn(numbers) => numbers,
-            Self::Kernel(numbers) => numbers,
-        }
-    }
-}
-
-/// A backend that may show a tensor's numbers as a slice.
-pub trait HostMemory: Backend {
-    /// The numbers of an `f32` tensor, row after row; copied only if they do not lie like that.
-    /// `None` if the backend has no such memory or the tensor another type.
-    fn f32s(_tensor: &FloatTensor<Self>) -> Option<Cow<'_, [f32]>> {
-        None
-    }
-
-    /// The numbers of an `f64` tensor likewise.
-    fn f64s(_tensor: &FloatTensor<Self>) -> Option<Cow<'_, [f64]>> {
-        None
-    }
-
-    /// The numbers of an `f32` tensor to be written over, if they lie row after row and no other tensor has them.
-    fn own_f32s(_tensor: &mut FloatTensor<Self>) -> Option<&mut [f32]> {
-        None
-    }
-
-    /// The numbers of an `f64` tensor likewise.
-    fn own_f64s(_tensor: &mut FloatTensor<Self>) -> Option<&mut [f64]> {
-        None
-    }
-
-    /// Room for a matrix of so many numbers.
-    fn room<E: kernel::Element>(numbers: usize) -> Room<E> {
-        Room::Burn(vec![E::default(); numbers])
-    }
-
-    /// The matrix of numbers in the kernels' memory, where they lie if the backend can.
-    fn lent<E: kernel::Element + Element>(
-        numbers: Buffer<E>,
-        shape: [usize; 2],
-        device: &Device<Self>,
-    ) -> FloatTensor<Self> {
-        Self::float_from_data(TensorData::new(numbers.to_vec(), shape), device)
-    }
-}
-
-/// The matrix of the numbers in that room.
-fn matrix_of<E: Number, B: HostMemory>(
-    numbers: Room<E>,
-    shape: [usize; 2],
-    device: &Device<B>,
-) -> FloatTensor<B> {
-    match numbers {
-        Room::Burn(numbers) => B::float_from_data(TensorData::new(numbers, shape), device),
-        Room::Kernel(numbers) => B::lent(numbers, shape, device),
-    }
-}
-
-impl HostMemory for Dispatch {}
-impl<B: Backend, K: CheckpointStrategy> HostMemory for Autodiff<B, K> {}
-
-/// The numbers where they lie, if they lie row after row, and a copy of them if not.
-fn lying<'a, E: Clone>(slice: Option<&'a [E]>, copy: impl FnOnce() -> Vec<E>) -> Cow<'a, [E]> {
-    slice.map_or_else(|| Cow::Owned(copy()), Cow::Borrowed)
-}
-
-#[cfg(feature = "ndarray")]
-impl HostMemory for NdArray {
-    fn f32s(tensor: &FloatTensor<Self>) -> Option<Cow<'_, [f32]>> {
-        let NdArrayTensor::F32(storage) = tensor else { return None };
-        let view = storage.view();
-        Some(lying(view.to_slice(), || view.iter().copied().collect()))
-    }
-
-    fn f64s(tensor: &FloatTensor<Self>) -> Option<Cow<'_, [f64]>> {
-        let NdArrayTensor::F64(storage) = tensor else { return None };
-        let view = storage.view();
-        Some(lying(view.to_slice(), || view.iter().copied().collect()))
-    }
-
-    fn own_f32s(tensor: &mut FloatTensor<Self>) -> Option<&mut [f32]> {
-        let NdArrayTensor::F32(storage) = tensor else { return None };
-        if storage.is_unique() { storage.ensure_owned().as_slice_mut() } else { None }
-    }
-
-    fn own_f64s(tensor: &mut FloatTensor<Self>) -> Option<&mut [f64]> {
-        let NdArrayTensor::F64(storage) = tensor else { return None };
-        if storage.is_unique() { storage.ensure_owned().as_slice_mut() } else { None }
-    }
-}
-
-#[cfg(feature = "flex")]
-impl HostMemory for Flex {
-    fn f32s(tensor: &FloatTensor<Self>) -> Option<Cow<'_, [f32]>> {
-        let given = tensor.dtype() == DType::F32;
-        given.then(|| {
-            lying(tensor.as_slice(), || {
-                tensor.to_contiguous().as_slice().expect("contiguous").to_vec()
-            })
-        })
-    }
-
-    fn f64s(tensor: &FloatTensor<Self>) -> Option<Cow<'_, [f64]>> {
-        let given = tensor.dtype() == DType::F64;
-        given.then(|| {
-            lying(tensor.as_slice(), || {
-                tensor.to_contiguous().as_slice().expect("contiguous").to_vec()
-            })
-        })
-    }
-
-    fn own_f32s(tensor: &mut FloatTensor<Self>) -> Option<&mut [f32]> {
-        let given = tensor.dtype() == DType::F32 && whole(tensor);
-        if given { tensor.try_storage_mut() } else { None }
-    }
-
-    fn own_f64s(tensor: &mut FloatTensor<Self>) -> Option<&mut [f64]> {
-        let given = tensor.dtype() == DType::F64 && whole(tensor);
-        if given { tensor.try_storage_mut() } else { None }
-    }
-
-    fn room<E: kernel::Element>(numbers: usize) -> Room<E> {
-        Room::Kernel(Buffer::stale(numbers))
-    }
-
-    fn lent<E: kernel::Element + Element>(
-        numbers: Buffer<E>,
-        shape: [usize; 2],
-        _device: &Device<Self>,
-    ) -> FloatTensor<Self> {
-        let data = TensorData::from_bytes(lent::bytes(numbers), shape, E::dtype());
-        FlexTensor::from_data(data)
-    }
-}
-
-/// Whether a tensor's numbers lie row after row and are all of its memory.
-#[cfg(feature = "flex")]
-fn whole(tensor: &FlexTensor) -> bool {
-    let numbers = tensor.layout().num_elements();
-    tensor.is_contiguous()
-        && tensor.layout().start_offset() == 0
-        && tensor.bytes().len() == numbers * tensor.dtype().size()
-}
-
 /// A type of number of the kernels as one of Burn's.
-trait Number: kernel::Compiled + Element {
+trait Number: kernel::Element + Element {
+    fn formula(cell: &AnyCell) -> &dyn Formula<Self>;
     fn numbers<B: HostMemory>(tensor: &FloatTensor<B>) -> Option<Cow<'_, [Self]>>;
-    fn own_numbers<B: HostMemory>(tensor: &mut FloatTensor<B>) -> Option<&mut [Self]>;
-    fn taken(tape: &SliceTape) -> Option<SliceKept<Self>>;
-    fn as_tape(kept: SliceKept<Self>) -> SliceTape;
+    fn numbers_mut<B: HostMemory>(tensor: &mut FloatTensor<B>) -> Option<&mut [Self]>;
+    fn taken(tape: &KernelTape) -> Option<KernelKept<Self>>;
+    fn as_tape(kept: KernelKept<Self>) -> KernelTape;
 }
 
 impl Number for f32 {
+    fn formula(cell: &AnyCell) -> &dyn Formula<Self> {
+        cell.single()
+    }
     fn numbers<B: HostMemory>(tensor: &FloatTensor<B>) -> Option<Cow<'_, [Self]>> {
-        B::f32s(tensor)
+        B::single(tensor)
     }
-    fn own_numbers<B: HostMemory>(tensor: &mut FloatTensor<B>) -> Option<&mut [Self]> {
-        B::own_f32s(tensor)
+    fn numbers_mut<B: HostMemory>(tensor: &mut FloatTensor<B>) -> Option<&mut [Self]> {
+        B::single_mut(tensor)
     }
-    fn taken(tape: &SliceTape) -> Option<SliceKept<Self>> {
-        if let SliceTape::F32(tape) = tape { take(tape) } else { None }
+    fn taken(tape: &KernelTape) -> Option<KernelKept<Self>> {
+        if let KernelTape::F32(tape) = tape { take(tape) } else { None }
     }
-    fn as_tape(kept: SliceKept<Self>) -> SliceTape {
-        SliceTape::F32(Arc::new(Mutex::new(Some(kept))))
+    fn as_tape(kept: KernelKept<Self>) -> KernelTape {
+        KernelTape::F32(Arc::new(Mutex::new(Some(kept))))
     }
 }
 
 impl Number for f64 {
+    fn formula(cell: &AnyCell) -> &dyn Formula<Self> {
+        cell.double()
+    }
     fn numbers<B: HostMemory>(tensor: &FloatTensor<B>) -> Option<Cow<'_, [Self]>> {
-        B::f64s(tensor)
+        B::double(tensor)
     }
-    fn own_numbers<B: HostMemory>(tensor: &mut FloatTensor<B>) -> Option<&mut [Self]> {
-        B::own_f64s(tensor)
+    fn numbers_mut<B: HostMemory>(tensor: &mut FloatTensor<B>) -> Option<&mut [Self]> {
+        B::double_mut(tensor)
     }
-    fn taken(tape: &SliceTape) -> Option<SliceKept<Self>> {
-        if let SliceTape::F64(tape) = tape { take(tape) } else { None }
+    fn taken(tape: &KernelTape) -> Option<KernelKept<Self>> {
+        if let KernelTape::F64(tape) = tape { take(tape) } else { None }
     }
-    fn as_tape(kept: SliceKept<Self>) -> SliceTape {
-        SliceTape::F64(Arc::new(Mutex::new(Some(kept))))
+    fn as_tape(kept: KernelKept<Self>) -> KernelTape {
+        KernelTape::F64(Arc::new(Mutex::new(Some(kept))))
     }
 }
 
@@ -233,48 +68,48 @@ pub(super) fn take<T>(once: &Once<T>) -> Option<T> {
     once.lock().expect("no other holder panicked").take()
 }
 
-type SliceKept<E> = Kept<Border<E>, kernel::Tape<E>>;
+type KernelKept<E> = Kept<Border<E>, kernel::Tape<E>>;
 
 /// What the kernels' forward walk leaves for their backward walk.
 #[derive(Clone, Debug)]
-pub(super) enum SliceTape {
-    F32(Once<SliceKept<f32>>),
-    F64(Once<SliceKept<f64>>),
+pub(super) enum KernelTape {
+    F32(Once<KernelKept<f32>>),
+    F64(Once<KernelKept<f64>>),
 }
 
 /// What the kernels keep of a walk in numbers of so many bytes.
-pub(crate) fn costs<C: Cell>(walk: &Walk<C>, bytes: usize) -> Costs {
+pub(crate) fn costs(walk: &Walk, bytes: usize) -> Costs {
     match bytes {
-        4 => costs_of::<f32, C>(walk),
-        _ => costs_of::<f64, C>(walk),
+        4 => costs_of::<f32>(walk),
+        _ => costs_of::<f64>(walk),
     }
 }
 
-fn costs_of<E: Number, C: Cell>(walk: &Walk<C>) -> Costs {
+fn costs_of<E: Number>(walk: &Walk) -> Costs {
     let Walk { timeline, hidden, .. } = walk;
-    let row = kernel::Tape::<E>::row_bytes::<C>(*hidden);
+    let shape = walk.cell.shape();
+    let row = kernel::Tape::<E>::row_bytes(&shape, *hidden);
     Costs {
         stops: (0..=timeline.time()).collect(),
         tapes: (0..timeline.time()).map(|t| timeline.active(t) * row).collect(),
-        border: Border::<E>::bytes::<C>(timeline.batch(), *hidden),
+        border: Border::<E>::bytes(&shape, timeline.batch(), *hidden),
     }
 }
 
 /// The kernels' walk within a budget.
-struct Replay<'a, 'h, C: Cell, E: kernel::Element> {
-    cell: &'a C,
+struct Replay<'a, 'h, E: kernel::Element> {
+    cell: &'a dyn Formula<E>,
     recurrence: &'a Recurrence<'a, E>,
     /// Begun when it is first needed: a walk backward over a whole tape has no use for it.
-    forward: Option<Box<dyn ForwardSteps<E> + 'a>>,
+    forward: Option<ForwardWalk<'a, E>>,
     hidden: HiddenStates<'h, E>,
-    backward: Option<Box<dyn BackwardSteps<E> + 'a>>,
+    backward: Option<BackwardWalk<'a, E>>,
 }
 
-impl<'a, C: Cell, E: Number> Replay<'a, '_, C, E> {
-    fn walk(&mut self) -> &mut (dyn ForwardSteps<E> + 'a) {
+impl<'a, E: Number> Replay<'a, '_, E> {
+    fn walk(&mut self) -> &mut ForwardWalk<'a, E> {
         let Self { cell, recurrence, forward, .. } = self;
-        let begin = || kernel::begin_forward(Machine::chosen(), *cell, *recurrence);
-        forward.get_or_insert_with(begin).as_mut()
+        forward.get_or_insert_with(|| ForwardWalk::new(Machine::chosen(), *cell, recurrence))
     }
 
     fn over(&mut self, steps: Range<usize>, keep: bool) -> Option<kernel::Tape<E>> {
@@ -287,7 +122,7 @@ impl<'a, C: Cell, E: Number> Replay<'a, '_, C, E> {
     }
 }
 
-impl<C: Cell, E: Number> Forward for Replay<'_, '_, C, E> {
+impl<E: Number> Forward for Replay<'_, '_, E> {
     type Border = Border<E>;
     type Tape = kernel::Tape<E>;
 
@@ -302,7 +137,7 @@ impl<C: Cell, E: Number> Forward for Replay<'_, '_, C, E> {
     }
 }
 
-impl<C: Cell, E: Number> Backward for Replay<'_, '_, C, E> {
+impl<E: Number> Backward for Replay<'_, '_, E> {
     fn return_to(&mut self, border: Border<E>) {
         self.walk().return_to(&border);
     }
@@ -318,18 +153,18 @@ type Given<B> = Operands<Option<BackendMatrix<B>>>;
 pub(super) struct Forwarded<B: Backend> {
     pub hidden: FloatTensor<B>,
     pub others: Option<FloatTensor<B>>,
-    pub tape: Option<SliceTape>,
+    pub tape: Option<KernelTape>,
 }
 
 /// The forward walk, if the kernels serve these operands.
-pub(super) fn forward<B: HostMemory, C: Cell>(
-    walk: &Walk<C>,
+pub(super) fn forward<B: HostMemory>(
+    walk: &Walk,
     operands: &Given<B>,
     keep: bool,
 ) -> Option<Forwarded<B>> {
     match operands.input.as_ref()?.0.dtype() {
-        DType::F32 => forward_of::<f32, B, C>(walk, operands, keep),
-        DType::F64 => forward_of::<f64, B, C>(walk, operands, keep),
+        DType::F32 => forward_of::<f32, B>(walk, operands, keep),
+        DType::F64 => forward_of::<f64, B>(walk, operands, keep),
         _ => None,
     }
 }
@@ -350,8 +185,8 @@ fn slices<E: Number, B: HostMemory>(operands: &Given<B>) -> Option<Operands<Opti
     all.then_some(slices)
 }
 
-fn recurrence<'a, E, C>(
-    walk: &'a Walk<C>,
+fn recurrence<'a, E>(
+    walk: &'a Walk,
     slices: &'a Operands<Option<Cow<'_, [E]>>>,
 ) -> Recurrence<'a, E>
 where
@@ -372,8 +207,8 @@ where
     }
 }
 
-fn forward_of<E: Number, B: HostMemory, C: Cell>(
-    walk: &Walk<C>,
+fn forward_of<E: Number, B: HostMemory>(
+    walk: &Walk,
     operands: &Given<B>,
     keep: bool,
 ) -> Option<Forwarded<B>> {
@@ -382,14 +217,14 @@ fn forward_of<E: Number, B: HostMemory, C: Cell>(
     let (time, steps) = (walk.timeline.time(), walk.timeline.steps());
     let mut hidden = B::room::<E>(steps * walk.hidden);
     let mut replay = Replay {
-        cell: &walk.cell,
+        cell: E::formula(&walk.cell),
         recurrence: &recurrence,
         forward: None,
         hidden: HiddenStates::New(&mut hidden),
         backward: None,
     };
     let kept = if keep {
-        let plan = walk.plan(|| costs_of::<E, C>(walk));
+        let plan = walk.plan(|| costs_of::<E>(walk));
         Some(budget::forward(&mut replay, plan))
     } else {
         replay.forward(0..time);
@@ -397,7 +232,7 @@ fn forward_of<E: Number, B: HostMemory, C: Cell>(
     };
     let others = replay.walk().others();
     let device = operands.input.as_ref()?.0.device();
-    let others = (cell::states::<C>() > 1).then(|| {
+    let others = (walk.cell.shape().states > 1).then(|| {
         let shape = [walk.timeline.batch(), others.len() / walk.timeline.batch()];
         B::float_from_data(TensorData::new(others, shape), &device)
     });
@@ -406,28 +241,28 @@ fn forward_of<E: Number, B: HostMemory, C: Cell>(
 }
 
 /// The backward walk after [`forward`] of the same operands.
-pub(super) fn backward<B: HostMemory, C: Cell>(
-    walk: &Walk<C>,
+pub(super) fn backward<B: HostMemory>(
+    walk: &Walk,
     operands: &Given<B>,
-    (hidden, tape): (&FloatTensor<B>, &SliceTape),
+    (hidden, tape): (&FloatTensor<B>, &KernelTape),
     d_output: Option<FloatTensor<B>>,
     d_others: Option<&FloatTensor<B>>,
     wanted: &Operands<bool>,
 ) -> Given<B> {
     match tape {
-        SliceTape::F32(_) => {
-            backward_of::<f32, B, C>(walk, operands, (hidden, tape), d_output, d_others, wanted)
+        KernelTape::F32(_) => {
+            backward_of::<f32, B>(walk, operands, (hidden, tape), d_output, d_others, wanted)
         }
-        SliceTape::F64(_) => {
-            backward_of::<f64, B, C>(walk, operands, (hidden, tape), d_output, d_others, wanted)
+        KernelTape::F64(_) => {
+            backward_of::<f64, B>(walk, operands, (hidden, tape), d_output, d_others, wanted)
         }
     }
 }
 
-fn backward_of<E: Number, B: HostMemory, C: Cell>(
-    walk: &Walk<C>,
+fn backward_of<E: Number, B: HostMemory>(
+    walk: &Walk,
     operands: &Given<B>,
-    (hidden, tape): (&FloatTensor<B>, &SliceTape),
+    (hidden, tape): (&FloatTensor<B>, &KernelTape),
     mut d_output: Option<FloatTensor<B>>,
     d_others: Option<&FloatTensor<B>>,
     wanted: &Operands<bool>,
@@ -440,11 +275,11 @@ fn backward_of<E: Number, B: HostMemory, C: Cell>(
     let recurrence = recurrence(walk, &slices);
     let replaced = wanted.input
         && recurrence.features == walk.hidden
-        && d_output.as_mut().is_some_and(|d| E::own_numbers::<B>(d).is_some());
+        && d_output.as_mut().is_some_and(|d| E::numbers_mut::<B>(d).is_some());
     let read;
     let output = match &mut d_output {
         None => OutputGradient::Zero,
-        Some(d) if replaced => OutputGradient::Replace(E::own_numbers::<B>(d).expect(SAME)),
+        Some(d) if replaced => OutputGradient::Replace(E::numbers_mut::<B>(d).expect(SAME)),
         Some(d) => {
             read = E::numbers::<B>(d).expect(SAME);
             OutputGradient::Read(&read)
@@ -461,13 +296,13 @@ fn backward_of<E: Number, B: HostMemory, C: Cell>(
         parameters: wanted.parameters && given.parameters,
     };
     let gradients = {
-        let (machine, cell) = (Machine::chosen(), &walk.cell);
+        let (machine, cell) = (Machine::chosen(), E::formula(&walk.cell));
         let mut replay = Replay {
             cell,
             recurrence: &recurrence,
             forward: None,
             hidden: HiddenStates::Known(&hidden),
-            backward: Some(kernel::begin_backward(
+            backward: Some(BackwardWalk::new(
                 machine,
                 cell,
                 &recurrence,
