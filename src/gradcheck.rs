@@ -83,6 +83,31 @@ impl fmt::Display for Problem {
     }
 }
 
+/// A layer of four units with biases on two rows of six steps, in f64.
+impl Default for Problem {
+    fn default() -> Self {
+        Self {
+            input: 3,
+            hidden: 4,
+            layers: 1,
+            bidirectional: false,
+            reverse: false,
+            projection: false,
+            layer_norm: false,
+            regularised: false,
+            bias: true,
+            time: 6,
+            batch: 2,
+            lengths: false,
+            state: true,
+            truncation: Truncation::Full,
+            memory_budget: None,
+            dtype: DType::F64,
+            seed: 1,
+        }
+    }
+}
+
 impl Problem {
     /// Whether the memory budget allows the walk back.
     ///

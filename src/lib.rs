@@ -53,6 +53,8 @@ pub mod plot;
 mod printable;
 pub mod random;
 pub mod recurrence;
+#[cfg(all(feature = "train", feature = "plot"))]
+pub mod report;
 #[cfg(feature = "train")]
 pub mod train;
 

@@ -8,48 +8,13 @@
 //!
 //! # How to write one
 //!
-//! Say how many of each there are, per hidden unit, then write the step and, beside it, its
-//! derivative. A leaky integrator `h_t = h_{t-1} + ρ ⊙ (tanh(x_t W_x + h_{t-1} W_h + b) − h_{t-1})`
+//! Say how many of each there are, per hidden unit, then write the step and its derivative side by
+//! side (`examples/custom_cell.rs`). A leaky integrator `h_t = h_{t-1} + ρ ⊙ (tanh(x_t W_x + h_{t-1} W_h + b) − h_{t-1})`
 //! with one vector parameter ρ. (`#[inline(always)]` makes the formula part of the kernels, which
 //! compile it for each instruction set; without it the results are the same, but slower.)
 //!
-//! ```
-//! use bptt::cell::{Cell, Number, StepGradient, dual};
-//!
-//! #[derive(Clone, Debug)]
-//! struct Leaky;
-//!
-//! impl Cell for Leaky {
-//!     type Gates<V> = [V; 1];
-//!     type Apart<V> = [V; 0];
-//!     type State<V> = [V; 1];
-//!     type Parameters<V> = [V; 1];
-//!     type Kept<V> = [V; 1];
-//!
-//!     fn name(&self) -> String {
-//!         "leaky".into()
-//!     }
-//!
-//!     #[inline(always)]
-//!     fn step<V: Number>(&self, [a]: [V; 1], []: [V; 0], [h]: [V; 1], [rho]: [V; 1]) -> ([V; 1], [V; 1]) {
-//!         let candidate = a.tanh();
-//!         ([h.clone() + rho * (candidate.clone() - h)], [candidate])
-//!     }
-//!
-//!     #[inline(always)]
-//!     fn derivative<V: Number>(
-//!         &self, [dh]: [V; 1], [h]: [V; 1], _: [V; 1], [candidate]: [V; 1], [rho]: [V; 1],
-//!     ) -> StepGradient<Self, V> {
-//!         StepGradient {
-//!             gates: [dh.clone() * rho.clone() * candidate.clone().tanh_slope()],
-//!             apart: [],
-//!             state: [Some(dh.clone() * rho.times(-1.0).plus(1.0))],
-//!             parameters: [dh * (candidate - h)],
-//!         }
-//!     }
-//! }
-//!
-//! assert!(dual::derivative_error(&Leaky, 100, 7) < 1e-14);
+//! ```no_run
+#![doc = include_str!("../../examples/custom_cell.rs")]
 //! ```
 
 mod affine;

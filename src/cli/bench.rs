@@ -1,6 +1,6 @@
 //! `bptt bench`: what one layer costs, by either path.
 
-use super::options::{Compute, bytes, fits_memory, memory, named, positive, size};
+use super::options::{Compute, bytes, memory, named, positive, size};
 use super::output::{show, table};
 use super::{Failure, MEMORY};
 use bptt::cell::{self, Cell, Shape};
@@ -8,6 +8,7 @@ use bptt::kernel::{self, Machine, Precision};
 use bptt::nn::{Gradient, Random, Recurrent, RecurrentConfig};
 use bptt::recurrence::budget::BudgetError;
 use bptt::train::DataType;
+use bptt::train::memory::check_memory;
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use clap::builder::PossibleValuesParser;
 use rand::SeedableRng;
@@ -87,7 +88,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let device = arguments.compute.device()?;
     for name in &arguments.cell {
         cell::visit(name, Numbers { arguments }).map_or(Ok(()), |numbers| {
-            fits_memory(numbers * bytes(dtype), "--time, --batch, --input or --hidden")
+            check_memory(numbers * bytes(dtype), "--time, --batch, --input or --hidden")
         })?;
     }
     let machine = Machine::chosen();

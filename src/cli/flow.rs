@@ -1,7 +1,7 @@
 //! `bptt flow`: how the gradient flows through time, in pictures, a page and a table.
 
 use super::Failure;
-use super::options::{Compute, bytes, fits_memory, size};
+use super::options::{Compute, bytes, size};
 use super::output::{self, Output, table};
 use bptt::cell::{self, Cell};
 use bptt::data::task::{Asked, Sequences, Task, TaskSettings};
@@ -12,6 +12,8 @@ use bptt::plot::gradient_by_time::{Curve, GradientByTime};
 use bptt::plot::lag_maps::{LagMap, LagMaps};
 use bptt::plot::page::{Page, Section, Table};
 use bptt::recurrence::flow::{Flow, LayerFlow, StateFlow};
+use bptt::report::{brief, lags};
+use bptt::train::memory::check_memory;
 use bptt::train::task::{NetworkSettings, Start, each_loss, network};
 use bptt::train::task_run::TaskRun;
 use burn::tensor::{DType, Device};
@@ -151,7 +153,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         TaskSettings::Reber => 1,
     };
     let drawn = time as f64 * arguments.batch as f64 * (task.features() + 1) as f64;
-    fits_memory(16.0 * drawn, "--time, --batch, --layers or --hidden")?;
+    check_memory(16.0 * drawn, "--time, --batch, --layers or --hidden")?;
     let mut random = Random::seed_from_u64(arguments.compute.seed.wrapping_add(3 << 32));
     let sequences = whole_rows(task.draw(arguments.batch, &mut random));
     let [time, batch, hidden] =
@@ -160,7 +162,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let numbers = time * time / 2.0 * batch * (hidden * settings.layers as f64 + 4.0)
         + 24.0 * (time + hidden) * batch * hidden;
     let bytes = numbers * bytes(arguments.compute.dtype);
-    fits_memory(bytes, "--time, --batch, --layers or --hidden")?;
+    check_memory(bytes, "--time, --batch, --layers or --hidden")?;
     let folder = match &arguments.run {
         Some(run) => arguments.output.folder_or(run)?,
         None => arguments.output.folder("flow")?,
@@ -263,22 +265,6 @@ fn whole_rows(sequences: Sequences) -> Sequences {
 
 fn described(task: &dyn Task, sequences: &Sequences) -> String {
     format!("{}; {} sequences of {} steps", task.setting(), sequences.batch, sequences.time)
-}
-
-/// A number for the eye: 0.123, 4.5e-9, 0.
-pub fn brief(value: f64) -> String {
-    match value {
-        value if value.is_nan() => "-".into(),
-        0.0 => "0".into(),
-        value if (0.001..1000.0).contains(&value.abs()) => format!("{value:.3}"),
-        value => format!("{value:.0e}"),
-    }
-}
-
-/// Lags that a table shows.
-pub fn lags(time: usize) -> Vec<usize> {
-    let all = (0..7).flat_map(|decade| [1, 2, 5].map(|digit| digit * 10usize.pow(decade)));
-    std::iter::once(0).chain(all).filter(|&lag| lag < time).collect()
 }
 
 fn time(seen: &[Seen]) -> usize {

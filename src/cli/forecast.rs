@@ -1,14 +1,11 @@
 //! `bptt forecast`: the rows to come of a series that a run was trained on.
 
 use super::Failure;
-use super::options::{fits_memory, share, size};
-use super::output::{note, show};
-use super::series_report::{LEVELS, PATHS, draw, following, methods, percent, plain};
-use bptt::data::calendar::Calendar;
-use bptt::data::series::{Series, SeriesOptions};
-use bptt::model::forecast::{Outlook, backtest, origins, outlook};
+use super::options::{share, size};
+use super::output::{note, show, warn};
+use bptt::report::series::{draw_forecast, percent};
 use bptt::train::run::{Run, Use};
-use bptt::train::series_run::{self, SeriesRun};
+use bptt::train::series_forecast::{ForecastOptions, LEVELS, PATHS, SeriesForecast};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,9 +15,9 @@ use std::process::ExitCode;
 /// Prints CSV: a row for each step ahead and each column, with the point forecast (mean; with --log a median) and
 /// the ends of intervals. The intervals are made by a residual bootstrap: many paths go on from the last row, to
 /// each block of --horizon rows the errors of one origin of the run's backtest are added, drawn at random, and an
-/// interval lies between two quantiles of the paths. Where the backtest was too high or too low all the time, an
-/// interval may lie beside the forecast. Exogenous columns are held at their last value. A picture is
-/// written into the run's folder.
+/// interval lies between two quantiles of the paths. A biased backtest, too high or too low all the time, can put
+/// the forecast outside an interval. Exogenous columns are held at their last value. A picture is written into
+/// the run's folder.
 ///
 /// Example: bptt forecast runs/series --steps 24 --level 0.8,0.95 --out forecast.csv
 #[derive(clap::Args)]
@@ -37,7 +34,7 @@ pub struct Arguments {
     /// What forecasts: network, ar, last-value or season-ago [default: what was trained]
     #[arg(long, value_name = "NAME")]
     method: Option<String>,
-    /// Go on from the end of this CSV file, which has later rows of the same columns
+    /// Forecast from the end of this CSV file, which has later rows of the same columns
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
     /// Paths that the intervals are quantiles of
@@ -83,97 +80,31 @@ struct Row {
     levels: BTreeMap<String, [f64; 2]>,
 }
 
-/// The later rows of the file, which has the columns of the run.
-fn later(run: &SeriesRun, file: &PathBuf) -> Result<Series, Failure> {
-    let subject = &run.config.subject;
-    let options = SeriesOptions {
-        columns: subject.column.clone(),
-        exogenous: subject.exogenous.clone(),
-        date_column: subject.date_column.clone(),
-        delimiter: None,
-    };
-    let series = Series::read(file, &options)?;
-    let (names, beside) = (&run.data.names, &run.data.exogenous);
-    if &series.names != names || &series.exogenous_names != beside {
-        let listed = |all: &[Vec<String>; 2]| all.concat().join(", ");
-        return Err(Failure(format!(
-            "{}: its columns are {}, and the run was trained on {}",
-            file.display(),
-            listed(&[series.names, series.exogenous_names]),
-            listed(&[names.clone(), beside.clone()])
-        )));
-    }
-    Ok(series)
-}
-
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let run = match Run::open(&arguments.run)? {
-        Run::Series(run) => *run,
+        Run::Series(run) => run,
         other => return Err(other.unfit(Use::Forecast).into()),
     };
-    let (subject, data) = (&run.config.subject, &run.data);
-    let own = series_run::read(&run)?;
-    let own_dates = series_run::dates(&own, &data.features)?;
-    let scale = plain(&run, &own)?;
-    let mut known = methods(&run, &scale, (&own, own_dates.as_ref()))?;
-    let place = match &arguments.method {
-        None => 0,
-        Some(name) => {
-            let key = name.replace('-', "_");
-            known.iter().position(|(known, _)| *known == key).ok_or_else(|| {
-                let names: Vec<String> =
-                    known.iter().map(|(key, _)| key.replace('_', "-")).collect();
-                Failure(format!("--method: this run has {}, and not '{name}'", names.join(", ")))
-            })?
-        }
-    };
-    let (key, method) = known.swap_remove(place);
-    let origins = origins(own.rows(), data.split, subject.horizon, subject.stride);
-    let errors = backtest(&method, &own, &origins)?;
-    if errors.origins.len() < 20 {
-        note(format_args!(
-            "warning: the intervals come from {} forecasts of the backtest only, and are rough",
-            errors.origins.len()
-        ));
-    }
-    if !data.exogenous.is_empty() && key == "network" {
-        note(format_args!("warning: {} held at the last value", data.exogenous.join(", ")));
-    }
-
-    let (series, dates, method) = match &arguments.from {
-        Some(file) => {
-            let series = later(&run, file)?;
-            let dates = series_run::dates(&series, &data.features)
-                .map_err(|error| Failure(format!("{}: {error}", file.display())))?;
-            let mut methods = methods(&run, &scale, (&series, dates.as_ref()))
-                .map_err(|Failure(why)| Failure(format!("{}: {why}", file.display())))?;
-            let (_, later) = methods.swap_remove(place);
-            (series, dates, later)
-        }
-        None => (own, own_dates, method),
-    };
-    let steps =
-        arguments.steps.unwrap_or_else(|| subject.horizon.max(subject.season.unwrap_or(12)));
-    // The paths, scaled and in units, and what a forecaster reads of them.
-    let held = arguments.paths as f64 * (3 * steps * data.names.len()) as f64;
-    let read = arguments.paths as f64 * (method.needs() * data.features.width()) as f64;
-    fits_memory(8.0 * (held + 3.0 * read), "--steps or --paths")?;
-    let to_come = following(dates.as_ref(), &data.features, steps)?;
-    let budget = (steps, arguments.paths, arguments.seed);
-    let said = outlook(&method, (&series, series.rows()), &to_come, &errors, budget)?;
-
+    let forecast = run.forecast(&ForecastOptions {
+        steps: arguments.steps,
+        method: arguments.method.clone(),
+        from: arguments.from.clone(),
+        paths: arguments.paths,
+        seed: arguments.seed,
+    })?;
+    warn(&forecast.warnings);
     let mut levels =
         if arguments.level.is_empty() { LEVELS.to_vec() } else { arguments.level.clone() };
     levels.sort_unstable_by(f64::total_cmp);
     levels.dedup();
-    let rows = rows(&series, dates.as_ref(), &said, &to_come, &levels);
+    let rows = rows(&forecast, &levels);
     let stem = arguments.picture.clone().unwrap_or_else(|| run.folder.join("forecast"));
-    let pictures = draw((&series, dates.as_ref()), &method.name, &said, &to_come, &levels, &stem)?;
+    let pictures = draw_forecast(&forecast, &levels, &stem)?;
     if arguments.json {
         let report = Report {
             run: run.folder.clone(),
-            method: key,
-            name: method.name,
+            method: forecast.key,
+            name: forecast.method,
             intervals: "residual bootstrap",
             rows,
             pictures,
@@ -192,26 +123,20 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn rows(
-    series: &Series,
-    dates: Option<&Calendar>,
-    said: &Outlook,
-    to_come: &[jiff::civil::DateTime],
-    levels: &[f64],
-) -> Vec<Row> {
+fn rows(forecast: &SeriesForecast, levels: &[f64]) -> Vec<Row> {
+    let outlook = &forecast.outlook;
     let mut rows = Vec::new();
-    for step in 0..said.steps {
-        let date = dates.zip(to_come.get(step)).map(|(calendar, &date)| calendar.label(date));
-        for (c, column) in series.names.iter().enumerate() {
+    for step in 0..outlook.steps {
+        for (c, column) in forecast.series.names.iter().enumerate() {
             let intervals: Vec<[f64; 2]> =
-                levels.iter().map(|&level| said.interval(step, c, level)).collect();
+                levels.iter().map(|&level| outlook.interval(step, c, level)).collect();
             let [lower, upper] = intervals[intervals.len() - 1];
             let named = levels.iter().map(|&level| percent(level));
             rows.push(Row {
                 step: step + 1,
-                date: date.clone(),
+                date: forecast.date(step),
                 column: column.clone(),
-                mean: said.point[step * said.targets + c],
+                mean: outlook.point[step * outlook.targets + c],
                 lower,
                 upper,
                 levels: named.zip(intervals).collect(),

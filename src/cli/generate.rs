@@ -2,19 +2,18 @@
 
 use super::Failure;
 use super::options::{Compute, number, positive, share, size};
-use super::output::{note, read_on, show};
-use super::sequence::{Described, generate, model, unknown_cell};
-use super::sound_report::{TEMPERATURE, sound_of};
+use super::output::{note, read_on, show, warn};
 use bptt::cell::{self, Cell};
 use bptt::data::sound;
 use bptt::data::text::{Sampling, UNKNOWN};
 use bptt::files;
-use bptt::nn::Random;
+use bptt::random::{Random, SeedableRng};
+use bptt::train::lessons::Trained;
 use bptt::train::run::{Run, RunOf, Use};
+use bptt::train::sequence::{SequenceSubject, trained_model};
 use bptt::train::sound_run::SoundSubject;
 use bptt::train::text_run::TextSubject;
 use burn::tensor::{DType, Device};
-use rand::SeedableRng;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,8 +39,7 @@ pub struct Arguments {
     /// Seconds of sound to draw [default: 2]
     #[arg(long, value_name = "X", value_parser = positive)]
     seconds: Option<f64>,
-    /// Below 1 bolder on what is probable, above 1 more daring; 0 takes the most probable each time [default: 0.8 for
-    /// text, 0.95 for sound]
+    /// Below 1 safer, above 1 more varied; 0 takes the most probable each time [default: 0.8 for text, 0.95 for sound]
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = temperature)]
     temperature: Option<f64>,
     /// Draw from the N most probable classes alone
@@ -85,9 +83,9 @@ impl Arguments {
     }
 }
 
-struct Generator<'a, S: Described> {
+struct Generator<'a, S: SequenceSubject> {
     arguments: &'a Arguments,
-    run: RunOf<S>,
+    run: &'a RunOf<S>,
     device: Device,
 }
 
@@ -96,16 +94,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     match Run::open(&arguments.run)? {
         Run::Sound(run) => {
             let length = arguments.length.is_some();
-            arguments.refuse("--length", length, "how long a sound lasts is said by --seconds")?;
-            let (cell, unknown) = (run.config.cell.clone(), unknown_cell(&run));
-            cell::visit(&cell, Generator { arguments, run: *run, device }).ok_or(unknown)?
+            arguments.refuse("--length", length, "the length of a sound is set by --seconds")?;
+            let generator = Generator { arguments, run: &run, device };
+            cell::visit(&run.config.cell, generator).ok_or_else(|| run.unknown_cell())?
         }
         Run::Text(run) => {
             let [seconds, out] = [arguments.seconds.is_some(), arguments.out.is_some()];
-            arguments.refuse("--seconds", seconds, "how long a text is is said by --length")?;
+            arguments.refuse("--seconds", seconds, "the length of a text is set by --length")?;
             arguments.refuse("--out", out, "a text goes to standard output")?;
-            let (cell, unknown) = (run.config.cell.clone(), unknown_cell(&run));
-            cell::visit(&cell, Generator { arguments, run: *run, device }).ok_or(unknown)?
+            let generator = Generator { arguments, run: &run, device };
+            cell::visit(&run.config.cell, generator).ok_or_else(|| run.unknown_cell())?
         }
         other => Err(other.unfit(Use::Generate).into()),
     }
@@ -115,43 +113,36 @@ impl cell::Visitor for Generator<'_, TextSubject> {
     type Output = Result<ExitCode, Failure>;
 
     fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        const TEMPERATURE: f64 = 0.8;
         let Self { arguments, run, device } = self;
         let vocabulary = &run.data.vocabulary;
-        let model = model(cell, &run, &device, DType::from(arguments.compute.dtype))?;
+        let dtype = DType::from(arguments.compute.dtype);
+        let Trained { model, refused } = trained_model(cell, run, (&device, dtype))?;
+        warn(&refused);
         let written = arguments.prompt.as_deref().unwrap_or_default();
         let prompt = vocabulary.classes_of(written.as_bytes());
-        let strange = prompt.iter().filter(|&&class| class == UNKNOWN).count();
-        if strange > 0 {
+        let unknown = prompt.iter().filter(|&&class| class == UNKNOWN).count();
+        if unknown > 0 {
             note(format_args!(
-                "warning: {strange} characters of the prompt were not in the training text; the network reads them as unknown"
+                "warning: {unknown} characters of the prompt were not in the training text; the network reads them as unknown"
             ));
         }
         let length = arguments.length.unwrap_or(500);
-        let (mut drawn, mut count) = (Vec::new(), 0);
-        let mut out = std::io::stdout().lock();
-        let mut put = |bytes: &[u8]| match arguments.json {
-            true => Ok(()),
-            false => out.write_all(bytes).and_then(|()| out.flush()),
-        };
-        if !read_on(put(written.as_bytes()))? {
+        let sampling = arguments.sampling(Sampling::TEXT_TEMPERATURE);
+        let generation = model.generate(&prompt, sampling, arguments.random()).take(length);
+        let drawn = generation.map(|class| vocabulary.text_of(class));
+        if arguments.json {
+            let drawn: Vec<u8> = drawn.flatten().collect();
+            let text = String::from_utf8_lossy(&drawn);
+            let object = serde_json::json!({ "prompt": written, "text": text, "steps": length });
+            show(format_args!("{object}\n"))?;
             return Ok(ExitCode::SUCCESS);
         }
-        let mut last = Ok(());
-        let (sampling, mut random) = (arguments.sampling(TEMPERATURE), arguments.random());
-        generate(&model, &prompt, sampling, &mut random, |class| {
-            let bytes = vocabulary.text_of(class);
-            drawn.extend_from_slice(&bytes);
-            count += 1;
-            last = put(&bytes);
-            count < length && last.is_ok()
-        });
-        if arguments.json {
-            let text = String::from_utf8_lossy(&drawn);
-            let object = serde_json::json!({ "prompt": written, "text": text, "steps": count });
-            show(format_args!("{object}\n"))?;
-        } else if read_on(last)? {
-            read_on(put(b"\n"))?;
+        let mut out = std::io::stdout().lock();
+        let prompt = std::iter::once(written.as_bytes().to_vec());
+        for bytes in prompt.chain(drawn).chain([b"\n".to_vec()]) {
+            if !read_on(out.write_all(&bytes).and_then(|()| out.flush()))? {
+                break;
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -183,6 +174,7 @@ impl cell::Visitor for Generator<'_, SoundSubject> {
                 "{wanted} samples at {rate} Hz cannot be drawn: give --seconds up to {most} and at least one sample"
             )));
         }
+        let steps = wanted as usize;
         let file = arguments.out.clone().unwrap_or_else(|| arguments.run.join("generated.wav"));
         // Before the work is done.
         files::check_writable(&file).map_err(|error| {
@@ -195,37 +187,31 @@ impl cell::Visitor for Generator<'_, SoundSubject> {
             Some(prompt) => sound::classes(&sound::read(&[prompt.into()], rate)?),
             None => Vec::new(),
         };
-        let model = model(cell, &run, &device, DType::from(arguments.compute.dtype))?;
-        let (prompt, start) = (classes.clone(), Instant::now());
-        let all = prompt.len() + wanted as usize;
-        let (sampling, mut random) = (arguments.sampling(TEMPERATURE), arguments.random());
-        let bar = super::output::bar(wanted as usize, arguments.json);
-        generate(&model, &prompt, sampling, &mut random, |class| {
-            classes.push(class);
-            bar.inc(1);
-            classes.len() < all
-        });
+        let prompt_samples = classes.len();
+        let dtype = DType::from(arguments.compute.dtype);
+        let Trained { model, refused } = trained_model(cell, run, (&device, dtype))?;
+        warn(&refused);
+        let start = Instant::now();
+        let sampling = arguments.sampling(Sampling::SOUND_TEMPERATURE);
+        let bar = super::output::bar(steps, arguments.json);
+        let generation = model.generate(&classes, sampling, arguments.random()).take(steps);
+        let drawn: Vec<u32> = generation.inspect(|_| bar.inc(1)).collect();
+        classes.extend(drawn);
         bar.finish_and_clear();
-        sound::write(&file, &sound_of(&classes), rate)?;
-        let seconds = |samples: usize| samples as f64 / f64::from(rate);
-        let report = SoundReport {
-            rate,
-            prompt_samples: prompt.len(),
-            steps: classes.len() - prompt.len(),
-            seconds: start.elapsed().as_secs_f64(),
-            file,
-        };
+        sound::write(&file, &sound::samples(&classes), rate)?;
+        let seconds = start.elapsed().as_secs_f64();
+        let report = SoundReport { rate, prompt_samples, steps, seconds, file };
         if arguments.json {
             show(format_args!("{}\n", serde_json::to_string(&report).expect("plain data")))?;
         } else {
-            let (drawn, shown) = (seconds(report.steps), report.file.display());
-            let heard = match report.prompt_samples {
+            let seconds = |samples: usize| samples as f64 / f64::from(rate);
+            let (drawn, file, took) = (seconds(steps), report.file.display(), report.seconds);
+            let after = match prompt_samples {
                 0 => String::new(),
                 samples => format!(" after {:.2} s of prompt", seconds(samples)),
             };
-            let took = report.seconds;
             show(format_args!(
-                "wrote {shown}: {drawn:.2} s of sound{heard}, drawn in {took:.1} s\n"
+                "wrote {file}: {drawn:.2} s of sound{after}, drawn in {took:.1} s\n"
             ))?;
         }
         Ok(ExitCode::SUCCESS)

@@ -9,7 +9,6 @@ mod forecast;
 mod generate;
 mod gradcheck;
 mod interrupt;
-mod listening;
 mod options;
 mod output;
 mod print;
@@ -17,12 +16,9 @@ mod runs;
 mod score;
 mod sequence;
 mod series;
-mod series_report;
 mod sound;
-mod sound_report;
 mod task;
 mod text;
-mod text_report;
 mod training;
 
 use bptt::kernel::InstructionSet;
@@ -120,8 +116,8 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Train::Order(arguments) => task::order(&arguments),
             Train::Reber(arguments) => task::reber(&arguments),
             Train::Series(arguments) => series::run(&arguments),
-            Train::Text(arguments) => text::run(&arguments),
-            Train::Sound(arguments) => sound::run(&arguments),
+            Train::Text(arguments) => text::run(arguments),
+            Train::Sound(arguments) => sound::run(arguments),
         },
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),

@@ -125,21 +125,6 @@ fn threads(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Refuses what would need more bytes than the machine has free, where it tells.
-pub fn fits_memory(bytes: f64, smaller: &str) -> Result<(), Failure> {
-    let told = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = told.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-    match kibibytes {
-        Some(free) if bytes > free * 1024.0 => Err(Failure(format!(
-            "this would need about {:.0} GiB of memory, and {:.0} GiB are free: make {smaller} smaller",
-            bytes / 1024f64.powi(3),
-            free / 1024f64.powi(2)
-        ))),
-        _ => Ok(()),
-    }
-}
-
 /// A finite number.
 pub fn number(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {

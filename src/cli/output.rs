@@ -2,6 +2,7 @@
 
 use super::Failure;
 use bptt::files;
+use bptt::plot::page::Table;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt;
@@ -89,6 +90,19 @@ pub fn bar(steps: usize, quiet: bool) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("{wide_bar} {pos}/{len}  {msg}  {eta} left");
     ProgressBar::new(steps as u64).with_style(style.expect("a valid template"))
+}
+
+/// A warning each.
+pub fn warn(warnings: &[impl fmt::Display]) {
+    for warning in warnings {
+        note(format_args!("warning: {warning}"));
+    }
+}
+
+/// The lines of a page's table, without its caption.
+pub fn page_table(table: &Table) -> String {
+    let header: Vec<&str> = table.header.iter().map(String::as_str).collect();
+    self::table(&header, &table.rows)
 }
 
 /// The lines of a table: columns as wide as their widest cell, the first aligned left, numbers right.

@@ -1,12 +1,9 @@
 //! `bptt runs` and `bptt report`: what has been trained.
 
 use super::Failure;
-use super::output::{note, show, table, wrote};
-use super::sequence::{Described, unknown_cell};
-use super::series_report;
-use bptt::cell::{self, Cell};
-use bptt::train::run::{Run, RunOf, Standing};
-use burn::tensor::DType;
+use super::output::{note, show, table, warn, wrote};
+use bptt::report;
+use bptt::train::run::{Run, Standing};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -117,28 +114,11 @@ fn cells(run: &Path, standing: &Standing) -> Vec<String> {
     ]
 }
 
-struct Reporter<'a, S: Described>(&'a RunOf<S>);
-
-impl<S: Described> cell::Visitor for Reporter<'_, S> {
-    type Output = Result<Vec<PathBuf>, Failure>;
-
-    fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        let config = &self.0.config;
-        S::write(cell, self.0, &config.backend.device()?, DType::from(config.dtype))
-    }
-}
-
-fn page<S: Described>(run: &RunOf<S>) -> Result<Vec<PathBuf>, Failure> {
-    cell::visit(&run.config.cell, Reporter(run)).ok_or_else(|| unknown_cell(run))?
-}
-
 pub fn report(arguments: &Report) -> Result<ExitCode, Failure> {
+    let written = report::write(&arguments.run)?;
+    warn(&written.warnings);
     let mut text = String::new();
-    match Run::open(&arguments.run)? {
-        Run::Series(run) => text = series_report::rewrite(&run.folder)?,
-        Run::Sound(run) => wrote(&mut text, &page(&run)?),
-        Run::Text(run) => wrote(&mut text, &page(&run)?),
-    }
+    wrote(&mut text, &written.files);
     show(format_args!("{text}"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,18 +2,12 @@
 
 use super::Failure;
 use super::options::{Compute, size};
-use super::output::{note, show, table};
-use super::sequence::{Described, model, unknown_cell};
+use super::output::{note, show, table, warn};
 use bptt::cell::{self, Cell};
-use bptt::data::text::UNKNOWN;
-use bptt::data::{sound, text};
-use bptt::nn::Random;
+use bptt::train::lessons::Trained;
 use bptt::train::run::{Run, RunOf, Use};
-use bptt::train::sound_run::{SoundData, SoundSubject};
-use bptt::train::text_run::{TextData, TextSubject};
+use bptt::train::sequence::{Scoring, SequenceSubject, trained_model};
 use burn::tensor::{DType, Device};
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
 use std::collections::BTreeMap;
 use std::f64::consts::LN_2;
 use std::path::PathBuf;
@@ -22,7 +16,7 @@ use std::process::ExitCode;
 /// How probable a file is to a run of `bptt train text` or `bptt train sound`: log P by the chain rule
 ///
 /// ln P(x) = Σ ln P(x_t | x_1 … x_{t−1}), from a zero state. --shuffle mixes the steps (characters, samples) and
-/// --forget N cuts the past to N of them: a model that uses order and past scores the file worse then. A sound is
+/// --forget N cuts the past to N of them: a worse score then shows that the model uses order and past. A sound is
 /// scored at the run's sample rate.
 ///
 /// Example: bptt score runs/text letter.txt --forget 8
@@ -50,59 +44,6 @@ pub struct Arguments {
     compute: Compute,
 }
 
-/// A run whose model can score files.
-trait Scored: Described {
-    /// What `--per-step` calls a class.
-    const CLASS: &'static str;
-
-    /// The classes of the files.
-    fn read(run: &RunOf<Self>, files: &[PathBuf]) -> Result<Vec<u32>, Failure>;
-
-    /// A class in words.
-    fn shown(data: &Self::Data, class: u32) -> String;
-
-    /// Nats of another forecast, its key and its name.
-    fn beside(_data: &Self::Data, _classes: &[u32]) -> Option<(&'static str, String, f64)> {
-        None
-    }
-}
-
-impl Scored for TextSubject {
-    const CLASS: &'static str = "character";
-
-    fn read(run: &RunOf<Self>, files: &[PathBuf]) -> Result<Vec<u32>, Failure> {
-        let vocabulary = &run.data.vocabulary;
-        let files = text::read(files, vocabulary.is_bytes())?;
-        let bytes = files.iter().map(|file| file.bytes.as_slice()).collect::<Vec<_>>().concat();
-        Ok(vocabulary.classes_of(&bytes))
-    }
-
-    fn shown(data: &TextData, class: u32) -> String {
-        match data.vocabulary.is_bytes() {
-            true => (class - 1).to_string(),
-            false => String::from_utf8_lossy(&data.vocabulary.text_of(class)).into_owned(),
-        }
-    }
-}
-
-impl Scored for SoundSubject {
-    const CLASS: &'static str = "level";
-
-    fn read(run: &RunOf<Self>, files: &[PathBuf]) -> Result<Vec<u32>, Failure> {
-        Ok(sound::classes(&sound::read(files, run.config.subject.rate)?))
-    }
-
-    fn shown(_: &SoundData, class: u32) -> String {
-        (class - 1).to_string()
-    }
-
-    fn beside(data: &SoundData, classes: &[u32]) -> Option<(&'static str, String, f64)> {
-        let model = &data.autoregression;
-        let nats = model.score(classes).iter().sum();
-        Some(("autoregressive", format!("AR({})", model.model.lags.len()), nats))
-    }
-}
-
 /// What `--json` prints.
 #[derive(serde::Serialize)]
 struct Report {
@@ -117,69 +58,70 @@ struct Report {
     baselines: BTreeMap<&'static str, f64>,
 }
 
-struct Scorer<'a, S: Scored> {
+struct Scorer<'a, S: SequenceSubject> {
     arguments: &'a Arguments,
-    run: RunOf<S>,
+    run: &'a RunOf<S>,
     device: Device,
+    /// What `--per-step` calls a class.
+    class: &'a str,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     match Run::open(&arguments.run)? {
-        Run::Sound(run) => score(arguments, *run),
-        Run::Text(run) => score(arguments, *run),
+        Run::Sound(run) => score(arguments, &run, "level"),
+        Run::Text(run) => score(arguments, &run, "character"),
         other => Err(other.unfit(Use::Score).into()),
     }
 }
 
-fn score<S: Scored>(arguments: &Arguments, run: RunOf<S>) -> Result<ExitCode, Failure> {
+fn score<S: SequenceSubject>(
+    arguments: &Arguments,
+    run: &RunOf<S>,
+    class: &str,
+) -> Result<ExitCode, Failure> {
     let device = arguments.compute.device()?;
-    let (cell, unknown) = (run.config.cell.clone(), unknown_cell(&run));
-    cell::visit(&cell, Scorer { arguments, run, device }).ok_or(unknown)?
+    let scorer = Scorer { arguments, run, device, class };
+    cell::visit(&run.config.cell, scorer).ok_or_else(|| run.unknown_cell())?
 }
 
-impl<S: Scored> cell::Visitor for Scorer<'_, S> {
+impl<S: SequenceSubject> cell::Visitor for Scorer<'_, S> {
     type Output = Result<ExitCode, Failure>;
 
     fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        let Self { arguments, run, device } = self;
-        let mut classes = S::read(&run, &arguments.file)?;
-        if arguments.shuffle {
-            classes.shuffle(&mut Random::seed_from_u64(arguments.compute.seed));
-        }
-        let model = model(cell, &run, &device, DType::from(arguments.compute.dtype))?;
-        let losses = match arguments.forget {
-            Some(past) => model.score_forgetting(&classes, past),
-            None => model.score(&classes),
-        };
-        let unknown = classes.iter().filter(|&&class| class == UNKNOWN).count();
-        if unknown > 0 {
+        let Self { arguments, run, device, class } = self;
+        let dtype = DType::from(arguments.compute.dtype);
+        let Trained { model, refused } = trained_model(cell, run, (&device, dtype))?;
+        warn(&refused);
+        let shuffle = arguments.shuffle.then_some(arguments.compute.seed);
+        let scoring = Scoring { shuffle, forget: arguments.forget };
+        let score = run.score(&model, &arguments.file, &scoring)?;
+        if score.unknown > 0 {
             note(format_args!(
-                "warning: {unknown} {} were not in the training data; each is scored as the unknown one",
+                "warning: {} {} were not in the training data; each is scored as the unknown one",
+                score.unknown,
                 S::STEPS
             ));
         }
         if arguments.per_step {
             let mut out = csv::Writer::from_writer(std::io::stdout().lock());
-            out.write_record(["step", S::CLASS, "nats"])?;
-            for (t, (&class, nats)) in classes.iter().zip(&losses).enumerate() {
-                let class = S::shown(&run.data, class);
+            out.write_record(["step", class, "nats"])?;
+            for (t, (&class, nats)) in score.classes.iter().zip(&score.losses).enumerate() {
+                let class = S::class_name(&run.data, class);
                 out.write_record([(t + 1).to_string(), class, nats.to_string()])?;
             }
             out.flush()?;
             return Ok(ExitCode::SUCCESS);
         }
-        let nats: f64 = losses.iter().sum();
-        let steps = losses.len();
-        let nats_per_step = nats / steps as f64;
-        let beside = S::beside(&run.data, &classes);
+        let (nats, nats_per_step) = (score.nats(), score.nats_per_step());
+        let baseline = score.baseline;
         let report = Report {
-            steps,
+            steps: score.losses.len(),
             nats,
             nats_per_step,
             bits_per_step: nats_per_step / LN_2,
             perplexity: nats_per_step.exp(),
-            unknown,
-            baselines: beside.iter().map(|(key, _, nats)| (*key, nats / steps as f64)).collect(),
+            unknown: score.unknown,
+            baselines: baseline.iter().map(|baseline| (baseline.key, baseline.nats)).collect(),
         };
         if arguments.json {
             show(format_args!("{}\n", serde_json::to_string(&report).expect("plain data")))?;
@@ -187,15 +129,15 @@ impl<S: Scored> cell::Visitor for Scorer<'_, S> {
             let row = |name: String, value: String| vec![name, value];
             let step = S::STEP;
             let mut rows = vec![
-                row(S::STEPS.into(), steps.to_string()),
+                row(S::STEPS.into(), report.steps.to_string()),
                 row("log P, nats".into(), format!("{:.3}", -report.nats)),
                 row(format!("nats a {step}"), format!("{nats_per_step:.4}")),
                 row(format!("bits a {step}"), format!("{:.4}", report.bits_per_step)),
                 row("perplexity".into(), format!("{:.3}", report.perplexity)),
             ];
-            if let Some((_, name, nats)) = beside {
-                let bits = nats / steps as f64 / LN_2;
-                rows.push(row(format!("bits a {step} of {name}"), format!("{bits:.4}")));
+            if let Some(baseline) = baseline {
+                let bits = baseline.nats / LN_2;
+                rows.push(row(format!("bits a {step} of {}", baseline.name), format!("{bits:.4}")));
             }
             show(format_args!("{}", table(&["", ""], &rows).trim_start()))?;
         }

@@ -1,38 +1,36 @@
 //! `bptt train series`: forecasts of a series in a CSV file.
 
-use super::options::{fits_memory, share, size};
-use super::output::note;
-use super::series_report::{self, Contestant, Opened};
+use super::options::{share, size};
+use super::output::{Output, note, page_table, warn};
 use super::training::{Flags, Learnt, PassFlags, Unit, train};
 use super::{Failure, output};
 use bptt::cell::{self, Cell};
-use bptt::data::calendar::{Calendar, Feature};
-use bptt::data::features::{Features, Rows};
-use bptt::data::naive::seasonal;
-use bptt::data::series::{Series, SeriesOptions};
-use bptt::data::split::split_by_time;
-use bptt::model::Autoregression;
-use bptt::model::forecast::{origins, squared_error};
+use bptt::data::calendar::Feature;
+use bptt::model::Lags;
+use bptt::model::forecast::{ColumnErrors, TestedMethod};
+use bptt::report;
+use bptt::report::series::{accuracy_table, error_by_step_table, next_rows};
 use bptt::train::checkpoint::Checkpoint;
 use bptt::train::lessons::{Computing, Progress};
-use bptt::train::series::{NetworkSize, SeriesLessons, SeriesTrainingError, beginner};
-use bptt::train::series_run::{self, AUTOREGRESSION, SeriesData, SeriesRun, SeriesSubject};
+use bptt::train::memory::check_memory;
+use bptt::train::series::{NetworkSize, SeriesLessons, beginner};
+use bptt::train::series_forecast::Backtests;
+use bptt::train::series_input::SeriesInput;
+use bptt::train::series_run::{self, AUTO, AUTOREGRESSION, SeriesRun, SeriesSubject};
 use clap::builder::PossibleValuesParser;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::time::Instant;
 
 /// A network learns to forecast a series in a CSV file
 ///
 /// The last rows validate: from each of them on, the next --horizon rows are forecast as if nothing after it were
-/// known. Beside the network stand AR(τ), a linear model by least squares (by itself with --cell ar), the last
-/// value and the value one --season ago; errors are MAE, RMSE, sMAPE and MASE. The run keeps all that
+/// known. The network is compared with AR(τ), a linear model by least squares (alone with --cell ar), with the last
+/// value and with the value one --season ago; errors are MAE, RMSE, sMAPE and MASE. The run keeps all that
 /// bptt forecast needs. Logarithms and differences make many series easier: the returns of a price are
 /// --log --difference 1. Without FILE the series is the monthly number of airline passengers, 1949 to 1960 (Box &
-/// Jenkins 1976, series G), with a season of 12 and, if nothing is said of them, logarithms and both differences, as
+/// Jenkins 1976, series G), with a season of 12 and, where no transform is chosen, logarithms and both differences, as
 /// Box and Jenkins took them.
 ///
 /// Example: bptt train series sales.csv --column revenue --season 7 --horizon 14, then: bptt forecast runs/series
@@ -41,7 +39,7 @@ use std::time::Instant;
     verbatim_doc_comment,
     mut_arg("cell", |arg| arg
         .default_value("elman")
-        .help("Cell of the network; ar is none, and AR(τ) by itself")
+        .help("Cell of the network; ar: no network, AR(τ) alone")
         .value_parser(PossibleValuesParser::new(cell::names().chain([AUTOREGRESSION])))),
     mut_arg("hidden", |arg| arg.default_value("32")),
     mut_arg("layers", |arg| arg.default_value("1")),
@@ -88,7 +86,7 @@ pub struct Arguments {
     /// Forecast the change over a season of --season rows
     #[arg(long)]
     seasonal_difference: bool,
-    /// What the network is told of a row's date: month, day-of-year, day-of-month, day-of-week, hour, minute, or auto
+    /// What the network reads of a row's date: month, day-of-year, day-of-month, day-of-week, hour, minute, or auto
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = calendar)]
     calendar: Vec<String>,
     /// Order of AR(τ): a number, or aic or bic (the same as auto), by which it is chosen
@@ -114,41 +112,6 @@ fn calendar(text: &str) -> Result<String, String> {
     }
 }
 
-const AUTO: &str = "auto";
-
-/// The order of AR(τ).
-#[derive(Clone, Copy, Debug)]
-enum Lags {
-    Number(usize),
-    Aic,
-    Bic,
-}
-
-impl FromStr for Lags {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "aic" => Ok(Self::Aic),
-            AUTO | "bic" => Ok(Self::Bic),
-            number => match number.parse() {
-                Ok(number) if number <= 10_000 => Ok(Self::Number(number)),
-                _ => Err("give a whole number up to 10000, auto, aic or bic".into()),
-            },
-        }
-    }
-}
-
-impl fmt::Display for Lags {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(number) => number.fmt(f),
-            Self::Aic => f.write_str("aic"),
-            Self::Bic => f.write_str("bic"),
-        }
-    }
-}
-
 /// What `--json` prints. Losses and baselines are mean squared errors of transformed and standardised values over all
 /// steps of the horizon.
 #[derive(serde::Serialize)]
@@ -164,20 +127,22 @@ struct Report {
     seconds: f64,
     steps_per_second: f64,
     rows_per_second: f64,
-    columns: Vec<series_report::ColumnReport>,
+    columns: Vec<ColumnErrors>,
     files: Vec<PathBuf>,
 }
 
 impl Arguments {
-    fn subject(&self, season: Option<usize>) -> SeriesSubject {
-        let said = self.log || self.seasonal_difference || self.difference.is_some();
-        let airline = self.file.is_none() && !said;
+    /// The settings; without a file and a transform, the series of the airline passengers and Box and Jenkins' transforms.
+    fn subject(&self) -> SeriesSubject {
+        let chosen = self.log || self.seasonal_difference || self.difference.is_some();
+        let airline = self.file.is_none() && !chosen;
+        let (hidden, layers) = (self.flags.training.hidden, self.flags.training.layers);
         SeriesSubject {
             file: self.file.clone(),
             column: self.column.clone(),
             exogenous: self.exogenous.clone(),
             date_column: self.date_column.clone(),
-            season,
+            season: self.season,
             valid_share: self.valid_share,
             horizon: self.horizon,
             stride: self.stride,
@@ -185,167 +150,50 @@ impl Arguments {
             difference: self.difference.unwrap_or(usize::from(airline)),
             seasonal_difference: self.seasonal_difference || airline,
             calendar: self.calendar.clone(),
-            lags: self.lags.to_string(),
-            network: NetworkSize {
-                hidden: self.flags.training.hidden,
-                layers: self.flags.training.layers,
-            },
+            lags: self.lags,
+            network: NetworkSize { hidden, layers },
         }
     }
-
-    /// The series, and how long its season is.
-    fn series(&self) -> Result<(Series, Option<usize>), Failure> {
-        let options = SeriesOptions {
-            columns: self.column.clone(),
-            exogenous: self.exogenous.clone(),
-            date_column: self.date_column.clone(),
-            delimiter: None,
-        };
-        match &self.file {
-            Some(file) => Ok((Series::read(file, &options)?, self.season)),
-            None if options == SeriesOptions::default() => {
-                Ok((Series::airline_passengers(), Some(self.season.unwrap_or(12))))
-            }
-            None => Err(Failure(
-                "--column, --exogenous and --date-column choose from a FILE: name one".into(),
-            )),
-        }
-    }
-
-    /// The calendar features, and the dates if there are any.
-    fn dates(&self, series: &Series) -> Result<(Vec<Feature>, Option<Calendar>), Failure> {
-        let calendar = series.dates.as_deref().map(Calendar::of);
-        if self.calendar.is_empty() {
-            if let Some(Ok(Err(error))) =
-                calendar.as_ref().map(|read| read.as_ref().map(Calendar::step))
-                && !self.flags.output.quiet
-            {
-                note(format_args!("warning: {error}; the rows are taken for equally far apart"));
-            }
-            return Ok((Vec::new(), calendar.and_then(Result::ok)));
-        }
-        let refused = |reason: String| {
-            Failure(format!("--calendar: {reason}; correct the dates, or leave --calendar out"))
-        };
-        let calendar = match calendar {
-            Some(calendar) => calendar.map_err(|error| refused(error.to_string()))?,
-            None => return Err(refused("there is no column of dates".into())),
-        };
-        let step = calendar.step().map_err(|error| refused(error.to_string()))?;
-        let mut features = Vec::new();
-        for name in &self.calendar {
-            let more = match name.as_str() {
-                AUTO => step.features(),
-                name => vec![name.parse().map_err(Failure)?],
-            };
-            features.extend(
-                more.into_iter().filter(|feature| !features.contains(feature)).collect::<Vec<_>>(),
-            );
-        }
-        if features.is_empty() {
-            return Err(refused(format!("nothing goes round in rows that are {step} apart")));
-        }
-        Ok((features, Some(calendar)))
-    }
-}
-
-/// AR(τ) of each column, and the orders that the criteria choose.
-fn autoregressions(
-    lags: Lags,
-    rows: &Rows,
-    (split, targets, season): (usize, usize, Option<usize>),
-) -> Result<(Vec<Autoregression>, Vec<[usize; 2]>), Failure> {
-    let training = rows.range(rows.first, split);
-    let refused = |error| Failure(format!("--lags: {error}"));
-    let (mut models, mut orders) = (Vec::new(), Vec::new());
-    for target in 0..targets {
-        let column: Vec<f64> = training.iter().skip(target).step_by(rows.width).copied().collect();
-        let most = Autoregression::most_lags(column.len(), season);
-        let chosen = Autoregression::orders(&column, most).map_err(refused)?;
-        let lags = match lags {
-            Lags::Number(number) => number,
-            Lags::Aic => chosen[0],
-            Lags::Bic => chosen[1],
-        };
-        fits_memory(16.0 * column.len() as f64 * (lags + 1) as f64, "--lags")?;
-        models.push(Autoregression::fit(&column, lags).map_err(refused)?);
-        orders.push(chosen);
-    }
-    Ok((models, orders))
 }
 
 /// All that a training begins with.
 struct Learner<'a> {
-    arguments: &'a Arguments,
+    input: SeriesInput,
     run: SeriesRun,
     resume: Option<Checkpoint<Progress>>,
     computing: Computing,
-    series: Series,
-    dates: Option<Calendar>,
-    rows: Rows,
-    origins: Vec<usize>,
+    output: &'a Output,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let Flags { training, .. } = &arguments.flags;
+    let Flags { training, output, .. } = &arguments.flags;
     if arguments.bidirectional {
         return Err(Failure("--bidirectional: a forecast cannot look ahead, and the second direction walks from the end of the window to each step; leave it out".into()));
     }
     let computing = arguments.flags.computing()?;
-    let (series, season) = arguments.series()?;
-    let split = split_by_time(series.rows(), arguments.valid_share)?;
-    let (calendar, dates) = arguments.dates(&series)?;
-    let suggested = || dates.as_ref()?.step().ok()?.season().filter(|season| 2 * season <= split);
-    let season = season.or_else(suggested);
-    if arguments.seasonal_difference && season.is_none() {
-        let why = "--seasonal-difference needs the rows of a season: give --season";
-        return Err(Failure(why.into()));
+    let input = SeriesInput::read(arguments.subject())?;
+    if let Some(warning) = &input.warning
+        && !output.quiet
+    {
+        note(format_args!("warning: {warning}; the rows are taken for equally far apart"));
     }
-    for column in &series.values {
-        if let Some(season) = season {
-            seasonal(column, split, season)?;
-        }
-    }
-    let subject = arguments.subject(season);
-    let features = Features::fit(&series, split, subject.transform(), calendar)?;
-    let rows = features.rows(&series, dates.as_ref())?;
-    let targets = series.names.len();
-    let (autoregressions, orders) =
-        autoregressions(arguments.lags, &rows, (split, targets, season))?;
-    let config = arguments.flags.config("series", subject, arguments.flags.length.passes());
-    let horizon = arguments.horizon;
-    let origins = origins(series.rows(), split, horizon, arguments.stride);
-    // Before anything is written. The forecasts of the backtest of each method, and as text; a batch of windows.
-    let said = (horizon * targets) as f64;
-    fits_memory(200.0 * origins.len() as f64 * said, "--horizon")?;
-    let batch = training.batch.min(split) as f64 * config.length.window.min(split) as f64;
-    fits_memory(32.0 * batch * (rows.width as f64 + said), "--batch")?;
+    let (targets, width, split) = (input.data.names.len(), input.rows.width, input.data.split);
+    let passes = arguments.flags.length.passes();
+    let config = arguments.flags.config("series", input.subject.clone(), passes);
+    // Before anything is written.
     if training.cell != AUTOREGRESSION {
-        training.fits([rows.width, horizon * targets], batch)?;
+        let outputs = (arguments.horizon * targets) as f64;
+        let batch = training.batch.min(split) as f64 * passes.window.min(split) as f64;
+        check_memory(32.0 * batch * (width as f64 + outputs), "--batch")?;
+        training.fits([width, arguments.horizon * targets], batch)?;
+        let network = config.subject.output(targets);
+        let known = (split, input.origins.as_slice());
+        let how = (&config.training, passes);
+        SeriesLessons::<()>::new(&input.rows, network, known, how, &computing)?;
     }
-    if training.cell == AUTOREGRESSION {
-        if origins.is_empty() {
-            let found = series.rows() - split;
-            return Err(SeriesTrainingError::NoValidation { horizon, found }.into());
-        }
-    } else {
-        let output = config.subject.output(targets);
-        let how = (&config.training, config.length);
-        SeriesLessons::<()>::new(&rows, output, (split, &origins), how, &computing)?;
-    }
-    let data = SeriesData {
-        names: series.names.clone(),
-        exogenous: series.exogenous_names.clone(),
-        rows: series.rows(),
-        split,
-        checksum: series_run::checksum(&series),
-        orders,
-        features,
-        autoregressions,
-    };
-    let (run, resume) = arguments.flags.begin(config, data)?;
-    series_run::write(&series, &run.folder)?;
-    let learner = Learner { arguments, run, resume, computing, series, dates, rows, origins };
+    let (run, resume) = arguments.flags.begin(config, input.data.clone())?;
+    series_run::write(&input.series, &run.folder)?;
+    let learner = Learner { input, run, resume, computing, output };
     match training.cell.as_str() {
         AUTOREGRESSION => learner.without_network(),
         cell => cell::visit(cell, learner).expect("clap knows the names"),
@@ -361,17 +209,10 @@ impl Learner<'_> {
     /// AR(τ) by itself: it is fitted already.
     fn without_network(self) -> Result<ExitCode, Failure> {
         let start = Instant::now();
-        let Self { arguments, run, series, dates, .. } = self;
-        let split = run.data.split;
-        let opened = Opened::new(run, series, dates)?;
-        let best = &opened.contestants[0];
-        let method = &best.method;
-        let (targets, horizon) = (opened.run.data.names.len(), arguments.horizon);
-        let seen = origins(split, method.needs(), horizon, 1);
-        let fitted = (!seen.is_empty())
-            .then(|| squared_error(&*method.forecaster, &method.rows, targets, &seen));
-        let train_loss = fitted.unwrap_or(opened.run.data.autoregressions[0].variance);
-        let valid_loss = best.loss();
+        let Self { input: SeriesInput { series, dates, .. }, run, output, .. } = self;
+        let backtests = Backtests::new(run, series, dates)?;
+        let train_loss = backtests.autoregression_training_loss();
+        let valid_loss = backtests.methods[0].loss();
         let progress = Progress { done: true, ..Progress::default() };
         let seconds = start.elapsed().as_secs_f64();
         let report = Report {
@@ -379,21 +220,51 @@ impl Learner<'_> {
             valid_loss,
             steps_per_second: 0.0,
             rows_per_second: 0.0,
-            ..report(&opened, &progress, seconds)?
+            ..report(&backtests, &progress, seconds)?
         };
-        finish(arguments, &opened, report, 0)
+        finish(output, &backtests, report, 0)
+    }
+}
+
+impl cell::Visitor for Learner<'_> {
+    type Output = Result<ExitCode, Failure>;
+
+    fn visit<C: Cell>(self, cell: C) -> Self::Output {
+        let Self { input, run, resume, computing, output } = self;
+        let SeriesInput { series, dates, rows, origins, .. } = input;
+        let (settings, length) = (&run.config.training, run.config.length);
+        let network = run.config.subject.output(series.names.len());
+        let size = run.config.subject.network;
+        let how = (settings, length.window);
+        let model = beginner(cell, (rows.width, network), size, how, &computing)?;
+        let known = (run.data.split, origins.as_slice());
+        let how = (settings, length);
+        let lessons = SeriesLessons::<C>::new(&rows, network, known, how, &computing)?;
+        let unit = unit(length.window);
+        let learnt = train(&lessons, model, (&run, resume), &computing, output, unit)?;
+        let Some(learnt) = learnt else { return Ok(ExitCode::SUCCESS) };
+        let Learnt { progress, best, all, seconds, steps_per_second, rate } = learnt;
+        let backtests = Backtests::new(run, series, dates)?;
+        let report = Report {
+            train_loss: best.train_loss,
+            valid_loss: best.valid_loss,
+            steps_per_second,
+            rows_per_second: rate,
+            ..report(&backtests, &progress, seconds)?
+        };
+        finish(output, &backtests, report, all)
     }
 }
 
 /// The report of a run, without its losses and rates.
-fn report(opened: &Opened, progress: &Progress, seconds: f64) -> Result<Report, Failure> {
-    let main = &opened.contestants[0];
+fn report(backtests: &Backtests, progress: &Progress, seconds: f64) -> Result<Report, Failure> {
+    let main = &backtests.methods[0];
     let mut baselines = BTreeMap::new();
-    for Contestant { key, test, .. } in &opened.contestants[1..] {
-        baselines.insert(*key, test.loss(&opened.series, &main.method)?);
+    for TestedMethod { key, test, .. } in &backtests.methods[1..] {
+        baselines.insert(*key, test.loss(&backtests.series, &main.method)?);
     }
     Ok(Report {
-        run: opened.run.folder.clone(),
+        run: backtests.run.folder.clone(),
         task: "series",
         train_loss: f64::NAN,
         valid_loss: f64::NAN,
@@ -404,20 +275,22 @@ fn report(opened: &Opened, progress: &Progress, seconds: f64) -> Result<Report, 
         seconds,
         steps_per_second: 0.0,
         rows_per_second: 0.0,
-        columns: opened.columns()?,
+        columns: backtests.column_errors()?,
         files: Vec::new(),
     })
 }
 
 /// Writes what is written at the end, and prints the report.
 fn finish(
-    arguments: &Arguments,
-    opened: &Opened,
+    output: &Output,
+    backtests: &Backtests,
     mut report: Report,
     all: usize,
 ) -> Result<ExitCode, Failure> {
-    report.files = series_report::write(opened)?;
-    let mut text = opened.described(&report.columns);
+    let written = report::series::write(backtests)?;
+    warn(&written.warnings);
+    report.files = written.files;
+    let mut text = text(backtests, &report.columns);
     if all > 0 {
         text += &format!(
             "\n{} epochs, {} of {all} optimizer steps, {:.1} s, {:.0} rows a second\n",
@@ -429,36 +302,40 @@ fn finish(
         text += &format!("go on with: bptt train series --resume {}\n", report.run.display());
     }
     text += &format!("use it with: bptt forecast {}\n", report.run.display());
-    arguments.flags.output.print(&report, &text)?;
+    output.print(&report, &text)?;
     Ok(ExitCode::SUCCESS)
 }
 
-impl cell::Visitor for Learner<'_> {
-    type Output = Result<ExitCode, Failure>;
-
-    fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        let Self { arguments, run, resume, computing, series, dates, rows, origins } = self;
-        let (settings, length) = (&run.config.training, run.config.length);
-        let network = run.config.subject.output(series.names.len());
-        let size = run.config.subject.network;
-        let model =
-            beginner(cell, (rows.width, network), size, (settings, length.window), &computing)?;
-        let known = (run.data.split, origins.as_slice());
-        let lessons =
-            SeriesLessons::<C>::new(&rows, network, known, (settings, length), &computing)?;
-        let output = &arguments.flags.output;
-        let learnt =
-            train(&lessons, model, (&run, resume), &computing, output, unit(length.window))?;
-        let Some(learnt) = learnt else { return Ok(ExitCode::SUCCESS) };
-        let Learnt { progress, best, all, seconds, steps_per_second, rate } = learnt;
-        let opened = Opened::new(run, series, dates)?;
-        let report = Report {
-            train_loss: best.train_loss,
-            valid_loss: best.valid_loss,
-            steps_per_second,
-            rows_per_second: rate,
-            ..report(&opened, &progress, seconds)?
-        };
-        finish(arguments, &opened, report, all)
+/// The rows, the orders of AR(τ), and the errors of each method.
+fn text(backtests: &Backtests, columns: &[ColumnErrors]) -> String {
+    let Backtests { run, series, methods, .. } = backtests;
+    let (rows, split, horizon) = (series.rows(), run.data.split, run.config.subject.horizon);
+    let mut text = format!(
+        "{rows} rows, {split} to train on and {} to validate on; {} forecasts of {}\n",
+        rows - split,
+        methods[0].test.origins.len(),
+        next_rows(horizon)
+    );
+    if let Some(dates) = &series.dates {
+        text += &format!("validation from {} to {}\n", dates[split], dates[rows - 1]);
     }
+    for (name, orders) in series.names.iter().zip(&run.data.orders) {
+        let [aic, bic] = orders;
+        text += &format!("AR of {name}: AIC chooses {aic} lags, BIC {bic}\n");
+    }
+    for column in columns {
+        text += &format!("\n{}", page_table(&accuracy_table(column)));
+        if horizon > 1 {
+            text += &format!("\n{}", page_table(&error_by_step_table(column, 8)));
+        }
+        text += &format!("{}\n", column.verdict);
+    }
+    let outside = backtests.columns_outside_training_range();
+    if !outside.is_empty() {
+        text += &format!(
+            "{}: the validation rows are outside the training range, where the network has learnt nothing; try --difference 1\n",
+            outside.join(", ")
+        );
+    }
+    text
 }

@@ -2,13 +2,11 @@
 
 use super::Failure;
 use super::options::{share, size};
-use super::sequence::{Described, Learnable, cut, learn};
+use super::sequence::learn;
 use super::training::{Flags, PassFlags};
-use bptt::data::sound::{CLASSES, RATES, classes, read, speech};
-use bptt::data::text::frequency_baselines;
-use bptt::model::SoundAutoregression;
-use bptt::train::sound_run::{SoundData, SoundSubject};
-use bptt::train::text::ModelSettings;
+use bptt::data::sound::RATES;
+use bptt::train::sequence::ModelSettings;
+use bptt::train::sound_run::SoundSubject;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -54,37 +52,9 @@ fn rate(text: &str) -> Result<u32, String> {
     })
 }
 
-/// Reads the sound as classes, cut in two.
-fn learnable(arguments: &Arguments) -> Result<Learnable<SoundSubject>, Failure> {
+pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let Arguments { file, rate, valid_share, embedding, flags } = arguments;
-    let how = &flags.training;
-    let sound = match file.is_empty() {
-        true => speech(*rate)?,
-        false => read(file, *rate)?,
-    };
-    let classes = classes(&sound);
-    drop(sound);
-    let levels: Vec<u8> = classes.iter().map(|&class| (class - 1) as u8).collect();
-    let [training, valid] = cut(classes, *valid_share, SoundSubject::STEPS)?;
-    let autoregression = SoundAutoregression::fit(&training);
-    let data = SoundData {
-        training: training.len(),
-        valid: valid.len(),
-        checksum: crc32fast::hash(&levels),
-        frequencies: frequency_baselines(&training, &valid, CLASSES),
-        autoregressive: autoregression.score(&valid).iter().sum::<f64>() / valid.len() as f64,
-        autoregression,
-    };
-    let subject = SoundSubject {
-        file: file.clone(),
-        rate: *rate,
-        valid_share: *valid_share,
-        model: ModelSettings { hidden: how.hidden, layers: how.layers, embedding: *embedding },
-    };
-    Ok(Learnable { training, valid, subject, data })
-}
-
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let computing = arguments.flags.computing()?;
-    learn(learnable(arguments)?, computing, &arguments.flags)
+    let (hidden, layers) = (flags.training.hidden, flags.training.layers);
+    let model = ModelSettings { hidden, layers, embedding };
+    learn(SoundSubject { file, rate, valid_share, model }, &flags)
 }

@@ -2,11 +2,12 @@
 //! them.
 
 use super::Failure;
-use super::options::{Backward, Compute, bytes, fits_memory, positive, size};
+use super::options::{Backward, Compute, bytes, positive, size};
 use super::output::{self, Output, table};
 use bptt::cell::{self, Cell, Shape};
 use bptt::data::task::{Measure, Task, TaskSettings};
 use bptt::plot::learning_curve::LearningCurve;
+use bptt::train::memory::check_memory;
 use bptt::train::task::{
     Fit, NetworkSettings, Score, Settings, Start, TaskTrainingError, check, train,
 };
@@ -225,7 +226,7 @@ impl cell::Visitor for Learner<'_> {
         let weights = hidden as f64 * hidden as f64 * (8 * Shape::of::<C>().gates * layers) as f64;
         let numbers = time as f64 * batch.max(test) as f64 * wide as f64 + weights;
         let bytes = numbers * bytes(training.compute.dtype);
-        fits_memory(bytes, "--time, --delay, --batch, --test, --layers or --hidden")?;
+        check_memory(bytes, "--time, --delay, --batch, --test, --layers or --hidden")?;
 
         let gated = cell.remembering_gate().is_some() && training.forget_bias.is_none();
         let network = NetworkSettings {

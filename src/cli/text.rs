@@ -2,11 +2,10 @@
 
 use super::Failure;
 use super::options::{share, size};
-use super::sequence::{Described, Learnable, cut, learn};
+use super::sequence::learn;
 use super::training::{Flags, PassFlags};
-use bptt::data::text::{Vocabulary, frequency_baselines, read};
-use bptt::train::text::ModelSettings;
-use bptt::train::text_run::{TextData, TextSubject};
+use bptt::train::sequence::ModelSettings;
+use bptt::train::text_run::TextSubject;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -25,7 +24,7 @@ pub struct Arguments {
     /// Learn bytes instead of characters
     #[arg(long)]
     bytes: bool,
-    /// Characters that are there less often become the unknown one
+    /// Characters that are in the training part less often become the unknown one
     #[arg(long, value_name = "N", default_value = "1", value_parser = size)]
     min_count: usize,
     /// Share of the text, its end, that validates
@@ -38,57 +37,16 @@ pub struct Arguments {
     flags: Flags<PassFlags>,
 }
 
-impl Arguments {
-    fn subject(&self, path: Vec<PathBuf>) -> TextSubject {
-        TextSubject {
-            path,
-            bytes: self.bytes,
-            min_count: self.min_count,
-            valid_share: self.valid_share,
-            model: ModelSettings {
-                hidden: self.flags.training.hidden,
-                layers: self.flags.training.layers,
-                embedding: self.embedding,
-            },
-        }
-    }
-
-    /// The files that are named, or the source text of this program.
-    fn paths(&self) -> Vec<PathBuf> {
-        match self.path.is_empty() {
-            true => ["src", "tests", "benches"]
-                .map(|folder| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder))
-                .into(),
-            false => self.path.clone(),
-        }
-    }
+/// The source text of this program.
+fn source_text() -> Vec<PathBuf> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    ["src", "tests", "benches"].map(|name| folder.join(name)).into()
 }
 
-/// Reads the text as classes, cut in two.
-fn learnable(arguments: &Arguments) -> Result<Learnable<TextSubject>, Failure> {
-    let paths = arguments.paths();
-    let files = read(&paths, arguments.bytes)?;
-    let bytes = files.iter().map(|file| file.bytes.as_slice()).collect::<Vec<_>>().concat();
-    let vocabulary = match arguments.bytes {
-        true => Vocabulary::Bytes,
-        false => {
-            let text = std::str::from_utf8(&bytes).expect("the reader has seen to it");
-            Vocabulary::of(text, arguments.min_count)
-        }
-    };
-    let classes = vocabulary.classes_of(&bytes);
-    let [training, valid] = cut(classes, arguments.valid_share, TextSubject::STEPS)?;
-    let data = TextData {
-        training: training.len(),
-        valid: valid.len(),
-        checksum: crc32fast::hash(&bytes),
-        baselines: frequency_baselines(&training, &valid, vocabulary.classes()),
-        vocabulary,
-    };
-    Ok(Learnable { training, valid, subject: arguments.subject(paths), data })
-}
-
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let computing = arguments.flags.computing()?;
-    learn(learnable(arguments)?, computing, &arguments.flags)
+pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let Arguments { path, bytes, min_count, valid_share, embedding, flags } = arguments;
+    let (hidden, layers) = (flags.training.hidden, flags.training.layers);
+    let model = ModelSettings { hidden, layers, embedding };
+    let path = if path.is_empty() { source_text() } else { path };
+    learn(TextSubject { path, bytes, min_count, valid_share, model }, &flags)
 }

@@ -1,6 +1,6 @@
 //! Training: the flags that the tasks share, and what is shown while a network learns.
 
-use super::options::{Backward, Compute, fits_memory, named, positive, rate, size};
+use super::options::{Backward, Compute, named, positive, rate, size};
 use super::output::{Output, note};
 use super::{Failure, interrupt};
 use bptt::cell::{self, Cell, Shape};
@@ -8,6 +8,7 @@ use bptt::train::checkpoint::Checkpoint;
 use bptt::train::lessons::{
     Computing, Epoch, Event, Lessons, Passes, Progress, Settings, learn, steps,
 };
+use bptt::train::memory::check_memory;
 use bptt::train::run::{FORMAT, RunConfig, RunError, RunOf, Subject};
 use bptt::train::{OptimizerName, Schedule};
 use clap::Args;
@@ -110,7 +111,8 @@ impl Training {
         let [features, outputs] = [features, outputs].map(|size| size as f64);
         let weights = weights + hidden as f64 * outputs;
         let held = 8.0 * (features + (hidden * layers) as f64) + 24.0 * outputs;
-        fits_memory(28.0 * weights + steps * held, "--hidden, --layers, --batch or --window")
+        let bytes = 28.0 * weights + steps * held;
+        Ok(check_memory(bytes, "--hidden, --layers, --batch or --window")?)
     }
 }
 

@@ -376,6 +376,14 @@ pub fn sample(class: u32) -> f64 {
     level.map_or(0.0, |level| mu_law::decode(u8::try_from(level).expect("a class up to 256")))
 }
 
+/// The samples of classes, as [`write`] takes them.
+///
+/// # Panics
+/// As [`sample`].
+pub fn samples(classes: &[u32]) -> Vec<f32> {
+    classes.iter().map(|&class| sample(class) as f32).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

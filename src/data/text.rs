@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The class of what is not in the vocabulary: characters that training has not seen, and what stands before
+/// The class of what is not in the vocabulary: characters that the training part does not have, and what stands before
 /// the first character.
 pub const UNKNOWN: u32 = 0;
 
@@ -239,6 +239,11 @@ pub struct Sampling {
 }
 
 impl Sampling {
+    /// A temperature at which texts read well.
+    pub const TEXT_TEMPERATURE: f64 = 0.8;
+    /// A temperature at which sounds do.
+    pub const SOUND_TEMPERATURE: f64 = 0.95;
+
     /// Draws a class, never one of the forbidden ones, from `softmax(logits / temperature)`.
     pub fn draw(&self, logits: &[f64], forbidden: &[u32], random: &mut impl Rng) -> u32 {
         use rand::RngExt;
@@ -274,8 +279,7 @@ impl Sampling {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
-    use rand::SeedableRng;
+    use crate::random::{Random, SeedableRng};
 
     #[test]
     fn folders_are_read_in_order_and_links_are_not_followed() {

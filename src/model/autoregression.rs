@@ -100,7 +100,7 @@ impl Autoregression {
         Ok([best(Criterion::Aic), best(Criterion::Bic)])
     }
 
-    /// The highest order to look at where nobody has said one: `12 (n / 100)^¼` (Schwert 1989), and a season and one row
+    /// The highest order that the criteria choose from: `12 (n / 100)^¼` (Schwert 1989), and a season and one row
     /// at least, but no more than a third of the rows, and no more than 20 million numbers in the least squares problem.
     pub fn most_lags(rows: usize, season: Option<usize>) -> usize {
         let schwert = (12.0 * (rows as f64 / 100.0).powf(0.25)) as usize;

@@ -1,13 +1,17 @@
-//! What the training commands train: AR(τ), a recurrence with a readout, a model of characters; and what they are
-//! held against.
+//! What is trained, and what it can do then: a recurrence with a readout ([`Network`]), a model of a sequence of classes
+//! ([`CharacterModel`]) that generates more of it, AR(τ), forecasts of a series ([`forecast`]).
 
 mod autoregression;
 mod character;
 pub mod forecast;
+mod generation;
+mod lags;
 mod network;
 mod sound_autoregression;
 
 pub use autoregression::{Autoregression, AutoregressionError, Criterion};
 pub use character::CharacterModel;
+pub use generation::Generation;
+pub use lags::Lags;
 pub use network::Network;
 pub use sound_autoregression::SoundAutoregression;

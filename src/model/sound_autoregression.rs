@@ -1,4 +1,4 @@
-//! AR(τ) as a forecast of µ-law classes, so that a network's bits a sample can be held against it.
+//! AR(τ) as a forecast of µ-law classes, so that it can be compared with a network in bits a sample.
 
 use super::{Autoregression, Criterion};
 use crate::data::mu_law::LEVELS;
@@ -215,7 +215,7 @@ mod tests {
         let (training, valid) = sound.split_at(60_000);
         let fitted = SoundAutoregression::fit(training);
         let mean = fitted.score(valid).iter().sum::<f64>() / valid.len() as f64;
-        // Of a Gaussian, in bins that are narrow beside its deviation of 0.05.
+        // Of a Gaussian, in bins that are narrow compared with its deviation of 0.05.
         let entropy = 0.5 * (std::f64::consts::TAU * std::f64::consts::E * 0.0025).ln();
         let entropy = entropy - (2.0 * HALF_BIN).ln();
         assert!((mean - entropy).abs() < 0.03, "{mean} {entropy}");

@@ -105,6 +105,24 @@ pub struct Settings {
     pub checkpoint_every: usize,
 }
 
+impl Default for Settings {
+    /// Those of `bptt train text`.
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            dropout: 0.0,
+            batch: 50,
+            accumulate: 1,
+            optimizer: OptimizerName::Adam,
+            lr: 0.002,
+            schedule: Schedule::Cosine,
+            clip: 5.0,
+            early_stop: None,
+            checkpoint_every: 200,
+        }
+    }
+}
+
 /// How long to train on data from a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]

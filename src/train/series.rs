@@ -1,6 +1,6 @@
-//! Learning a series: at each step of a window of rows the network says the next rows, and hears how far off it was, in
-//! squares of standardised values. The windows of an epoch are mixed; those of the same number in the same epoch are the
-//! same, however often a training is ended and goes on.
+//! Learning a series: at each step of a window of rows the network forecasts the next rows; the loss is the mean squared
+//! error of standardised values. The windows of an epoch are mixed by seed and epoch alone, so that a training that is
+//! resumed goes on with the same ones.
 
 use super::host;
 use super::lessons::{Computing, Lesson, Lessons, Passes, Score, Settings, Window};
@@ -16,7 +16,7 @@ use rand::seq::SliceRandom;
 use std::cell::RefCell;
 use std::marker::PhantomData;
 
-/// The network: what [`untrained`] needs beside the cell and what it reads and says.
+/// The sizes of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct NetworkSize {
@@ -31,12 +31,12 @@ pub struct NetworkSize {
 pub enum SeriesTrainingError {
     /// Too few rows to train on.
     #[error(
-        "a window of {window} rows and the {horizon} after it need {needed} rows to train on, beside {lost} that the differences use up, and there are {found}: choose a shorter --window or --horizon, a smaller --valid-share, or give more rows"
+        "a window of {window} rows and the {horizon} after it need {needed} rows to train on after the {lost} that differencing uses up, and there are {found}: choose a shorter --window or --horizon, a smaller --valid-share, or give more rows"
     )]
     TooFewRows {
         /// Rows of a window.
         window: usize,
-        /// Rows said at once.
+        /// Rows forecast at once.
         horizon: usize,
         /// Rows used up.
         lost: usize,
@@ -50,7 +50,7 @@ pub enum SeriesTrainingError {
         "a horizon of {horizon} rows needs as many to validate on, and there are {found}: choose a shorter --horizon or a larger --valid-share"
     )]
     NoValidation {
-        /// Rows said at once.
+        /// Rows forecast at once.
         horizon: usize,
         /// What there is.
         found: usize,
@@ -173,18 +173,18 @@ impl<'a, C> SeriesLessons<'a, C> {
             (self.passes.window, self.rows.width, self.output);
         let inputs = starts.iter().flat_map(|&start| self.rows.range(start, start + window));
         let inputs: Vec<f64> = inputs.copied().collect();
-        let mut said = Vec::with_capacity(starts.len() * window * horizon * targets);
+        let mut target = Vec::with_capacity(starts.len() * window * horizon * targets);
         for &start in starts {
             for next in start + 1..=start + window {
                 let rows = self.rows.range(next, next + horizon).chunks_exact(width);
-                said.extend(rows.flat_map(|row| &row[..targets]));
+                target.extend(rows.flat_map(|row| &row[..targets]));
             }
         }
         let tensor = |values: Vec<f64>, width: usize| {
             let shape = [starts.len(), window, width];
             Tensor::from_data(TensorData::new(values, shape), (device, self.dtype))
         };
-        [tensor(inputs, width), tensor(said, horizon * targets)]
+        [tensor(inputs, width), tensor(target, horizon * targets)]
     }
 }
 
@@ -201,8 +201,8 @@ impl<C: Cell> Lessons for SeriesLessons<'_, C> {
 
     fn lesson(&self, model: &Self::Model, window: Window, _: Vec<Tensor<3>>) -> Lesson {
         let device = self.device.clone().autodiff();
-        let [x, said] = self.tensors(&self.starts(window), &device);
-        let loss = (self.output.predict(model, x) - said).powi_scalar(2).mean();
+        let [x, target] = self.tensors(&self.starts(window), &device);
+        let loss = (self.output.predict(model, x) - target).powi_scalar(2).mean();
         let value = host(loss.clone())[0];
         Lesson { loss, value, state: Vec::new(), drawn: 0 }
     }
@@ -256,7 +256,7 @@ mod tests {
         }
     }
 
-    /// A row is its number, and beside it its number plus a half.
+    /// A row is its number and its number plus a half.
     fn rows(first: usize, count: usize) -> Rows {
         let values = (first..first + count).flat_map(|row| [row as f64, row as f64 + 0.5]);
         Rows { values: values.collect(), width: 2, first }
@@ -276,18 +276,21 @@ mod tests {
             let mut seen = Vec::new();
             for number in 0..lessons.windows() {
                 let starts = lessons.starts(Window { epoch, number, drawn: 0 });
-                let [x, said] = lessons.tensors(&starts, &computing.device);
+                let [x, target] = lessons.tensors(&starts, &computing.device);
                 let size = starts.len();
-                assert_eq!((x.dims(), said.dims()), ([size, 5, 2], [size, 5, 3]));
-                let (x, said) = (host(x), host(said));
+                assert_eq!((x.dims(), target.dims()), ([size, 5, 2], [size, 5, 3]));
+                let (x, target) = (host(x), host(target));
                 for (w, &start) in starts.iter().enumerate() {
                     for t in 0..5 {
                         let row = (start + t) as f64;
                         assert_eq!(x[(w * 5 + t) * 2..][..2], [row, row + 0.5]);
-                        assert_eq!(said[(w * 5 + t) * 3..][..3], [row + 1.0, row + 2.0, row + 3.0]);
+                        assert_eq!(
+                            target[(w * 5 + t) * 3..][..3],
+                            [row + 1.0, row + 2.0, row + 3.0]
+                        );
                     }
                 }
-                assert!(said.iter().all(|&row| row < 30.0));
+                assert!(target.iter().all(|&row| row < 30.0));
                 seen.extend(starts);
             }
             orders.push(seen.clone());
@@ -311,7 +314,7 @@ mod tests {
             lessons.unwrap_err().to_string()
         };
         let short = line(9, &[9], 5);
-        assert!(short.contains("need 8 rows to train on, beside 2"), "{short}");
+        assert!(short.contains("need 8 rows to train on after the 2"), "{short}");
         assert!(short.contains("there are 9"), "{short}");
         assert!(
             line(18, &[], 5)

@@ -1,17 +1,19 @@
-//! What the configuration of a run on a series has beside that of any run, and what is kept of the series: all of it, so
-//! that a run forecasts by itself.
+//! Runs on a series: the part of their configuration that other runs do not have, and what is kept of the series: all of it, so
+//! that a run forecasts without the file that it was trained on.
 
-use super::lessons::{Passes, Progress};
+use super::checkpoint::CheckpointError;
+use super::lessons::{LearningError, Passes, Progress};
+use super::memory::TooMuchMemory;
 use super::run::{Measure, RunError, RunOf, Subject, Use};
 use super::series::NetworkSize;
 use crate::data::accuracy::{Accuracy, scale};
 use crate::data::calendar::{Calendar, CalendarError};
-use crate::data::features::Features;
-use crate::data::series::Series;
+use crate::data::features::{FeatureError, Features};
+use crate::data::series::{Series, SeriesError, SeriesOptions};
 use crate::data::transform::Transform;
 use crate::files;
-use crate::model::Autoregression;
-use crate::model::forecast::Output;
+use crate::model::forecast::{OutlookError, Output};
+use crate::model::{Autoregression, Criterion, Lags};
 use crate::printable::printable_name;
 use std::path::{Path, PathBuf};
 
@@ -24,12 +26,12 @@ pub struct SeriesSubject {
     pub file: Option<PathBuf>,
     /// Columns to forecast; none: all numeric ones.
     pub column: Vec<String>,
-    /// Columns that are read beside them.
+    /// Columns that the network reads and does not forecast.
     pub exogenous: Vec<String>,
     /// The column with dates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date_column: Option<String>,
-    /// Rows of a season.
+    /// Rows of a season; none: as the dates suggest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub season: Option<usize>,
     /// The share of the rows, the last ones, that validates.
@@ -44,10 +46,10 @@ pub struct SeriesSubject {
     pub difference: usize,
     /// Whether the seasonal difference is taken.
     pub seasonal_difference: bool,
-    /// Calendar features, or `auto`.
+    /// Calendar features by name, or [`AUTO`].
     pub calendar: Vec<String>,
-    /// The order of AR(τ): a number, or by what it is chosen.
-    pub lags: String,
+    /// The order of AR(τ).
+    pub lags: Lags,
     /// The network.
     #[serde(flatten)]
     pub network: NetworkSize,
@@ -59,7 +61,7 @@ pub struct SeriesSubject {
 pub struct SeriesData {
     /// Columns to forecast.
     pub names: Vec<String>,
-    /// Columns that are read beside them.
+    /// Columns that the network reads and does not forecast.
     pub exogenous: Vec<String>,
     /// Rows.
     pub rows: usize,
@@ -94,13 +96,16 @@ impl Subject for SeriesSubject {
 /// A run on a series.
 pub type SeriesRun = RunOf<SeriesSubject>;
 
-/// The cell that is none: AR(τ) alone.
+/// In place of a cell: AR(τ) alone.
 pub const AUTOREGRESSION: &str = "ar";
 
-/// Why the series of a run could not be read.
+/// In place of a calendar feature: those that suit the dates.
+pub const AUTO: &str = "auto";
+
+/// Why the series of a run could not be read, or not be forecast.
 #[derive(Debug, thiserror::Error)]
 pub enum SeriesRunError {
-    /// A file that is not there, or not to be read or written.
+    /// A file of the run cannot be read or written.
     #[error(transparent)]
     Run(#[from] RunError),
     /// Not the series that the run was trained on.
@@ -122,6 +127,54 @@ pub enum SeriesRunError {
     /// Dates that are no calendar.
     #[error(transparent)]
     Calendar(#[from] CalendarError),
+    /// There is no network in the run, or not the one that it describes.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The network cannot be read.
+    #[error(transparent)]
+    Model(#[from] LearningError),
+    /// A column cannot be transformed.
+    #[error(transparent)]
+    Features(#[from] FeatureError),
+    /// A method that the run does not have.
+    #[error("--method: this run has {}, and not '{name}'", methods.join(", "))]
+    Method {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        methods: Vec<String>,
+    },
+    /// Later rows that cannot be read.
+    #[error(transparent)]
+    Series(#[from] SeriesError),
+    /// Later rows of other columns.
+    #[error(
+        "{file}: its columns are {}, and the run was trained on {}",
+        found.join(", "),
+        expected.join(", ")
+    )]
+    Columns {
+        /// The file.
+        file: String,
+        /// Its columns.
+        found: Vec<String>,
+        /// Those of the run.
+        expected: Vec<String>,
+    },
+    /// Later rows that cannot be forecast from.
+    #[error("{file}: {reason}")]
+    Later {
+        /// The file.
+        file: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Too large for the machine.
+    #[error(transparent)]
+    Memory(#[from] TooMuchMemory),
+    /// No forecast.
+    #[error(transparent)]
+    Outlook(#[from] OutlookError),
 }
 
 impl From<std::io::Error> for SeriesRunError {
@@ -130,7 +183,39 @@ impl From<std::io::Error> for SeriesRunError {
     }
 }
 
+/// Those of `bptt train series`, without a transform: the airline passengers as they are.
+impl Default for SeriesSubject {
+    fn default() -> Self {
+        Self {
+            file: None,
+            column: Vec::new(),
+            exogenous: Vec::new(),
+            date_column: None,
+            season: None,
+            valid_share: 0.25,
+            horizon: 1,
+            stride: 1,
+            log: false,
+            difference: 0,
+            seasonal_difference: false,
+            calendar: Vec::new(),
+            lags: Lags::Chosen(Criterion::Bic),
+            network: NetworkSize { hidden: 32, layers: 1 },
+        }
+    }
+}
+
 impl SeriesSubject {
+    /// How its columns are chosen from a file.
+    pub fn columns(&self) -> SeriesOptions {
+        SeriesOptions {
+            columns: self.column.clone(),
+            exogenous: self.exogenous.clone(),
+            date_column: self.date_column.clone(),
+            delimiter: None,
+        }
+    }
+
     /// What is done to the columns to forecast.
     pub fn transform(&self) -> Transform {
         Transform {
@@ -226,7 +311,7 @@ fn contradiction(run: &SeriesRun) -> Option<&'static str> {
     let reach = data.autoregressions.iter().map(|model| model.lags.len());
     let network = run.config.cell != AUTOREGRESSION;
     let reach = reach.chain(network.then_some(length.window)).max().unwrap_or(0);
-    // The value one season ago knows no differences.
+    // The season-ago forecast takes no differences.
     let longest = reach.saturating_add(first).max(subject.season.unwrap_or(0));
     let sizes = [subject.horizon, subject.stride, length.window, subject.season.unwrap_or(1)];
     let columns = [features.targets.len(), data.autoregressions.len(), data.orders.len()];

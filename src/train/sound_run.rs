@@ -1,9 +1,12 @@
-//! What the configuration of a run on sound has beside that of any run.
+//! Runs on sound: the part of their configuration that other runs do not have, and how the sound is read.
 
 use super::lessons::{Passes, Progress};
 use super::run::{Measure, RunError, RunOf, Subject, Use};
-use super::text::{ModelSettings, SequenceSubject};
-use crate::data::sound::CLASSES;
+use super::sequence::{
+    Baseline, ModelSettings, Sequence, SequenceError, SequenceSubject, training_steps,
+};
+use crate::data::sound::{self, CLASSES};
+use crate::data::text::frequency_baselines;
 use crate::model::SoundAutoregression;
 use std::path::PathBuf;
 
@@ -31,7 +34,8 @@ pub struct SoundData {
     pub valid: usize,
     /// CRC-32 of the levels, by which a changed sound is noticed.
     pub checksum: u32,
-    /// Nats a sample on the validating part of whoever knows the frequencies of levels, and of pairs of them.
+    /// Nats a sample that the frequencies of levels, and of pairs of them, in the training part need on the validating
+    /// part.
     pub frequencies: [f64; 2],
     /// Nats a sample there of the AR(τ).
     pub autoregressive: f64,
@@ -42,10 +46,16 @@ pub struct SoundData {
 /// Whether it was the same sound: what is computed from it may differ in a last digit from machine to machine.
 impl PartialEq for SoundData {
     fn eq(&self, other: &Self) -> bool {
-        let told = |data: &Self| (data.training, data.valid, data.checksum);
-        told(self) == told(other)
+        let identity = |data: &Self| (data.training, data.valid, data.checksum);
+        identity(self) == identity(other)
     }
 }
+
+/// The most seconds of the validating part that a run keeps.
+const SECONDS: f64 = 3.0;
+
+/// The beginning of the validating part in a run's folder.
+pub const VALIDATION_FILE: &str = "validation.wav";
 
 impl Subject for SoundSubject {
     const TASKS: &'static [&'static str] = &["sound"];
@@ -60,12 +70,76 @@ impl Subject for SoundSubject {
 }
 
 impl SequenceSubject for SoundSubject {
+    const STEP: &'static str = "sample";
+    const STEPS: &'static str = "samples";
+
     fn model(&self) -> &ModelSettings {
         &self.model
     }
 
     fn classes(_: &SoundData) -> usize {
         CLASSES
+    }
+
+    fn sizes(data: &SoundData) -> [usize; 2] {
+        [data.training, data.valid]
+    }
+
+    fn baselines(data: &SoundData) -> Vec<Baseline> {
+        let baseline = |key, name: String, nats| Baseline { key, name, nats };
+        let [single, pair] = data.frequencies;
+        let lags = data.autoregression.model.lags.len();
+        vec![
+            baseline("autoregressive", format!("AR({lags})"), data.autoregressive),
+            baseline("pair_frequency", "frequency of pairs".into(), pair),
+            baseline("level_frequency", "frequency of levels".into(), single),
+        ]
+    }
+
+    fn read(self) -> Result<Sequence<Self>, SequenceError> {
+        let samples = match self.file.is_empty() {
+            true => sound::speech(self.rate)?,
+            false => sound::read(&self.file, self.rate)?,
+        };
+        let mut training = sound::classes(&samples);
+        drop(samples);
+        let levels: Vec<u8> = training.iter().map(|&class| (class - 1) as u8).collect();
+        let valid = training.split_off(training_steps::<Self>(levels.len(), self.valid_share)?);
+        let autoregression = SoundAutoregression::fit(&training);
+        let data = SoundData {
+            training: training.len(),
+            valid: valid.len(),
+            checksum: crc32fast::hash(&levels),
+            frequencies: frequency_baselines(&training, &valid, CLASSES),
+            autoregressive: autoregression.score(&valid).iter().sum::<f64>() / valid.len() as f64,
+            autoregression,
+        };
+        Ok(Sequence { subject: self, training, valid, data })
+    }
+
+    fn keep(run: &SoundRun, valid: &[u32]) -> Result<(), SequenceError> {
+        let rate = run.config.subject.rate;
+        let most = (SECONDS * f64::from(rate)) as usize;
+        let samples = sound::samples(&valid[..valid.len().min(most)]);
+        Ok(sound::write(&run.folder.join(VALIDATION_FILE), &samples, rate)?)
+    }
+
+    fn read_others(run: &SoundRun, files: &[PathBuf]) -> Result<Vec<u32>, SequenceError> {
+        Ok(sound::classes(&sound::read(files, run.config.subject.rate)?))
+    }
+
+    fn class_name(_: &SoundData, class: u32) -> String {
+        (class - 1).to_string()
+    }
+
+    fn baseline_of(data: &SoundData, classes: &[u32]) -> Option<Baseline> {
+        let model = &data.autoregression;
+        let nats: f64 = model.score(classes).iter().sum();
+        Some(Baseline {
+            key: "autoregressive",
+            name: format!("AR({})", model.model.lags.len()),
+            nats: nats / classes.len() as f64,
+        })
     }
 }
 

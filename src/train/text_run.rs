@@ -1,9 +1,11 @@
-//! What the configuration of a run on a text has beside that of any run.
+//! Runs on a text: the part of their configuration that other runs do not have, and how the text is read.
 
 use super::lessons::{Passes, Progress};
 use super::run::{Measure, RunError, RunOf, Subject, Use};
-use super::text::{ModelSettings, SequenceSubject};
-use crate::data::text::Vocabulary;
+use super::sequence::{
+    Baseline, ModelSettings, Sequence, SequenceError, SequenceSubject, training_steps,
+};
+use crate::data::text::{self, Vocabulary, frequency_baselines};
 use std::path::PathBuf;
 
 /// The files, how they are read, and the model.
@@ -14,7 +16,7 @@ pub struct TextSubject {
     pub path: Vec<PathBuf>,
     /// Whether classes are bytes.
     pub bytes: bool,
-    /// How often a character must be there to be a class of its own.
+    /// How often a character must be in the training part to be a class of its own.
     pub min_count: usize,
     /// The share of the text, its end, that validates.
     pub valid_share: f64,
@@ -34,7 +36,8 @@ pub struct TextData {
     pub valid: usize,
     /// CRC-32 of the text, by which a changed one is noticed.
     pub checksum: u32,
-    /// Nats a character on the validation text of whoever knows the frequencies of characters, and of pairs.
+    /// Nats a character that the frequencies of characters, and of pairs, in the training part need on the validation
+    /// part.
     pub baselines: [f64; 2],
 }
 
@@ -51,6 +54,9 @@ impl Subject for TextSubject {
 }
 
 impl SequenceSubject for TextSubject {
+    const STEP: &'static str = "character";
+    const STEPS: &'static str = "characters";
+
     fn model(&self) -> &ModelSettings {
         &self.model
     }
@@ -58,7 +64,89 @@ impl SequenceSubject for TextSubject {
     fn classes(data: &TextData) -> usize {
         data.vocabulary.classes()
     }
+
+    fn sizes(data: &TextData) -> [usize; 2] {
+        [data.training, data.valid]
+    }
+
+    fn baselines(data: &TextData) -> Vec<Baseline> {
+        let [single, pair] = data.baselines;
+        let baseline = |key, name: &str, nats| Baseline { key, name: name.into(), nats };
+        vec![
+            baseline("pair_frequency", "frequency of pairs", pair),
+            baseline("character_frequency", "frequency of characters", single),
+        ]
+    }
+
+    /// The vocabulary is that of the training part: what the end of the text alone holds is unknown to the model, as it
+    /// is in any other text.
+    fn read(self) -> Result<Sequence<Self>, SequenceError> {
+        let files = text::read(&self.path, self.bytes)?;
+        let bytes = files.iter().map(|file| file.bytes.as_slice()).collect::<Vec<_>>().concat();
+        drop(files);
+        let (split, vocabulary) = if self.bytes {
+            (training_steps::<Self>(bytes.len(), self.valid_share)?, Vocabulary::Bytes)
+        } else {
+            let text = std::str::from_utf8(&bytes).expect("the reader has seen to it");
+            let split = training_steps::<Self>(text.chars().count(), self.valid_share)?;
+            let end = text.char_indices().nth(split).map_or(text.len(), |(end, _)| end);
+            (split, Vocabulary::of(&text[..end], self.min_count))
+        };
+        let mut training = vocabulary.classes_of(&bytes);
+        let valid = training.split_off(split);
+        let data = TextData {
+            training: training.len(),
+            valid: valid.len(),
+            checksum: crc32fast::hash(&bytes),
+            baselines: frequency_baselines(&training, &valid, vocabulary.classes()),
+            vocabulary,
+        };
+        Ok(Sequence { subject: self, training, valid, data })
+    }
+
+    fn read_others(run: &TextRun, files: &[PathBuf]) -> Result<Vec<u32>, SequenceError> {
+        let vocabulary = &run.data.vocabulary;
+        let files = text::read(files, vocabulary.is_bytes())?;
+        let bytes = files.iter().map(|file| file.bytes.as_slice()).collect::<Vec<_>>().concat();
+        Ok(vocabulary.classes_of(&bytes))
+    }
+
+    fn class_name(data: &TextData, class: u32) -> String {
+        match data.vocabulary.is_bytes() {
+            true => (class - 1).to_string(),
+            false => String::from_utf8_lossy(&data.vocabulary.text_of(class)).into_owned(),
+        }
+    }
 }
 
 /// A run on a text.
 pub type TextRun = RunOf<TextSubject>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::text::UNKNOWN;
+
+    fn read(text: &str, min_count: usize, bytes: bool) -> Sequence<TextSubject> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text.txt");
+        std::fs::write(&path, text).unwrap();
+        let model = ModelSettings { hidden: 4, layers: 1, embedding: None };
+        let path = vec![path];
+        TextSubject { path, bytes, min_count, valid_share: 0.25, model }.read().unwrap()
+    }
+
+    #[test]
+    fn the_vocabulary_knows_the_training_part_alone() {
+        // The last three of twelve characters validate.
+        let Sequence { training, valid, data, .. } = read("überabüberbz", 1, false);
+        assert_eq!(data.vocabulary, Vocabulary::Characters("aberü".into()));
+        assert_eq!((training.len(), valid), (9, vec![4, 2, UNKNOWN]));
+        // Nor does its end count: r is there twice, but once to train on.
+        let Sequence { data, .. } = read("überabüberbz", 2, false);
+        assert_eq!(data.vocabulary, Vocabulary::Characters("beü".into()));
+        // Of bytes there are as many as of any text; ü is two of them.
+        let Sequence { training, valid, data, .. } = read("überabüberbz", 1, true);
+        assert_eq!((training.len(), valid.len(), data.vocabulary.classes()), (11, 3, 257));
+    }
+}

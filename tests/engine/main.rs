@@ -2,6 +2,7 @@
 //! the build.
 
 mod burn_parity;
+mod examples;
 mod flow;
 mod gradients;
 mod layers;

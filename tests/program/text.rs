@@ -144,6 +144,28 @@ fn a_text_is_learnt_scored_and_gone_on_with() {
     assert_eq!(other["epochs"], 1);
 }
 
+/// A character that the validation part alone holds is unknown to the model, there as in any other text.
+#[test]
+fn the_end_of_a_text_is_not_in_the_vocabulary() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let text = text(2000, 1);
+    let half = text.char_indices().nth(text.chars().count() * 95 / 100).unwrap().0;
+    let text = format!("{}ж{}", &text[..half], &text[half..]);
+    std::fs::write(folder.join("text.txt"), &text).unwrap();
+    let result = trained(folder, "runs/a", &["--epochs", "1"]);
+    let data = std::fs::read_to_string(folder.join("runs/a/data.toml")).unwrap();
+    assert!(data.contains('ü') && !data.contains('ж'), "{data}");
+    let characters: Vec<char> = text.chars().collect();
+    let start = characters.len() - (characters.len() as f64 * 0.1) as usize;
+    std::fs::write(folder.join("end.txt"), characters[start..].iter().collect::<String>()).unwrap();
+    let score = json(&["score", "runs/a", "end.txt", "--backend", "flex", "--json"], folder);
+    assert_eq!(score["unknown"], 1, "{score}");
+    let [scored, valid] =
+        [&score["nats_per_step"], &result["valid_loss"]].map(|nats| nats.as_f64().unwrap());
+    assert!((scored - valid).abs() < 1e-6, "{scored} {valid}");
+}
+
 #[test]
 fn both_paths_learn_the_same_in_f64() {
     let device = Device::default().autodiff();

@@ -1,5 +1,4 @@
-//! What a forecaster would have said at each row of the past from which the next ones are known: the rolling origin of
-//! Tashman (2000).
+//! Forecasts from each row of the past after which the next rows are known: the rolling origin of Tashman (2000).
 
 use super::Method;
 use crate::data::accuracy::Accuracy;

@@ -1,14 +1,17 @@
-//! Forecasts of a series: by a network, by AR(τ), by what costs nothing; one interface for all.
+//! Forecasts of a series by a network, by AR(τ), by naive methods; one interface for all.
 //!
 //! Reading order: [`Forecaster`] (the rows seen become the rows to come), [`Method`] (a forecaster and the scale that it
-//! works in), [`backtest`] (what it would have said before), [`outlook`] (what it says now, and how sure that is).
+//! works in), [`backtest`] (its forecasts of the past, and their errors), [`outlook`] (its forecast of the rows to come, with
+//! intervals).
 
 mod backtest;
+mod errors;
 mod naive;
 mod network;
 mod outlook;
 
 pub use backtest::{Backtest, backtest, origins};
+pub use errors::{ColumnErrors, MethodErrors, TestedMethod, column_errors};
 pub use naive::{Autoregressions, LastValue, SeasonAgo};
 pub use network::{NetworkForecaster, Output};
 pub use outlook::{Outlook, OutlookError, outlook};
@@ -47,7 +50,7 @@ pub trait Forecaster {
     /// Rows that it looks back.
     fn reach(&self) -> usize;
 
-    /// Rows that it says at once.
+    /// Rows that it forecasts at once.
     fn horizon(&self) -> usize;
 
     /// For each of the pasts, which have [`reach`](Self::reach) rows, the next [`horizon`](Self::horizon) rows of the
@@ -95,7 +98,7 @@ impl<'a> Method<'a> {
     fn ahead(&self, origins: &[usize]) -> Vec<f64> {
         let mut all = Vec::new();
         let targets = self.features.targets.len();
-        each_said(&*self.forecaster, &self.rows, targets, origins, |said| all.extend(said));
+        each_forecast(&*self.forecaster, &self.rows, targets, origins, |paths| all.extend(paths));
         all
     }
 
@@ -111,13 +114,13 @@ fn of(
     (pasts, width, targets): (usize, usize, usize),
 ) -> Vec<f64> {
     let rows = forecaster.reach();
-    let said = forecaster.ahead(Pasts { values, rows, width, targets });
+    let forecasts = forecaster.ahead(Pasts { values, rows, width, targets });
     // Without a past there is nothing to be cut into as many.
-    if rows == 0 { said.repeat(pasts) } else { said }
+    if rows == 0 { forecasts.repeat(pasts) } else { forecasts }
 }
 
 /// Hands over the forecasts after each of the origins, in their order, as many together as memory bears.
-fn each_said(
+fn each_forecast(
     forecaster: &dyn Forecaster,
     rows: &Rows,
     targets: usize,
@@ -146,8 +149,8 @@ pub fn squared_error(
     let horizon = forecaster.horizon();
     let size = horizon * targets;
     let (mut sum, mut place) = (0.0, 0);
-    each_said(forecaster, rows, targets, origins, |said| {
-        for path in said.chunks_exact(size) {
+    each_forecast(forecaster, rows, targets, origins, |paths| {
+        for path in paths.chunks_exact(size) {
             let actual = rows.range(origins[place], origins[place] + horizon);
             let actual = actual.chunks_exact(rows.width).flat_map(|row| &row[..targets]);
             sum += path.iter().zip(actual).map(|(a, b)| (a - b).powi(2)).sum::<f64>();

@@ -1,4 +1,4 @@
-//! The forecasters that need no training, and AR(τ).
+//! The naive forecasters, which need no training, and AR(τ).
 
 use super::{Forecaster, Pasts};
 use crate::model::Autoregression;
@@ -6,7 +6,7 @@ use crate::model::Autoregression;
 /// `x̂_{t+k} = x_t`.
 #[derive(Clone, Copy, Debug)]
 pub struct LastValue {
-    /// Rows said at once.
+    /// Rows forecast at once.
     pub horizon: usize,
 }
 
@@ -30,7 +30,7 @@ impl Forecaster for LastValue {
 pub struct SeasonAgo {
     /// s: rows of a season.
     pub season: usize,
-    /// Rows said at once.
+    /// Rows forecast at once.
     pub horizon: usize,
 }
 
@@ -60,7 +60,7 @@ impl Forecaster for SeasonAgo {
 pub struct Autoregressions {
     /// One a column.
     pub models: Vec<Autoregression>,
-    /// Rows said at once, each from those before it.
+    /// Rows forecast at once, each from those before it.
     pub horizon: usize,
 }
 
@@ -96,7 +96,7 @@ impl Forecaster for Autoregressions {
 mod tests {
     use super::*;
 
-    /// Two pasts of three rows of two columns to forecast and one beside them.
+    /// Two pasts of three rows, each of two columns to forecast and an exogenous one.
     const VALUES: [f64; 18] =
         [1., 10., 0., 2., 20., 0., 3., 30., 0., 5., 50., 9., 6., 60., 9., 7., 70., 9.];
 

@@ -10,7 +10,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 /// What the outputs of a network of a series are: at each step, the next `horizon` rows of the columns to forecast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// Rows said at once.
+    /// Rows forecast at once.
     pub horizon: usize,
     /// Columns to forecast, the first ones of the input.
     pub targets: usize,
@@ -38,7 +38,7 @@ impl Output {
     }
 }
 
-/// A network that reads so many rows from a zero state and says the next ones.
+/// A network that reads so many rows from a zero state and forecasts the next ones.
 #[derive(Debug)]
 pub struct NetworkForecaster<C: Cell> {
     /// The network, on a device without autodiff.
@@ -55,29 +55,29 @@ pub struct NetworkForecaster<C: Cell> {
 
 impl<C: Cell> NetworkForecaster<C> {
     /// How large the gradient of a forecast's squared error is at each state of each layer, by time, over the pasts:
-    /// how far back a forecast listens. `said` are the rows to come of each past, `[past][step][target]`.
+    /// how far back a forecast listens. `targets` are the rows to come of each past, `[past][step][target]`.
     ///
     /// # Errors
     /// If the network walks back in time.
     pub fn gradient_norms(
         &self,
         pasts: Pasts<'_>,
-        said: &[f64],
+        targets: &[f64],
     ) -> Result<Vec<Vec<StateGradient>>, FlowError> {
         let Pasts { rows, width, values, .. } = pasts;
         let batch = values.len() / (rows * width);
         let data = TensorData::new(values.to_vec(), [batch, rows, width]);
         let x = Tensor::<3>::from_data(data, (&self.device, self.dtype));
-        let Output { targets, horizon, changes } = self.output;
+        let Output { targets: columns, horizon, changes } = self.output;
         self.network.gradient_norms(x.clone(), |outputs| {
             let tracked = |data| Tensor::<3>::from_data(data, (&outputs.device(), self.dtype));
-            let said = tracked(TensorData::new(said.to_vec(), [batch, 1, self.output.width()]));
+            let target = TensorData::new(targets.to_vec(), [batch, 1, self.output.width()]);
             let mut last = outputs.clone().slice_dim(1, rows - 1..rows);
             if changes {
-                let x = x.slice([0..batch, rows - 1..rows, 0..targets]).repeat_dim(2, horizon);
+                let x = x.slice([0..batch, rows - 1..rows, 0..columns]).repeat_dim(2, horizon);
                 last = last + tracked(x.into_data());
             }
-            (last - said).powi_scalar(2).mean()
+            (last - tracked(target)).powi_scalar(2).mean()
         })
     }
 }
@@ -99,8 +99,8 @@ impl<C: Cell> Forecaster for NetworkForecaster<C> {
             let batch = some.len() / (rows * width);
             let data = TensorData::new(some.to_vec(), [batch, rows, width]);
             let x = Tensor::from_data(data, (&self.device, self.dtype));
-            let said = self.output.predict(&self.network, x);
-            let last = said.slice([0..batch, rows - 1..rows, 0..self.output.width()]);
+            let forecasts = self.output.predict(&self.network, x);
+            let last = forecasts.slice([0..batch, rows - 1..rows, 0..self.output.width()]);
             all.extend(last.into_data().iter::<f64>());
         }
         all

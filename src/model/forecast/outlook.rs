@@ -1,6 +1,6 @@
-//! What a forecaster says of the rows to come, and how sure that is: the residual bootstrap.
+//! The forecast of the rows to come, with intervals by the residual bootstrap.
 //!
-//! The point forecast goes on block by block: a forecaster says `horizon` rows, those are taken for rows seen, and it says
+//! The point forecast is made block by block: a forecaster forecasts `horizon` rows, takes them for rows seen, and forecasts
 //! the next ones. Each of many paths does the same, but adds to each block the residuals of one origin of the backtest,
 //! drawn with replacement: all steps and all columns of that origin together, so that errors that go together stay
 //! together (Efron & Tibshirani 1993, chapter 8; Hyndman & Athanasopoulos 2021, section 5.5). The paths are taken back to
@@ -96,15 +96,15 @@ pub fn outlook(
     let width = method.rows.width;
     let calendar = 2 * method.features.calendar.len();
     let held = &method.rows.range(origin - 1, origin)[targets..width - calendar];
-    // What is beside the targets in each row to come.
-    let beside: Vec<Vec<f64>> = (0..steps)
+    // The other values of each row to come, after the targets.
+    let others: Vec<Vec<f64>> = (0..steps)
         .map(|step| {
             let calendar = (calendar > 0).then(|| method.features.of_date(dates[step]));
             held.iter().copied().chain(calendar.into_iter().flatten()).collect()
         })
         .collect();
 
-    let walk = Walk { method, origin, beside: &beside, targets };
+    let walk = Walk { method, origin, others: &others, targets };
     let point = walk.paths(1, |_| None);
     let mut random = Random::seed_from_u64(seed);
     let drawn = walk.paths(paths, |_| {
@@ -134,7 +134,7 @@ pub fn outlook(
 struct Walk<'a, 'b> {
     method: &'a Method<'b>,
     origin: usize,
-    beside: &'a [Vec<f64>],
+    others: &'a [Vec<f64>],
     targets: usize,
 }
 
@@ -145,7 +145,7 @@ impl Walk<'_, '_> {
         count: usize,
         mut error: impl FnMut(usize) -> Option<&'e [f64]>,
     ) -> Vec<f64> {
-        let (targets, steps) = (self.targets, self.beside.len());
+        let (targets, steps) = (self.targets, self.others.len());
         let width = self.method.rows.width;
         let forecaster = &self.method.forecaster;
         let (reach, horizon) = (forecaster.reach(), forecaster.horizon());
@@ -154,18 +154,17 @@ impl Walk<'_, '_> {
         let mut paths: Vec<Vec<f64>> = vec![Vec::with_capacity(steps * targets); count];
         for from in (0..steps).step_by(horizon) {
             let block = horizon.min(steps - from);
-            let said = self.method.of(&pasts.concat(), count);
-            for (p, mut said) in
-                said.chunks_exact(horizon * targets).map(<[f64]>::to_vec).enumerate()
-            {
+            let forecasts = self.method.of(&pasts.concat(), count);
+            let forecasts = forecasts.chunks_exact(horizon * targets).map(<[f64]>::to_vec);
+            for (p, mut forecast) in forecasts.enumerate() {
                 if let Some(error) = error(p) {
-                    said.iter_mut().zip(error).for_each(|(said, error)| *said += error);
+                    forecast.iter_mut().zip(error).for_each(|(row, error)| *row += error);
                 }
-                let said = &said[..block * targets];
-                paths[p].extend(said);
-                for (step, row) in said.chunks_exact(targets).enumerate() {
+                let forecast = &forecast[..block * targets];
+                paths[p].extend(forecast);
+                for (step, row) in forecast.chunks_exact(targets).enumerate() {
                     pasts[p].extend(row);
-                    pasts[p].extend(&self.beside[from + step]);
+                    pasts[p].extend(&self.others[from + step]);
                 }
                 let old = pasts[p].len() - reach * width;
                 pasts[p].drain(..old);

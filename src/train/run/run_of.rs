@@ -2,12 +2,13 @@
 
 use super::read::{configuration, read, refused};
 use super::{FORMAT, Measure, RunError, Use};
-use crate::backend::Backend;
+use crate::backend::{Backend, NotBuilt};
 use crate::files;
 use crate::nn::{Gradient, Truncation};
 use crate::train::DataType;
 use crate::train::checkpoint::{Checkpoint, CheckpointError, Checkpoints};
-use crate::train::lessons::{Progress, Settings};
+use crate::train::lessons::{Computing, Progress, Settings};
+use burn::tensor::{DType, Device};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
@@ -68,6 +69,40 @@ pub struct RunConfig<S: Subject> {
     /// How long.
     #[serde(flatten)]
     pub length: S::Length,
+}
+
+impl<S: Subject> RunConfig<S> {
+    /// A run of that task with a network of that cell, and the defaults of everything else.
+    pub fn new(task: &str, subject: S, cell: &str, length: S::Length) -> Self {
+        Self {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").into(),
+            task: task.into(),
+            subject,
+            cell: cell.into(),
+            dtype: DataType::default(),
+            backend: Backend::default(),
+            gradient: Gradient::default(),
+            truncate: Truncation::default(),
+            memory_budget: None,
+            training: Settings::default(),
+            length,
+        }
+    }
+
+    /// How the gradient is computed and where.
+    ///
+    /// # Errors
+    /// If this build does not have the backend.
+    pub fn computing(&self) -> Result<Computing, NotBuilt> {
+        Ok(Computing {
+            truncation: self.truncate,
+            memory_budget: self.memory_budget,
+            gradient: self.gradient,
+            dtype: self.dtype.into(),
+            device: self.backend.device()?,
+        })
+    }
 }
 
 fn first_format() -> u32 {
@@ -180,6 +215,23 @@ impl<S: Subject> RunOf<S> {
             return Err(refused(&folder.join("config.toml"), &reason));
         }
         Self::from_table(folder, table)
+    }
+
+    /// Where and in which data type it computes.
+    ///
+    /// # Errors
+    /// If this build does not have its backend.
+    pub fn device(&self) -> Result<(Device, DType), RunError> {
+        let device = self.config.backend.device();
+        let file = self.folder.join("config.toml");
+        let device = device.map_err(|error| refused(&file, &error.to_string()))?;
+        Ok((device, self.config.dtype.into()))
+    }
+
+    /// The error of a run whose cell is not known.
+    pub fn unknown_cell(&self) -> RunError {
+        let reason = format!("there is no cell '{}'", self.config.cell);
+        refused(&self.folder.join("config.toml"), &reason)
     }
 
     pub(super) fn from_table(folder: &Path, table: toml::Table) -> Result<Self, RunError> {

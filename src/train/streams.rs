@@ -1,59 +1,16 @@
-//! Learning a text, or any sequence of classes, as char-rnn does (Karpathy 2015): the sequence is cut into as many
-//! streams as the batch has rows; each window goes one further along all of them, with the state carried over the
-//! border and the gradient not.
+//! Learning a sequence of classes, as char-rnn learns a text (Karpathy 2015): the sequence is cut into as many streams as
+//! the batch has rows. Each window takes the next steps of all of them; the state carries over from window to window, the
+//! gradient stops at the border.
 
-use super::checkpoint::Checkpoints;
-use super::host;
-use super::lessons::{
-    Computing, LearningError, Lesson, Lessons, Passes, Score, Settings, Trained, Window, trained,
-};
-use super::run::{RunOf, Subject};
+use super::lessons::{Lesson, Lessons, Passes, Score, Settings, Window};
 use crate::cell::{Cell, Row};
 use crate::data::text::UNKNOWN;
+use crate::host;
 use crate::model::CharacterModel;
-use crate::nn::{Random, Recurrent, RecurrentConfig};
+use crate::nn::Recurrent;
 use crate::recurrence::budget::BudgetError;
-use burn::tensor::{DType, Device, Tensor};
-use rand::SeedableRng;
+use burn::tensor::Tensor;
 use std::marker::PhantomData;
-
-/// The model: what [`untrained`] needs beside the cell and the number of classes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct ModelSettings {
-    /// Hidden units.
-    pub hidden: usize,
-    /// Layers.
-    pub layers: usize,
-    /// Width of the embedding; none: one-hot input.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub embedding: Option<usize>,
-}
-
-/// A run whose data are a sequence of classes.
-pub trait SequenceSubject: Subject<Length = Passes> {
-    /// The sizes of its model.
-    fn model(&self) -> &ModelSettings;
-
-    /// How many classes there are.
-    fn classes(data: &Self::Data) -> usize;
-}
-
-/// The trained model of a run.
-///
-/// # Errors
-/// As [`trained`].
-pub fn trained_model<C: Cell, S: SequenceSubject>(
-    cell: C,
-    run: &RunOf<S>,
-    options: (&Device, DType),
-) -> Result<Trained<CharacterModel<Recurrent<C>>>, LearningError> {
-    let (model, seed) = (run.config.subject.model(), run.config.training.seed);
-    let classes = S::classes(&run.data);
-    let features = model.embedding.unwrap_or(classes);
-    Checkpoints::of(&run.folder).check::<C>([features, model.hidden, model.layers])?;
-    trained(untrained(cell, classes, model, seed, |config| config, options), &run.folder)
-}
 
 /// Why a sequence could not be learnt.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -73,40 +30,6 @@ pub enum StreamError {
     /// A memory budget that cannot be met.
     #[error(transparent)]
     Budget(#[from] BudgetError),
-}
-
-/// The model before training: the same for the same settings and seed. `configure` sees the configuration of its stack.
-pub fn untrained<C: Cell>(
-    cell: C,
-    classes: usize,
-    model: &ModelSettings,
-    seed: u64,
-    configure: impl FnOnce(RecurrentConfig) -> RecurrentConfig,
-    options: (&Device, DType),
-) -> CharacterModel<Recurrent<C>> {
-    let mut random = Random::seed_from_u64(seed);
-    let sizes = [model.hidden, model.layers];
-    CharacterModel::new(cell, classes, model.embedding, sizes, configure, options, &mut random)
-}
-
-/// The model that is to be trained.
-///
-/// # Errors
-/// If its memory budget cannot be met.
-pub fn beginner<C: Cell>(
-    cell: C,
-    classes: usize,
-    model: &ModelSettings,
-    (settings, window): (&Settings, usize),
-    computing: &Computing,
-) -> Result<CharacterModel<Recurrent<C>>, StreamError> {
-    let device = computing.device.clone().autodiff();
-    let configure = |config| computing.configure(config, settings);
-    let options = (&device, computing.dtype);
-    let model = untrained(cell, classes, model, settings.seed, configure, options);
-    let recurrent = &model.network.recurrent;
-    recurrent.check_memory_budget(window, settings.batch, computing.dtype)?;
-    Ok(model)
 }
 
 /// A sequence in streams, and one that validates.

@@ -1,30 +1,26 @@
-//! The part of a report that says how far back a trained network listens.
+//! The part of a page that says how far back in time a network listens, before training and after it.
 
-use super::Failure;
-use super::flow::{brief, lags};
-use bptt::plot::gradient_by_time::{Curve, GradientByTime};
-use bptt::plot::page::{Section, Table};
-use bptt::recurrence::flow::StateGradient;
+use super::ReportError;
+use crate::plot::gradient_by_time::{Curve, GradientByTime};
+use crate::plot::page::{Section, Table};
+use crate::recurrence::flow::StateGradient;
 use std::path::{Path, PathBuf};
 
-/// What [`Listening::section`] says.
-pub struct Listening<'a> {
+/// What [`GradientFlow::section`] shows.
+pub(super) struct GradientFlow<'a> {
     /// The cell.
     pub cell: &'a str,
     /// The gradient of the last step's loss at each state of each layer, by time: before training and after it.
     pub moments: [Vec<Vec<StateGradient>>; 2],
     /// What a step is called.
     pub step: &'static str,
-    /// What was looked at: `8 rows of 100 characters of the sample`.
-    pub what: String,
+    /// What the network read: `8 rows of 100 characters of the sample`.
+    pub input: String,
 }
 
-/// Steps back at which the text says what is left.
-const SAID: usize = 20;
-
-impl Listening<'_> {
-    /// The section, and its picture as files in the folder. There is none if the gradient is zero or no number.
-    pub fn section(&self, folder: &Path) -> Result<Option<(Section, [PathBuf; 2])>, Failure> {
+impl GradientFlow<'_> {
+    /// The section, and its picture as files in the folder. There is none if the gradient is zero or not a number.
+    pub fn section(&self, folder: &Path) -> Result<Option<(Section, [PathBuf; 2])>, ReportError> {
         let mut curves = Vec::new();
         for (moment, layers) in ["before", "after"].into_iter().zip(&self.moments) {
             let states = layers.last().expect("a layer");
@@ -42,7 +38,7 @@ impl Listening<'_> {
         let picture = GradientByTime {
             curves,
             title: "How much of the last step's loss reaches the state of step k".into(),
-            subtitle: format!("as a share of what reaches the last hidden state; {}", self.what),
+            subtitle: format!("as a share of what reaches the last hidden state; {}", self.input),
         };
         let files = picture.save(&folder.join("flow"))?;
         let svg = std::fs::read_to_string(&files[1])?;
@@ -50,8 +46,8 @@ impl Listening<'_> {
             heading: "How far back it listens".into(),
             text: vec![
                 format!(
-                    "The loss of the last {} is walked back through time, on {}. On the log axis a straight line is a gradient that shrinks by the same factor at each step.",
-                    self.step, self.what
+                    "The gradient of the last {}'s loss at each earlier state, on {}. On the log axis a straight line is a gradient that shrinks by the same factor at each step.",
+                    self.step, self.input
                 ),
                 self.sentence(),
             ],
@@ -64,9 +60,10 @@ impl Listening<'_> {
 
     /// Of the trained network's top layer.
     fn sentence(&self) -> String {
+        const BACK: usize = 20;
         let states = self.moments[1].last().expect("a layer");
         let time = states[0].gradient_norm.len();
-        let back = SAID.min(time - 1);
+        let back = BACK.min(time - 1);
         let left = states.iter().map(|state| {
             let share = shares(states, state)[time - 1 - back];
             format!("{} of it reaches the {} state", brief(share), state.name)
@@ -104,4 +101,20 @@ impl Listening<'_> {
 fn shares(top: &[StateGradient], state: &StateGradient) -> Vec<f64> {
     let start = top[0].gradient_norm.last().expect("a step");
     state.gradient_norm.iter().map(|norm| norm / start).collect()
+}
+
+/// A number for the eye: 0.123, 4.5e-9, 0.
+pub fn brief(value: f64) -> String {
+    match value {
+        value if value.is_nan() => "-".into(),
+        0.0 => "0".into(),
+        value if (0.001..1000.0).contains(&value.abs()) => format!("{value:.3}"),
+        value => format!("{value:.0e}"),
+    }
+}
+
+/// Lags that a table shows: 0, 1, 2, 5, 10, 20, …
+pub fn lags(time: usize) -> Vec<usize> {
+    let all = (0..7).flat_map(|decade| [1, 2, 5].map(|digit| digit * 10usize.pow(decade)));
+    std::iter::once(0).chain(all).filter(|&lag| lag < time).collect()
 }

@@ -1,0 +1,280 @@
+//! What runs on a sequence of classes, a text's characters or a sound's samples, have in common: the sequence cut in two,
+//! the model, the forecasts that it is compared with, and how probable other sequences are to it.
+
+use super::checkpoint::{Checkpoint, Checkpoints};
+use super::lessons::{
+    Computing, Event, LearningError, Passes, Progress, Settings, Trained, learn, trained,
+};
+use super::run::{RunConfig, RunOf, Subject};
+use super::streams::{StreamError, Streams};
+use crate::backend::NotBuilt;
+use crate::cell::Cell;
+use crate::data::sound::SoundError;
+use crate::data::text::{TextError, UNKNOWN};
+use crate::model::CharacterModel;
+use crate::nn::{Recurrent, RecurrentConfig};
+use crate::random::{Random, SeedableRng};
+use burn::tensor::{DType, Device};
+use rand::seq::SliceRandom;
+use std::path::PathBuf;
+
+/// The sizes of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ModelSettings {
+    /// Hidden units.
+    pub hidden: usize,
+    /// Layers.
+    pub layers: usize,
+    /// Width of the embedding; none: one-hot input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<usize>,
+}
+
+/// A run whose data are a sequence of classes.
+pub trait SequenceSubject: Subject<Length = Passes> {
+    /// What a step of the sequence is called.
+    const STEP: &'static str;
+    /// What several are.
+    const STEPS: &'static str;
+
+    /// The sizes of its model.
+    fn model(&self) -> &ModelSettings;
+
+    /// How many classes there are.
+    fn classes(data: &Self::Data) -> usize;
+
+    /// How many steps train and how many validate.
+    fn sizes(data: &Self::Data) -> [usize; 2];
+
+    /// Forecasts of the validating part that need no network, the best of its kind first.
+    fn baselines(data: &Self::Data) -> Vec<Baseline>;
+
+    /// Reads the files and cuts off the end that validates.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or nothing is left to validate on.
+    fn read(self) -> Result<Sequence<Self>, SequenceError>;
+
+    /// Keeps in the run's folder what its page shows of the data.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    fn keep(_run: &RunOf<Self>, _valid: &[u32]) -> Result<(), SequenceError> {
+        Ok(())
+    }
+
+    /// Reads other files as classes of this run.
+    ///
+    /// # Errors
+    /// If one cannot be read.
+    fn read_others(run: &RunOf<Self>, files: &[PathBuf]) -> Result<Vec<u32>, SequenceError>;
+
+    /// A class in words.
+    fn class_name(data: &Self::Data, class: u32) -> String;
+
+    /// A forecast of another sequence that needs no network, if this kind of run keeps one.
+    fn baseline_of(_data: &Self::Data, _classes: &[u32]) -> Option<Baseline> {
+        None
+    }
+}
+
+/// A forecast that is no network's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Baseline {
+    /// As `--json` calls it.
+    pub key: &'static str,
+    /// As tables do.
+    pub name: String,
+    /// Nats a step.
+    pub nats: f64,
+}
+
+/// What a run learns from: a sequence cut in two, and what is kept of it.
+#[derive(Clone, Debug)]
+pub struct Sequence<S: Subject> {
+    /// What was asked for.
+    pub subject: S,
+    /// The classes to train on.
+    pub training: Vec<u32>,
+    /// The classes that validate.
+    pub valid: Vec<u32>,
+    /// What the run keeps of them.
+    pub data: S::Data,
+}
+
+/// Why a sequence cannot be read, learnt or scored; one line of text each.
+#[derive(Debug, thiserror::Error)]
+pub enum SequenceError {
+    /// A text that cannot be read.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// A sound that cannot be read.
+    #[error(transparent)]
+    Sound(#[from] SoundError),
+    /// A sequence too short, or a memory budget that cannot be met.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// A training that ended before its end.
+    #[error(transparent)]
+    Learning(#[from] LearningError),
+    /// A backend that this build does not have.
+    #[error(transparent)]
+    Backend(#[from] NotBuilt),
+    /// A file of the run that cannot be written.
+    #[error(transparent)]
+    File(#[from] std::io::Error),
+    /// Nothing to validate on.
+    #[error("{found} {steps} leave none to validate on: take more of them, or raise --valid-share")]
+    NoValidation {
+        /// Steps that there are.
+        found: usize,
+        /// What they are called.
+        steps: &'static str,
+    },
+}
+
+/// How many of the steps train, where that share of them, the last ones, validates.
+///
+/// # Errors
+/// If none validates.
+pub fn training_steps<S: SequenceSubject>(
+    found: usize,
+    valid_share: f64,
+) -> Result<usize, SequenceError> {
+    match (found as f64 * valid_share) as usize {
+        0 => Err(SequenceError::NoValidation { found, steps: S::STEPS }),
+        valid => Ok(found - valid),
+    }
+}
+
+/// The model before training: the same for the same settings and seed. `configure` sees the configuration of its stack.
+pub fn untrained<C: Cell>(
+    cell: C,
+    classes: usize,
+    model: &ModelSettings,
+    seed: u64,
+    configure: impl FnOnce(RecurrentConfig) -> RecurrentConfig,
+    options: (&Device, DType),
+) -> CharacterModel<Recurrent<C>> {
+    let mut random = Random::seed_from_u64(seed);
+    let sizes = [model.hidden, model.layers];
+    CharacterModel::new(cell, classes, model.embedding, sizes, configure, options, &mut random)
+}
+
+/// The model that is to be trained.
+///
+/// # Errors
+/// If its memory budget cannot be met.
+pub fn beginner<C: Cell>(
+    cell: C,
+    classes: usize,
+    model: &ModelSettings,
+    (settings, window): (&Settings, usize),
+    computing: &Computing,
+) -> Result<CharacterModel<Recurrent<C>>, StreamError> {
+    let device = computing.device.clone().autodiff();
+    let configure = |config| computing.configure(config, settings);
+    let options = (&device, computing.dtype);
+    let model = untrained(cell, classes, model, settings.seed, configure, options);
+    let recurrent = &model.network.recurrent;
+    recurrent.check_memory_budget(window, settings.batch, computing.dtype)?;
+    Ok(model)
+}
+
+/// The trained model of a run.
+///
+/// # Errors
+/// As [`trained`].
+pub fn trained_model<C: Cell, S: SequenceSubject>(
+    cell: C,
+    run: &RunOf<S>,
+    options: (&Device, DType),
+) -> Result<Trained<CharacterModel<Recurrent<C>>>, LearningError> {
+    let (model, seed) = (run.config.subject.model(), run.config.training.seed);
+    let classes = S::classes(&run.data);
+    let features = model.embedding.unwrap_or(classes);
+    Checkpoints::of(&run.folder).check::<C>([features, model.hidden, model.layers])?;
+    trained(untrained(cell, classes, model, seed, |config| config, options), &run.folder)
+}
+
+/// How to score.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scoring {
+    /// The steps are mixed first, by this seed.
+    pub shuffle: Option<u64>,
+    /// Only so many steps before each one are known.
+    pub forget: Option<usize>,
+}
+
+/// How probable a sequence is to a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SequenceScore {
+    /// The classes in the order in which they were scored.
+    pub classes: Vec<u32>,
+    /// `−ln P(x_t | …)` in nats, a step each.
+    pub losses: Vec<f64>,
+    /// Steps whose class was not in the training data.
+    pub unknown: usize,
+    /// A forecast of the same steps that needs no network.
+    pub baseline: Option<Baseline>,
+}
+
+impl SequenceScore {
+    /// `−ln P` of the sequence.
+    pub fn nats(&self) -> f64 {
+        self.losses.iter().sum()
+    }
+
+    /// The mean over the steps.
+    pub fn nats_per_step(&self) -> f64 {
+        self.nats() / self.losses.len() as f64
+    }
+}
+
+impl<S: SequenceSubject> RunOf<S> {
+    /// Trains the run's model on the two parts of its sequence, from a checkpoint of an earlier training if there is one.
+    /// `listen` hears of each step and epoch; the training ends, with a checkpoint, when it returns false.
+    ///
+    /// # Errors
+    /// If the sequence is too short, the loss stops being a number, or a file cannot be written.
+    pub fn learn<C: Cell>(
+        &self,
+        cell: C,
+        sequence: [&[u32]; 2],
+        resume: Option<Checkpoint<Progress>>,
+        listen: impl FnMut(Event<'_>) -> bool,
+    ) -> Result<Progress, SequenceError> {
+        let RunConfig { subject, training, length, .. } = &self.config;
+        let computing = self.config.computing()?;
+        let classes = S::classes(&self.data);
+        let how = (training, length.window);
+        let model = beginner(cell, classes, subject.model(), how, &computing)?;
+        let lessons = Streams::<C>::new(sequence, training, *length)?;
+        let learnt = learn(&lessons, model, training, &computing, &self.folder, resume, listen)?;
+        Ok(learnt.1)
+    }
+
+    /// How probable the files are to a model of this run: `ln P(x) = Σ ln P(x_t | x_1 … x_{t−1})`, from a zero state.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn score<C: Cell>(
+        &self,
+        model: &CharacterModel<Recurrent<C>>,
+        files: &[PathBuf],
+        scoring: &Scoring,
+    ) -> Result<SequenceScore, SequenceError> {
+        let mut classes = S::read_others(self, files)?;
+        if let Some(seed) = scoring.shuffle {
+            classes.shuffle(&mut Random::seed_from_u64(seed));
+        }
+        let losses = match scoring.forget {
+            Some(past) => model.score_forgetting(&classes, past),
+            None => model.score(&classes),
+        };
+        let unknown = classes.iter().filter(|&&class| class == UNKNOWN).count();
+        let baseline = S::baseline_of(&self.data, &classes);
+        Ok(SequenceScore { classes, losses, unknown, baseline })
+    }
+}

@@ -1,0 +1,175 @@
+//! What a run on a series begins with: the series is read and split, the scales are fitted to its training rows, and AR(τ)
+//! to what they make of these.
+
+use super::memory::{TooMuchMemory, check_memory};
+use super::series::SeriesTrainingError;
+use super::series_run::{self, SeriesData, SeriesSubject};
+use crate::data::calendar::{Calendar, CalendarError, Feature};
+use crate::data::features::{FeatureError, Features, Rows};
+use crate::data::naive::{NaiveError, seasonal};
+use crate::data::series::{Series, SeriesError};
+use crate::data::split::{SplitError, split_by_time};
+use crate::model::AutoregressionError;
+use crate::model::forecast::origins;
+
+/// All that a training needs but its settings.
+#[derive(Clone, Debug)]
+pub struct SeriesInput {
+    /// What was asked for, with the season if it was found in the dates.
+    pub subject: SeriesSubject,
+    /// The series.
+    pub series: Series,
+    /// Its dates.
+    pub dates: Option<Calendar>,
+    /// What the network reads.
+    pub rows: Rows,
+    /// How many rows are known at each forecast of the backtest.
+    pub origins: Vec<usize>,
+    /// What the run keeps.
+    pub data: SeriesData,
+    /// Why the dates are of no use, where they are not needed.
+    pub warning: Option<CalendarError>,
+}
+
+/// Why a run on a series cannot begin; one line of text each.
+#[derive(Debug, thiserror::Error)]
+pub enum SeriesInputError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    Series(#[from] SeriesError),
+    /// Columns of no file.
+    #[error("--column, --exogenous and --date-column choose from a FILE: name one")]
+    NoFile,
+    /// No rows to train on, or none to validate on.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// Calendar features without dates that they could be made of.
+    #[error("--calendar: {0}; correct the dates, or leave --calendar out")]
+    Calendar(String),
+    /// A calendar feature that there is not.
+    #[error("--calendar: {0}")]
+    Feature(String),
+    /// A seasonal difference without a season.
+    #[error("--seasonal-difference needs the rows of a season: give --season")]
+    NoSeason,
+    /// A season that does not fit the rows.
+    #[error(transparent)]
+    Season(#[from] NaiveError),
+    /// A column that cannot be transformed.
+    #[error(transparent)]
+    Features(#[from] FeatureError),
+    /// AR(τ) that cannot be fitted.
+    #[error("--lags: {0}")]
+    Lags(#[from] AutoregressionError),
+    /// Too few rows.
+    #[error(transparent)]
+    Rows(#[from] SeriesTrainingError),
+    /// Too large for the machine.
+    #[error(transparent)]
+    Memory(#[from] TooMuchMemory),
+}
+
+impl SeriesInput {
+    /// Reads what the settings name.
+    ///
+    /// # Errors
+    /// If it cannot be read, split, transformed or fitted.
+    pub fn read(mut subject: SeriesSubject) -> Result<Self, SeriesInputError> {
+        let series = match &subject.file {
+            Some(file) => Series::read(file, &subject.columns())?,
+            None if subject.columns() == Default::default() => Series::airline_passengers(),
+            None => return Err(SeriesInputError::NoFile),
+        };
+        let split = split_by_time(series.rows(), subject.valid_share)?;
+        let (features, dates, warning) = calendar(&subject.calendar, &series)?;
+        subject.season = match subject.season {
+            None if subject.file.is_none() => Some(12),
+            None => season(dates.as_ref(), split),
+            given => given,
+        };
+        if subject.seasonal_difference && subject.season.is_none() {
+            return Err(SeriesInputError::NoSeason);
+        }
+        for column in &series.values {
+            if let Some(season) = subject.season {
+                seasonal(column, split, season)?;
+            }
+        }
+        let features = Features::fit(&series, split, subject.transform(), features)?;
+        let rows = features.rows(&series, dates.as_ref())?;
+        let targets = series.names.len();
+
+        let training = rows.range(rows.first, split);
+        let (mut autoregressions, mut orders) = (Vec::new(), Vec::new());
+        for target in 0..targets {
+            let column = training.iter().skip(target).step_by(rows.width);
+            let column: Vec<f64> = column.copied().collect();
+            check_memory(subject.lags.bytes(column.len(), subject.season), "--lags")?;
+            let (model, chosen) = subject.lags.fit(&column, subject.season)?;
+            autoregressions.push(model);
+            orders.push(chosen);
+        }
+
+        let origins = origins(series.rows(), split, subject.horizon, subject.stride);
+        if origins.is_empty() {
+            let (horizon, found) = (subject.horizon, series.rows() - split);
+            return Err(SeriesTrainingError::NoValidation { horizon, found }.into());
+        }
+        // The forecasts of the backtest of each method, and as text.
+        let forecasts = origins.len() as f64 * (subject.horizon * targets) as f64;
+        check_memory(200.0 * forecasts, "--horizon")?;
+        let data = SeriesData {
+            names: series.names.clone(),
+            exogenous: series.exogenous_names.clone(),
+            rows: series.rows(),
+            split,
+            checksum: series_run::checksum(&series),
+            orders,
+            features,
+            autoregressions,
+        };
+        Ok(Self { subject, series, dates, rows, origins, data, warning })
+    }
+}
+
+/// The season that dates suggest, if two fit the training rows.
+fn season(dates: Option<&Calendar>, split: usize) -> Option<usize> {
+    dates?.step().ok()?.season().filter(|season| 2 * season <= split)
+}
+
+/// The calendar features of the names, the dates if there are any, and why these are of no use where no feature needs
+/// them.
+fn calendar(
+    names: &[String],
+    series: &Series,
+) -> Result<(Vec<Feature>, Option<Calendar>, Option<CalendarError>), SeriesInputError> {
+    let calendar = series.dates.as_deref().map(Calendar::of);
+    if names.is_empty() {
+        let calendar = calendar.and_then(Result::ok);
+        let warning = calendar.as_ref().and_then(|calendar| calendar.step().err());
+        return Ok((Vec::new(), calendar, warning));
+    }
+    let refused = |error: CalendarError| SeriesInputError::Calendar(error.to_string());
+    let calendar = match calendar {
+        Some(calendar) => calendar.map_err(refused)?,
+        None => return Err(SeriesInputError::Calendar("there is no column of dates".into())),
+    };
+    let step = calendar.step().map_err(refused)?;
+    let mut features: Vec<Feature> = Vec::new();
+    for name in names {
+        let more = match name.as_str() {
+            series_run::AUTO => step.features(),
+            name => vec![name.parse().map_err(SeriesInputError::Feature)?],
+        };
+        for feature in more {
+            if !features.contains(&feature) {
+                features.push(feature);
+            }
+        }
+    }
+    if features.is_empty() {
+        let reason = format!("nothing goes round in rows that are {step} apart");
+        return Err(SeriesInputError::Calendar(reason));
+    }
+    Ok((features, Some(calendar), None))
+}
