@@ -125,6 +125,36 @@ mod sealed {
 }
 
 /// A fixed number of values, one of each per hidden unit: `[V; N]`, and no other type.
+///
+/// A type from outside is no row, for the kernels read and write as many values as [`Row::LEN`] says:
+///
+/// ```compile_fail,E0277
+/// #[derive(Clone)]
+/// struct Liar<V>(Vec<V>);
+/// impl<V> AsRef<[V]> for Liar<V> {
+///     fn as_ref(&self) -> &[V] {
+///         &self.0
+///     }
+/// }
+/// impl<V> AsMut<[V]> for Liar<V> {
+///     fn as_mut(&mut self) -> &mut [V] {
+///         &mut self.0
+///     }
+/// }
+/// impl<V> IntoIterator for Liar<V> {
+///     type Item = V;
+///     type IntoIter = std::vec::IntoIter<V>;
+///     fn into_iter(self) -> Self::IntoIter {
+///         self.0.into_iter()
+///     }
+/// }
+/// impl<V> bptt::cell::Row<V> for Liar<V> {
+///     const LEN: usize = 1000;
+///     fn from_fn(value: impl FnMut(usize) -> V) -> Self {
+///         Self(Vec::from_iter((0..1).map(value)))
+///     }
+/// }
+/// ```
 pub trait Row<V>: IntoIterator<Item = V> + AsRef<[V]> + AsMut<[V]> + sealed::Sealed {
     /// How many there are.
     const LEN: usize;

@@ -3,9 +3,9 @@
 use super::options::{Compute, bytes, memory, named, positive, size};
 use super::output::{show, table};
 use super::{Failure, MEMORY};
-use bptt::cell::{self, Cell, Shape};
+use bptt::cell::{self, Shape};
 use bptt::kernel::{self, Machine, Precision};
-use bptt::nn::{Gradient, Random, Recurrent, RecurrentConfig};
+use bptt::nn::{AnyCell, Gradient, Random, Recurrent, RecurrentConfig};
 use bptt::recurrence::budget::BudgetError;
 use bptt::train::DataType;
 use bptt::train::memory::check_memory;
@@ -87,9 +87,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let Compute { dtype, backend, .. } = arguments.compute;
     let device = arguments.compute.device()?;
     for name in &arguments.cell {
-        cell::visit(name, Numbers { arguments }).map_or(Ok(()), |numbers| {
-            check_memory(numbers * bytes(dtype), "--time, --batch, --input or --hidden")
-        })?;
+        let numbers = numbers(arguments, &named_cell(name).shape());
+        check_memory(numbers * bytes(dtype), "--time, --batch, --input or --hidden")?;
     }
     let machine = Machine::chosen();
     let peak_gflops = match dtype {
@@ -101,7 +100,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         for path in [Gradient::Manual, Gradient::Autodiff] {
             if arguments.gradient.is_none_or(|asked| asked == path) {
                 let layer = Layer { name, path, arguments, device: &device, peak_gflops };
-                rows.push(cell::visit(name, layer).expect("clap knows the names")?);
+                rows.push(layer.measured()?);
             }
         }
     }
@@ -151,21 +150,16 @@ fn text(report: &Report, arguments: &Arguments) -> String {
 }
 
 /// About how many numbers a step of forward and backward by hand holds at once.
-struct Numbers<'a> {
-    arguments: &'a Arguments,
+fn numbers(arguments: &Arguments, shape: &Shape) -> f64 {
+    let Arguments { time, batch, input, hidden, .. } = *arguments;
+    let [time, batch, input, hidden] = [time, batch, input, hidden].map(|n| n as f64);
+    let wide = (2 * shape.gates + shape.kept + shape.states) as f64;
+    let weights = shape.gates as f64 * hidden * (input + hidden);
+    time * batch * (2.0 * input + wide * hidden) + 4.0 * weights
 }
 
-impl cell::Visitor for Numbers<'_> {
-    type Output = f64;
-
-    fn visit<C: Cell>(self, _: C) -> f64 {
-        let Arguments { time, batch, input, hidden, .. } = *self.arguments;
-        let [time, batch, input, hidden] = [time, batch, input, hidden].map(|n| n as f64);
-        let wide =
-            (2 * Shape::of::<C>().gates + Shape::of::<C>().kept + Shape::of::<C>().states) as f64;
-        let weights = Shape::of::<C>().gates as f64 * hidden * (input + hidden);
-        time * batch * (2.0 * input + wide * hidden) + 4.0 * weights
-    }
+fn named_cell(name: &str) -> AnyCell {
+    AnyCell::named(name).expect("clap knows the names")
 }
 
 struct Layer<'a> {
@@ -176,18 +170,17 @@ struct Layer<'a> {
     peak_gflops: f64,
 }
 
-impl cell::Visitor for Layer<'_> {
-    type Output = Result<Row, BudgetError>;
-
-    fn visit<C: Cell>(self, cell: C) -> Result<Row, BudgetError> {
+impl Layer<'_> {
+    fn measured(&self) -> Result<Row, BudgetError> {
+        let cell = named_cell(self.name);
         let Arguments { time, batch, hidden, .. } = *self.arguments;
-        let input = Shape::of::<C>().features(self.arguments.input, hidden);
+        let input = cell.shape().features(self.arguments.input, hidden);
         let dtype = DType::from(self.arguments.compute.dtype);
         let config = RecurrentConfig::new(input, hidden, true)
             .with_batch_first(false)
             .with_memory_budget(self.arguments.memory_budget)
             .with_gradient(self.path);
-        let layer = |device: &Device| -> Recurrent<C> {
+        let layer = |device: &Device| -> Recurrent {
             let mut random = Random::seed_from_u64(self.arguments.compute.seed);
             config.init_with(cell.clone(), (device, dtype), &mut random)
         };
@@ -202,7 +195,7 @@ impl cell::Visitor for Layer<'_> {
         let forward_backward_ms = self.median(&mut step);
         let (learned, sequence) = (layer(self.device), x(self.device));
         let forward_ms = self.median(&mut || drop(learned.forward(sequence.clone(), None)));
-        let multiplications = time * batch * Shape::of::<C>().multiplications(input, hidden);
+        let multiplications = time * batch * cell.shape().multiplications(input, hidden);
         let gflops = 6.0 * multiplications as f64 / forward_backward_ms / 1e6;
         Ok(Row {
             cell: self.name.into(),

@@ -3,12 +3,11 @@
 use super::options::{Compute, memory, size};
 use super::output::show;
 use super::{Failure, output};
-use bptt::cell::{self, Cell};
+use bptt::cell;
 use bptt::gradcheck::{Problem, Row, check};
 use bptt::nn::AnyCell;
 use bptt::nn::Truncation;
-use bptt::recurrence::budget::BudgetError;
-use burn::tensor::{DType, Device};
+use burn::tensor::DType;
 use std::process::ExitCode;
 
 /// Hold the hand-written gradient against autodiff and central differences
@@ -80,23 +79,6 @@ struct Checked {
     passed: bool,
 }
 
-struct Check<'a> {
-    problem: &'a Problem,
-    projection: bool,
-    device: &'a Device,
-}
-
-impl cell::Visitor for Check<'_> {
-    type Output = Result<Vec<Row>, BudgetError>;
-
-    fn visit<C: Cell>(self, cell: C) -> Result<Vec<Row>, BudgetError> {
-        let projection = self.projection && !AnyCell::new(cell.clone()).looks_at_hidden();
-        let problem = Problem { projection, ..self.problem.clone() };
-        problem.check_memory_budget(&cell, self.device)?;
-        Ok(check(&cell, &problem, self.device))
-    }
-}
-
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let [input, hidden, layers, time, batch] =
         [arguments.input, arguments.hidden, arguments.layers, arguments.time, arguments.batch]
@@ -142,9 +124,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let mut rows: Vec<Row> = Vec::new();
     for name in names {
-        let projection = arguments.projection;
-        let check = Check { problem: &problem, projection, device: &device };
-        rows.extend(cell::visit(name, check).expect("clap knows the names")?);
+        let cell = AnyCell::named(name).expect("clap knows the names");
+        let projection = arguments.projection && !cell.looks_at_hidden();
+        let problem = Problem { projection, ..problem.clone() };
+        problem.check_memory_budget(&cell, &device)?;
+        rows.extend(check(&cell, &problem, &device));
     }
     let passed = rows.iter().all(|row| row.passes(dtype));
 
