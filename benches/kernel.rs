@@ -4,10 +4,36 @@
 //! and backward over slices, GFLOP/s of the latter, counting 3 · 2 B T G H (I + H), and the share of
 //! the peak that the same run measured. Arguments: cells, and sizes as `T,B,I,H`.
 
-use bptt::cell::{self, Cell, Visitor};
-use bptt::kernel::{self, Compiled, Machine, OutputGradient, Recurrence, Upstream, Wanted};
-use bptt::recurrence::Timeline;
+// The kernels are no part of the library's interface: this bench compiles their source itself.
+#[allow(dead_code, missing_docs, unused_imports)]
+#[path = "../src/cell/mod.rs"]
+mod cell;
+#[allow(dead_code, missing_docs, unused_imports)]
+#[path = "../src/kernel/mod.rs"]
+mod kernel;
+#[allow(dead_code, missing_docs, unused_imports)]
+#[path = "../src/random.rs"]
+mod random;
+
+use cell::{Named, cells};
+use kernel::{
+    BackwardWalk, Element, Formula, ForwardWalk, HiddenStates, Machine, OutputGradient, Precision,
+    Recurrence, Timeline, Upstream, Wanted,
+};
 use std::time::Instant;
+
+macro_rules! formula {
+    ($($cell:ident => $module:ident $config:ident $options:tt)*) => {
+        /// The formula of the cell of that name.
+        fn formula<E: Element>(name: &str) -> Option<&'static dyn Formula<E>> {
+            $(if let Some((_, cell)) = cell::$cell::NAMED.iter().find(|(known, _)| *known == name) {
+                return Some(cell);
+            })*
+            None
+        }
+    };
+}
+cells!(formula);
 
 const SIZES: [[usize; 4]; 7] = [
     [10, 100, 1, 16],
@@ -33,12 +59,16 @@ fn main() {
     let sizes = if sizes.is_empty() { SIZES.to_vec() } else { sizes };
     let cells =
         if cells.is_empty() { ["lstm", "gru", "elman"].map(String::from).to_vec() } else { cells };
-    if double { table::<f64>(&cells, &sizes) } else { table::<f32>(&cells, &sizes) }
+    if double {
+        table::<f64>(Precision::F64, &cells, &sizes)
+    } else {
+        table::<f32>(Precision::F32, &cells, &sizes)
+    }
 }
 
-fn table<E: Compiled>(cells: &[String], sizes: &[[usize; 4]]) {
+fn table<E: Element>(precision: Precision, cells: &[String], sizes: &[[usize; 4]]) {
     let machine = Machine::chosen();
-    let peak = kernel::peak::<E>(machine);
+    let peak = kernel::peak(machine, precision);
     println!("{}, {} threads: {peak:.0} GFLOP/s at most", machine.set.name(), machine.threads);
     println!(
         "{:8} {:>16} {:>9} {:>9} {:>9} {:>6}",
@@ -46,9 +76,8 @@ fn table<E: Compiled>(cells: &[String], sizes: &[[usize; 4]]) {
     );
     for &size in sizes {
         for name in cells {
-            let layer = Layer::<E> { machine, size, element: std::marker::PhantomData };
-            let ([forward, both], operations) =
-                cell::visit(name, layer).expect("a cell of that name");
+            let formula = formula::<E>(name).expect("a cell of that name");
+            let ([forward, both], operations) = measured(machine, formula, size);
             let [time, batch, input, hidden] = size;
             let speed = operations as f64 / both / 1e6;
             println!(
@@ -60,60 +89,58 @@ fn table<E: Compiled>(cells: &[String], sizes: &[[usize; 4]]) {
     }
 }
 
-struct Layer<E> {
+/// Medians in milliseconds of forward, and of forward and backward, and the operations of the latter.
+fn measured<E: Element>(
     machine: Machine,
-    size: [usize; 4],
-    element: std::marker::PhantomData<E>,
-}
-
-impl<E: Compiled> Visitor for Layer<E> {
-    type Output = ([f64; 2], usize);
-
-    /// Medians in milliseconds of forward, and of forward and backward, and the operations of the latter.
-    fn visit<C: Cell>(self, cell: C) -> ([f64; 2], usize) {
-        let [time, batch, input, hidden] = self.size;
-        let numbers = |count: usize| -> Vec<E> {
-            (0..count).map(|i| E::from_f64(((i * 7919) % 1000) as f64 / 5e3 - 0.1)).collect()
+    formula: &dyn Formula<E>,
+    [time, batch, input, hidden]: [usize; 4],
+) -> ([f64; 2], usize) {
+    let numbers = |count: usize| -> Vec<E> {
+        (0..count).map(|i| E::from_f64(((i * 7919) % 1000) as f64 / 5e3 - 0.1)).collect()
+    };
+    let columns = formula.shape().gates * hidden;
+    let timeline = Timeline::uniform(time, batch);
+    let (x, w_x, w_h) =
+        (numbers(time * batch * input), numbers(input * columns), numbers(hidden * columns));
+    let (b_x, b_h) = (numbers(columns), numbers(columns));
+    let upstream = numbers(time * batch * hidden);
+    let recurrence = Recurrence {
+        timeline: &timeline,
+        hidden,
+        features: input,
+        input: &x,
+        initial: None,
+        w_x: Some(&w_x),
+        w_h: Some(&w_h),
+        b_x: Some(&b_x),
+        b_h: Some(&b_h),
+        parameters: None,
+    };
+    let wanted =
+        Wanted { input: true, w_x: true, w_h: true, b_x: true, b_h: true, ..Wanted::default() };
+    let mut hidden_states = numbers(time * batch * hidden);
+    let mut times = [Vec::new(), Vec::new()];
+    let start = Instant::now();
+    while times[0].len() < 5 || start.elapsed().as_secs_f64() < 1.0 {
+        let forward = |hidden: &mut [E], keep| {
+            let mut walk = ForwardWalk::new(machine, formula, &recurrence);
+            walk.over(0..time, HiddenStates::New(hidden), keep)
         };
-        let columns = cell::gates::<C>() * hidden;
-        let timeline = Timeline::uniform(time, batch);
-        let (x, w_x, w_h) =
-            (numbers(time * batch * input), numbers(input * columns), numbers(hidden * columns));
-        let (b_x, b_h) = (numbers(columns), numbers(columns));
-        let upstream = numbers(time * batch * hidden);
-        let recurrence = Recurrence {
-            timeline: &timeline,
-            hidden,
-            features: input,
-            input: &x,
-            initial: None,
-            w_x: Some(&w_x),
-            w_h: Some(&w_h),
-            b_x: Some(&b_x),
-            b_h: Some(&b_h),
-            parameters: None,
-        };
-        let wanted =
-            Wanted { input: true, w_x: true, w_h: true, b_x: true, b_h: true, ..Wanted::default() };
-        let mut times = [Vec::new(), Vec::new()];
         let start = Instant::now();
-        while times[0].len() < 5 || start.elapsed().as_secs_f64() < 1.0 {
-            let start = Instant::now();
-            drop(kernel::forward(self.machine, &cell, &recurrence, false));
-            times[0].push(start.elapsed().as_secs_f64() * 1e3);
-            let start = Instant::now();
-            let walked = kernel::forward(self.machine, &cell, &recurrence, true);
-            let tape = walked.tape.expect("it was asked for");
-            let walked = (&*walked.hidden, tape);
-            let upstream =
-                Upstream { output: OutputGradient::Read(&upstream), ..Upstream::default() };
-            drop(kernel::backward(self.machine, &cell, &recurrence, walked, upstream, wanted));
-            times[1].push(start.elapsed().as_secs_f64() * 1e3);
-        }
-        let medians = times.map(|mut times| {
-            times.sort_by(f64::total_cmp);
-            times[times.len() / 2]
-        });
-        (medians, 6 * batch * time * cell::multiplications::<C>(input, hidden))
+        forward(&mut hidden_states, false);
+        times[0].push(start.elapsed().as_secs_f64() * 1e3);
+        let start = Instant::now();
+        let tape = forward(&mut hidden_states, true).expect("it was asked for");
+        let upstream = Upstream { output: OutputGradient::Read(&upstream), ..Upstream::default() };
+        let mut walk =
+            BackwardWalk::new(machine, formula, &recurrence, &hidden_states, upstream, wanted);
+        walk.over(tape);
+        drop(walk.finish());
+        times[1].push(start.elapsed().as_secs_f64() * 1e3);
     }
+    let medians = times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    });
+    (medians, 6 * batch * time * formula.shape().multiplications(input, hidden))
 }
