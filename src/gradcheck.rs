@@ -6,7 +6,7 @@
 
 use crate::host;
 use crate::nn::{
-    DirectionWeights, Gradient, Random, Recurrent, RecurrentConfig, StackCell, Truncation,
+    DirectionWeights, Gradient, Random, Recurrent, RecurrentConfig, StackCell, Truncation, seeded,
 };
 use crate::recurrence::AnyCell;
 use crate::recurrence::budget::BudgetError;
@@ -14,7 +14,6 @@ use burn::module::Param;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 
 /// What to check a cell with. Weights, input, initial state and loss are drawn from the seed.
 #[derive(Clone, Debug)]
@@ -233,9 +232,6 @@ struct Drawn {
     seed: u64,
 }
 
-/// Masks come from the device's random numbers, which all threads share.
-static SEEDED: Mutex<()> = Mutex::new(());
-
 impl Drawn {
     fn new(cell: &AnyCell, problem: &Problem, gradient: Gradient, device: &Device) -> Self {
         let Problem { hidden, layers, bidirectional, time, batch, seed, .. } = *problem;
@@ -286,13 +282,11 @@ impl Drawn {
     }
 
     fn loss(&self) -> Tensor<1> {
-        let (output, last) = {
-            let _guard = SEEDED.lock().unwrap_or_else(PoisonError::into_inner);
-            self.input.device().seed(self.seed);
+        let (output, last) = seeded(&self.input.device(), self.seed, || {
             self.stack
                 .forward_lengths(self.input.clone(), &self.lengths, self.state.clone())
                 .expect("drawn lengths fit")
-        };
+        });
         let weighted = (output * self.output_weights.clone()).sum();
         let terms = last.into_iter().zip(&self.state_weights).map(|(s, r)| (s * r.clone()).sum());
         terms.fold(weighted, |sum, term| sum + term)
@@ -378,7 +372,6 @@ impl<const D: usize> Parameter for Param<Tensor<D>> {
     }
 }
 
-/// The gradients that Burn's graph returns on the given path, by parameter.
 /// The gradients of the input, the initial state and all weights by name, by one author.
 ///
 /// # Panics

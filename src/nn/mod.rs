@@ -51,7 +51,7 @@
 //!
 //! Dropout, recurrent dropout and zoneout are at work where the input is on an autodiff device, as
 //! everywhere in Burn; otherwise dropout does nothing and zoneout takes its expectation. Masks are
-//! drawn from the device's random numbers: [`Device::seed`](burn::tensor::Device::seed) repeats them.
+//! drawn from the device's random numbers: [`seeded`] repeats them.
 
 mod config;
 mod cross_entropy;
@@ -62,6 +62,7 @@ mod packing;
 mod readout;
 mod recurrent;
 mod regularisation;
+mod seeded;
 mod sliding;
 mod stack;
 mod trace;
@@ -81,6 +82,7 @@ pub use layer::{DirectionWeights, Layer};
 pub use packing::{LengthsError, Packing};
 pub use readout::{Readout, ReadoutGradients};
 pub use recurrent::{Recurrent, StackCell};
+pub use seeded::seeded;
 pub use trace::{DirectionGradients, Trace, TraceGradients};
 
 /// Who writes the derivative of a recurrence.

@@ -3,14 +3,18 @@
 use bptt::backend::Backend;
 use bptt::gradcheck::relative_error;
 use bptt::host;
-use bptt::nn::{Gru, Lstm, Rnn};
+use bptt::nn::{Gru, Lstm, Rnn, seeded};
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor};
 
 const TOLERANCE: f64 = 1e-5;
 
-fn devices() -> impl Iterator<Item = Device> {
-    Backend::available().into_iter().map(|backend| backend.device().unwrap().autodiff())
+/// Weights and inputs are drawn from the device's random numbers, as burn-nn draws them.
+fn on_every_backend(test: impl Fn(&Device)) {
+    for backend in Backend::available() {
+        let device = backend.device().unwrap().autodiff();
+        seeded(&device, 1, || test(&device));
+    }
 }
 
 fn near(name: &str, ours: Vec<f64>, theirs: Vec<f64>) {
@@ -29,15 +33,15 @@ fn gradient(output: Tensor<3>, x: &Tensor<3>) -> Vec<f64> {
 
 #[test]
 fn an_lstm_of_burn_nn() {
-    for device in devices() {
+    on_every_backend(|device| {
         for (bias, reverse, clip) in
             [(true, false, None), (false, true, None), (true, false, Some(0.1))]
         {
             let config =
                 burn::nn::LstmConfig::new(4, 5, bias).with_reverse(reverse).with_clip(clip);
-            let theirs = config.init(&device);
+            let theirs = config.init(device);
             let ours = Lstm::try_from(&theirs).unwrap();
-            let x = input(&device);
+            let x = input(device);
             let (expected, state) = theirs.forward(x.clone(), None);
             let (output, [hidden, cell]) = ours.forward(x.clone(), None);
             near("output", host(output.clone()), host(expected.clone()));
@@ -45,44 +49,44 @@ fn an_lstm_of_burn_nn() {
             near("cell", host(cell), host(state.cell));
             near("gradient", gradient(output, &x), gradient(expected, &x));
         }
-        let other = burn::nn::LstmConfig::new(4, 5, true).with_input_forget(true).init(&device);
+        let other = burn::nn::LstmConfig::new(4, 5, true).with_input_forget(true).init(device);
         assert!(Lstm::try_from(&other).unwrap_err().to_string().contains("CoupledLstm"));
-    }
+    });
 }
 
 #[test]
 fn a_gru_of_burn_nn() {
-    for device in devices() {
+    on_every_backend(|device| {
         for (bias, clip) in [(true, None), (false, None), (true, Some(0.1))] {
-            let theirs = burn::nn::GruConfig::new(4, 5, bias).with_clip(clip).init(&device);
+            let theirs = burn::nn::GruConfig::new(4, 5, bias).with_clip(clip).init(device);
             let ours = Gru::try_from(&theirs).unwrap();
-            let x = input(&device);
+            let x = input(device);
             let expected = theirs.forward(x.clone(), None);
             let (output, _) = ours.forward(x.clone(), None);
             near("output", host(output.clone()), host(expected.clone()));
             near("gradient", gradient(output, &x), gradient(expected, &x));
         }
-        let other = burn::nn::GruConfig::new(4, 5, true).with_reset_after(false).init(&device);
+        let other = burn::nn::GruConfig::new(4, 5, true).with_reset_after(false).init(device);
         assert!(Gru::try_from(&other).unwrap_err().to_string().contains("reset"));
-    }
+    });
 }
 
 #[test]
 fn an_rnn_of_burn_nn_from_its_record() {
     let folder = tempfile::tempdir().unwrap();
-    for device in devices() {
+    on_every_backend(|device| {
         for (reverse, clip) in [(false, None), (true, Some(0.2))] {
             let config = burn::nn::RnnConfig::new(4, 5, true).with_reverse(reverse).with_clip(clip);
-            let saved = config.init(&device);
+            let saved = config.init(device);
             let path = folder.path().join("record");
             saved.clone().save_file(&path).unwrap();
-            let ours = Rnn::try_from(&config.init(&device).load_file(&path)).unwrap();
-            let x = input(&device);
+            let ours = Rnn::try_from(&config.init(device).load_file(&path)).unwrap();
+            let x = input(device);
             let (expected, state) = saved.forward(x.clone(), None);
             let (output, [hidden]) = ours.forward(x.clone(), None);
             near("output", host(output.clone()), host(expected.clone()));
             near("hidden", host(hidden), host(state.hidden));
             near("gradient", gradient(output, &x), gradient(expected, &x));
         }
-    }
+    });
 }
