@@ -2,18 +2,31 @@
 //! `back` steps from the block's end.
 //!
 //! ```text
-//! block j has the losses of the steps [j every, e_j)       e_j = min((j + 1) every, T)
-//! and is walked over from the state before step s_j        s_j = max(0, e_j − back)
+//! block j of a row of L steps has the losses of the steps [j every, e_j)   e_j = min((j + 1) every, L)
+//! and is walked over from the state before step s_j                        s_j = max(0, e_j − back)
 //! ```
+//!
+//! The last block ends with its row, however far other rows go on: a row's gradient does not depend on the
+//! batch that it is in.
 //!
 //! The blocks overlap, and the gradient of one must not leak into the walk of another. So each block is a
 //! walk of its own from the state at `s_j`, which a walk without gradient has found. The blocks that
-//! start behind step 0 are equally long: they are walked over together, as the rows of one wide batch.
+//! start after step 0 all have `back` steps: they are walked over together, as the rows of one wide batch.
 
 use super::Truncation;
 use super::stack::Stack;
-use burn::tensor::{Bool, Tensor, TensorData};
+use crate::recurrence::placement::{Placement, place};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::ops::Range;
+
+/// A block of one row that does not reach back to the first step.
+struct Block {
+    row: usize,
+    /// The first step of its walk.
+    start: usize,
+    /// The steps whose losses are its own.
+    losses: Range<usize>,
+}
 
 impl Stack<'_> {
     /// Refuses a sliding truncation that does not fit the stack.
@@ -44,24 +57,6 @@ impl Stack<'_> {
         }
     }
 
-    /// Where the rows have ended, if not all of them run to the last step: the input's shape with one
-    /// feature.
-    fn ended(&self, input: &Tensor<3>, lengths: &[usize]) -> Option<Tensor<3, Bool>> {
-        let [time, batch] = self.time_and_batch(input);
-        if lengths.iter().all(|&length| length == time) {
-            return None;
-        }
-        let place =
-            |i: usize| if self.batch_first { (i % time, i / time) } else { (i / batch, i % batch) };
-        let ended = (0..time * batch).map(|i| {
-            let (t, row) = place(i);
-            t >= lengths[row]
-        });
-        let shape = if self.batch_first { [batch, time, 1] } else { [time, batch, 1] };
-        let data = TensorData::new(ended.collect::<Vec<bool>>(), shape);
-        Some(Tensor::from_data(data, &input.device()))
-    }
-
     /// The forward pass whose backward pass is that of the sliding truncation.
     pub fn forward_sliding(
         &self,
@@ -70,77 +65,110 @@ impl Stack<'_> {
         state: Option<Vec<Tensor<3>>>,
         [every, back]: [usize; 2],
     ) -> (Tensor<3>, Vec<Tensor<3>>) {
-        let [time, batch] = self.time_and_batch(&input);
-        let (time_axis, batch_axis) = if self.batch_first { (1, 0) } else { (0, 1) };
-        // Rows that have ended walk on over zeros where others still run, and nobody sees it.
-        let ended = self.ended(&input, lengths);
-        let input = match &ended {
-            Some(ended) => input.clone().mask_fill(ended.clone().expand(input.dims()), 0.0),
-            None => input,
-        };
-        let part = |x: &Tensor<3>, steps: Range<usize>| x.clone().slice_dim(time_axis, steps);
-        // The lengths of the rows within some steps; a row that has ended takes a step that nobody sees.
-        let within = |steps: &Range<usize>| -> Vec<usize> {
-            let rows =
-                lengths.iter().map(|&length| length.min(steps.end).saturating_sub(steps.start));
-            rows.map(|length| length.max(1)).collect()
-        };
         let walk = |x: Tensor<3>, lengths: &[usize], state: Option<Vec<Tensor<3>>>| {
             let packing = self.packing_lengths(&x, lengths).expect("lengths within the steps");
             self.run(x, &packing, state)
         };
-
-        let blocks: Vec<Range<usize>> =
-            (0..time).step_by(every).map(|start| start..(start + every).min(time)).collect();
-        // Blocks that are walked back to the first step: one walk, from the state that was given.
-        let to_the_start = blocks.iter().take_while(|block| block.end <= back).count().max(1);
-        let first = 0..blocks[to_the_start - 1].end.min(time);
-        let (output, last) = walk(part(&input, first.clone()), &within(&first), state.clone());
-        let later = &blocks[to_the_start..];
-        if later.is_empty() {
-            return (output, last);
+        if lengths.iter().all(|&length| length <= back) {
+            return walk(input, lengths, state);
         }
+        let [time, batch] = self.time_and_batch(&input);
+        let device = input.device();
+        let time_axis = if self.batch_first { 1 } else { 0 };
+        let steps_of = |x: &Tensor<3>, steps: Range<usize>| x.clone().slice_dim(time_axis, steps);
+        // The place of a row's step in a flattened batch of so many rows and steps.
+        let flat = |[row, t]: [usize; 2], [rows, steps]: [usize; 2]| {
+            if self.batch_first { row * steps + t } else { t * rows + row }
+        };
 
-        // The states from which the later blocks are walked over.
-        let starts: Vec<usize> = later.iter().map(|block| block.end - back).collect();
+        // The blocks that are walked back to the first step: one walk, from the state that was given.
+        let firsts: Vec<usize> = lengths
+            .iter()
+            .map(|&length| if length <= back { length } else { back / every * every })
+            .collect();
+        let first_end = *firsts.iter().max().expect("a row");
+        let (first_output, first_last) =
+            walk(steps_of(&input, 0..first_end), &firsts, state.clone());
+
+        let mut blocks: Vec<Block> = (0..batch)
+            .flat_map(|row| {
+                (firsts[row]..lengths[row]).step_by(every).map(move |from| {
+                    let end = (from + every).min(lengths[row]);
+                    Block { row, start: end - back, losses: from..end }
+                })
+            })
+            .collect();
+        blocks.sort_by_key(|block| block.start);
+        // The states from which they are walked over. Rows that have ended walk on, and nobody sees it.
         let detached =
             |state: Vec<Tensor<3>>| state.into_iter().map(Tensor::detach).collect::<Vec<_>>();
         let (mut at, mut reached) = (0, state.map(detached));
-        let mut states = Vec::with_capacity(starts.len());
-        for &start in &starts {
-            let steps = at..start;
+        let mut starts = vec![Vec::new(); self.cell.shape().states];
+        for together in blocks.chunk_by(|a, b| a.start == b.start) {
+            let steps = at..together[0].start;
+            at = steps.end;
             let (_, next) =
-                walk(part(&input, steps.clone()).detach(), &vec![steps.len(); batch], reached);
+                walk(steps_of(&input, steps.clone()).detach(), &vec![steps.len(); batch], reached);
             let next = detached(next);
-            states.push(next.clone());
-            (at, reached) = (start, Some(next));
+            let rows = indices(together.iter().map(|block| block.row), &device);
+            for (starts, state) in starts.iter_mut().zip(&next) {
+                starts.push(state.clone().select(1, rows.clone()));
+            }
+            reached = Some(next);
         }
-        let wide = |parts: Vec<Tensor<3>>, axis: usize| Tensor::cat(parts, axis);
-        let spans: Vec<Range<usize>> = starts.iter().map(|&start| start..start + back).collect();
-        let x = wide(spans.iter().map(|span| part(&input, span.clone())).collect(), batch_axis);
-        let all_lengths: Vec<usize> = spans.iter().flat_map(within).collect();
-        let state = (0..self.cell.shape().states)
-            .map(|s| wide(states.iter().map(|state| state[s].clone()).collect(), 1))
-            .collect();
-        let (outputs, ends) = walk(x, &all_lengths, Some(state));
+        let starts = starts.into_iter().map(|parts| Tensor::cat(parts, 1)).collect();
+        let [_, _, features] = input.dims();
+        let wide = [blocks.len(), back];
+        let mut taken = vec![0; blocks.len() * back];
+        for (number, block) in blocks.iter().enumerate() {
+            for t in 0..back {
+                taken[flat([number, t], wide)] = flat([block.row, block.start + t], [batch, time]);
+            }
+        }
+        let x = input.reshape([batch * time, features]).select(0, indices(taken, &device));
+        let x = x.reshape(if self.batch_first {
+            [blocks.len(), back, features]
+        } else {
+            [back, blocks.len(), features]
+        });
+        let (later_output, later_last) = walk(x, &vec![back; blocks.len()], Some(starts));
 
-        let rows = |j: usize| j * batch..(j + 1) * batch;
-        let mut parts = vec![output];
-        for (j, block) in later.iter().enumerate() {
-            let kept = back - block.len()..back;
-            parts.push(outputs.clone().slice_dim(batch_axis, rows(j)).slice_dim(time_axis, kept));
+        // Each output step comes from the walk that its loss belongs to, each last state from the block in
+        // which its row ends.
+        let mut from = vec![Placement::NOWHERE; batch * time];
+        let mut last_from: Vec<usize> = (0..batch).collect();
+        for (row, &end) in firsts.iter().enumerate() {
+            for t in 0..end {
+                from[flat([row, t], [batch, time])] = flat([row, t], [batch, first_end]);
+            }
         }
-        let mut output = wide(parts, time_axis);
-        if let Some(ended) = &ended {
-            output = output.clone().mask_fill(ended.clone().expand(output.dims()), 0.0);
+        for (number, Block { row, start, losses }) in blocks.into_iter().enumerate() {
+            for t in losses.clone() {
+                from[flat([row, t], [batch, time])] =
+                    batch * first_end + flat([number, t - start], wide);
+            }
+            if losses.end == lengths[row] {
+                last_from[row] = batch + number;
+            }
         }
-        // Each row's last state is that of the block in which the row ends.
-        let of_row = |s: usize, row: usize| {
-            let block = later.iter().rposition(|block| lengths[row] > block.start);
-            let (states, at) = block.map_or((&last, row), |j| (&ends, j * batch + row));
-            states[s].clone().slice_dim(1, at..at + 1)
-        };
-        let ends = |s: usize| Tensor::cat((0..batch).map(|row| of_row(s, row)).collect(), 1);
-        (output, (0..self.cell.shape().states).map(ends).collect())
+        let rows = |x: Tensor<3>| -> Tensor<2> { x.flatten(0, 1) };
+        let walked = Tensor::cat(vec![rows(first_output), rows(later_output)], 0);
+        let [source, width] = walked.dims();
+        let output = place(&Placement::new(from, source), walked);
+        let output = output.reshape(if self.batch_first {
+            [batch, time, width]
+        } else {
+            [time, batch, width]
+        });
+        let last_from = indices(last_from, &device);
+        let last = first_last.into_iter().zip(later_last);
+        let last = last.map(|(first, later)| Tensor::cat(vec![first, later], 1));
+        (output, last.map(|states| states.select(1, last_from.clone())).collect())
     }
+}
+
+fn indices(indices: impl IntoIterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
+    let indices: Vec<i64> = indices.into_iter().map(|index| index as i64).collect();
+    let count = indices.len();
+    Tensor::from_data(TensorData::new(indices, [count]), device)
 }

@@ -8,7 +8,7 @@
 //! dS_{t-1} = p_t · (what step t hands back)
 //! ```
 //!
-//! with `p_t = 0` at the border of a window. The states themselves pass every border.
+//! with `p_t = 0` at the first step of a window. The states themselves pass every step.
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,29 +27,29 @@ pub enum Truncation {
     /// All of it.
     #[default]
     Full,
-    /// Windows of so many steps, from the first one of each call: the state is carried over their
-    /// borders, the gradient is not. With windows of one step, a step receives gradient from its own
+    /// Windows of so many steps, counted from the first step of each call: between two windows the state
+    /// carries over and the gradient stops. With windows of one step, a step receives gradient from its own
     /// output alone.
     Window(usize),
-    /// Every `every` steps, the losses of the last `every` steps are walked back `back` steps
-    /// (Williams & Peng 1990, BPTT(h; h′) with h = `back`, h′ = `every`).
+    /// Every `every` steps, and at the end of each row, the losses of the last `every` steps are walked back
+    /// `back` steps (Williams & Peng 1990, BPTT(h; h′) with h = `back`, h′ = `every`).
     Sliding {
         /// h′.
         every: usize,
         /// h, at least h′.
         back: usize,
     },
-    /// At each step the walk is cut with this probability `P`, and what goes on is multiplied by
+    /// At each step the gradient is cut with this probability `P`, and otherwise multiplied by
     /// `1 / (1 − P)`, so that the expected gradient is the full one (Tallec & Ollivier 2017). There is
-    /// one draw for each time step, layer and direction, for all rows and states of it. A draw must not
-    /// be shared by two directions: a way of the gradient through both would meet it twice, and the
-    /// expectation of a square is not one.
+    /// one draw for each time step, layer and direction, for all its rows and states. Two directions must
+    /// not share a draw: a path of the gradient through both would meet it twice, and the expected square
+    /// of the factor is not one.
     Random(f64),
 }
 
 impl Truncation {
-    /// The share `p_t` of each time step, if not all of the gradient passes everywhere. `random` draws
-    /// from the unit interval; without it nothing random is cut.
+    /// The share `p_t` of each time step, or `None` where all of the gradient passes everywhere. `random`
+    /// draws from the unit interval; without it nothing is cut at random.
     pub fn passes(self, time: usize, random: Option<&mut dyn FnMut() -> f64>) -> Option<Vec<f64>> {
         match (self, random) {
             (Self::Window(steps), _) if steps < time => {
@@ -88,7 +88,7 @@ pub enum TruncationError {
     /// A number of steps that is not one.
     #[error("'{0}' is not a number of steps: give a whole number from 1")]
     Steps(String),
-    /// Losses that would not be walked back at all.
+    /// Losses that no walk would reach.
     #[error(
         "sliding:{every},{back} walks back fewer steps than it goes on by: give K1,K2 with K2 at least K1"
     )]
@@ -169,30 +169,29 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        let refused = [
-            "",
-            "windows:3",
-            "window",
-            "window:",
-            "window:0",
-            "window:-1",
-            "window:1.5",
-            "sliding:3",
-            "sliding:0,3",
-            "sliding:5,3",
-            "sliding:1,2,3",
-            "random:1",
-            "random:-0.1",
-            "random:x",
-            "random:NaN",
-            "full:1",
-        ];
-        for text in refused {
+        let (form, steps) = ("full, window:K, sliding:K1,K2 or random:P", "give a whole number");
+        let probability = "give a number from 0";
+        for (text, advice) in [
+            ("", form),
+            ("windows:3", form),
+            ("window", form),
+            ("window:", steps),
+            ("window:0", steps),
+            ("window:-1", steps),
+            ("window:1.5", steps),
+            ("sliding:3", form),
+            ("sliding:0,3", steps),
+            ("sliding:5,3", "give K1,K2 with K2 at least K1"),
+            ("sliding:1,2,3", steps),
+            ("random:1", probability),
+            ("random:-0.1", probability),
+            ("random:x", probability),
+            ("random:NaN", probability),
+            ("full:1", form),
+        ] {
             let error = text.parse::<Truncation>().expect_err(text).to_string();
-            assert!(
-                !error.contains('\n') && error.contains("give") || error.contains("full"),
-                "{error}"
-            );
+            assert_eq!(error.lines().count(), 1, "{error}");
+            assert!(error.contains(advice), "{text}: {error}");
         }
     }
 

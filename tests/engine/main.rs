@@ -9,4 +9,5 @@ mod layers;
 mod manual_path;
 mod outside_cell;
 mod pytorch_parity;
+mod sliding;
 mod truncation;
