@@ -4,7 +4,7 @@ use bptt::nn::Random;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,49 @@ pub fn json(arguments: &[&str], folder: &Path) -> Value {
     serde_json::from_slice(&output.stdout).expect("one JSON object")
 }
 
+/// How long a test waits for a program that does what it should in seconds.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Looks again until there is something to see. A child that shows nothing for [`PATIENCE`] is killed, so that the
+/// test fails instead of waiting for ever.
+fn patiently<T>(
+    child: &mut Child,
+    awaited: &str,
+    mut look: impl FnMut(&mut Child) -> Option<T>,
+) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(seen) = look(child) {
+            return seen;
+        }
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("no {awaited} after {PATIENCE:?}");
+        }
+        sleep(Duration::from_millis(2));
+    }
+}
+
+/// Waits until a running program has written a file.
+pub fn wait_for_file(child: &mut Child, file: &Path) {
+    let awaited = file.display().to_string();
+    patiently(child, &awaited, |child| {
+        // Asked in this order, a program that writes the file and ends is not taken for one that did not write it.
+        let ended = child.try_wait().unwrap();
+        if file.exists() {
+            return Some(());
+        }
+        assert!(ended.is_none(), "the program ended with {ended:?} before it wrote {awaited}");
+        None
+    });
+}
+
+/// Waits until a program ends.
+pub fn wait_for_end(child: &mut Child) -> ExitStatus {
+    patiently(child, "end", |child| child.try_wait().unwrap())
+}
+
 /// Seed of the moments at which trainings are killed.
 const SEED: u64 = 14;
 
@@ -33,7 +76,6 @@ const SEED: u64 = 14;
 /// `arguments` are those of `bptt train …` without `--out`. `result` reads from the run in that folder what is compared.
 /// `BPTT_KILLS` sets another number of kills. The moments are shares of the time that the training takes in one piece;
 /// the shares depend on nothing but a constant.
-#[allow(dead_code)] // Not every test that starts the program kills it.
 pub fn kill_and_resume<T: PartialEq>(
     arguments: &[&str],
     folder: &Path,

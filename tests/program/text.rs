@@ -1,6 +1,6 @@
 //! The promises of `bptt train text`: it learns, it scores by the chain rule, and it goes on after any end.
 
-use crate::start::{bptt, command, json, kill_and_resume};
+use crate::start::{bptt, command, json, kill_and_resume, wait_for_end, wait_for_file};
 use bptt::backend::Backend;
 use bptt::cell::Lstm;
 use bptt::data::text::{UNKNOWN, Vocabulary};
@@ -16,7 +16,6 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 /// Words in an order that has a rule: each is followed by one of two.
 fn text(words: usize, seed: u64) -> String {
@@ -384,12 +383,10 @@ fn ctrl_c_leaves_a_run_that_goes_on() {
     let new =
         [&["train", "text", "text.txt", "--epochs", "40", "--out", "runs/a"], &SMALL[..]].concat();
     let mut child = started(&new, folder);
-    while !folder.join("runs/a/checkpoint/last.safetensors").exists() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_for_file(&mut child, &folder.join("runs/a/checkpoint/last.safetensors"));
     let interrupted =
         Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(interrupted.success() && child.wait().unwrap().success());
+    assert!(interrupted.success() && wait_for_end(&mut child).success());
     let (_, progress) = last(&folder.join("runs/a"));
     assert!(!progress.done && progress.step > 0);
     let more = (progress.epochs.len() + 1).to_string();
@@ -398,6 +395,14 @@ fn ctrl_c_leaves_a_run_that_goes_on() {
         folder,
     );
     assert_eq!(on["done"], true, "{on}");
+}
+
+#[test]
+#[should_panic(expected = "ended with")]
+fn no_test_waits_for_a_program_that_has_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = started(&["runs", "nowhere"], folder.path());
+    wait_for_file(&mut child, &folder.path().join("never"));
 }
 
 #[test]
