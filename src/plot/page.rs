@@ -12,13 +12,13 @@ use std::path::Path;
 pub struct Page {
     /// Title.
     pub title: String,
-    /// What stands below it: what was drawn, from what.
+    /// The text below the title: what the page shows and where it comes from.
     pub introduction: String,
     /// The sections in order.
     pub sections: Vec<Section>,
 }
 
-/// A heading and what is below it.
+/// A heading and the content below it.
 #[derive(Clone, Debug, Default)]
 pub struct Section {
     /// The heading.
@@ -27,18 +27,18 @@ pub struct Section {
     pub text: Vec<String>,
     /// Sounds to hear.
     pub audio: Vec<Audio>,
-    /// A picture as SVG, and what it shows in words.
+    /// A picture as SVG, and a description in words.
     pub picture: Option<(String, String)>,
     /// Tables.
     pub tables: Vec<Table>,
-    /// Lines as on a terminal.
+    /// Lines in a fixed-width font.
     pub code: Option<String>,
 }
 
-/// A sound that the page holds.
+/// A sound in the page.
 #[derive(Clone, Debug, Default)]
 pub struct Audio {
-    /// What is heard.
+    /// The name of the sound.
     pub name: String,
     /// The bytes of a WAV file.
     pub wav: Vec<u8>,
@@ -47,7 +47,7 @@ pub struct Audio {
 /// A table.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
-    /// What it holds.
+    /// The table's title.
     pub caption: String,
     /// The names of the columns.
     pub header: Vec<String>,
@@ -69,7 +69,7 @@ pre{overflow-x:auto;background:#f4f4f4;padding:.6rem;font-size:.9rem}\
 @media print{body{font-size:11pt;max-width:none;padding:0}\
 figure,table,pre{break-inside:avoid}h2{break-after:avoid}.wide{overflow:visible}}";
 
-/// A text in which HTML sees no markup, and XML no forbidden character.
+/// The text without markup for HTML, and without characters that XML forbids.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -127,7 +127,7 @@ impl Section {
             let (name, data) = (escaped(name), STANDARD.encode(wav));
             let _ = writeln!(
                 html,
-                "<figure><figcaption>{name}</figcaption><audio controls aria-label=\"{name}\" \
+                "<figure><figcaption>{name}</figcaption><audio controls=\"\" aria-label=\"{name}\" \
                  src=\"data:audio/wav;base64,{data}\"></audio></figure>"
             );
         }
@@ -150,7 +150,7 @@ impl Section {
     }
 }
 
-/// The picture without a size of its own: the page's style gives it the width there is.
+/// The picture without a fixed size: the page's style gives it the full width.
 fn scalable(svg: &str) -> String {
     let Some((tag, rest)) = svg.split_once('>') else { return svg.into() };
     let mut kept = String::new();
@@ -211,7 +211,7 @@ mod tests {
             "<svg role=\"img\" aria-label=\"a &quot;picture&quot;\" viewBox=\"0 0 10 20\"><g/></svg>"
         ));
         assert!(html.contains(
-            "<audio controls aria-label=\"a &quot;sound&quot;\" src=\"data:audio/wav;base64,UklGRv8=\"></audio>"
+            "<audio controls=\"\" aria-label=\"a &quot;sound&quot;\" src=\"data:audio/wav;base64,UklGRv8=\"></audio>"
         ));
         assert!(html.contains("<pre>x &gt; y</pre>") && html.contains("<title>T&lt;</title>"));
     }

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod command_line;
+mod page;
 mod series;
 mod sound;
 mod start;
