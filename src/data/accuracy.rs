@@ -1,4 +1,4 @@
-//! How far forecasts are off, over any set of them.
+//! Measures of forecast error over any set of forecasts.
 
 use super::naive::NaiveError;
 
@@ -11,16 +11,17 @@ pub struct Accuracy {
     pub root_mean_squared: f64,
     /// sMAPE: `Σ 2 |e_i| / (|x̂_i| + |x_i|) / n`, between 0 and 2; where both are 0 the term is 0 (Makridakis 1993).
     pub symmetric_percentage: f64,
-    /// MASE: `Σ |e_i| / n` over the mean absolute error that the (seasonal) naive forecast has one step (one season)
-    /// ahead in the training rows (Hyndman & Koehler 2006); none if that is 0. Below 1 is better than that.
+    /// MASE: `Σ |e_i| / n` over the mean absolute error of the (seasonal) naive forecast one step (one season)
+    /// ahead in the training rows (Hyndman & Koehler 2006). Below 1 is better than the naive forecast. `None` if
+    /// that has no error.
     pub scaled: Option<f64>,
 }
 
 impl Accuracy {
-    /// Of forecasts and what came; `scale` is that of [`scale`].
+    /// The measures of forecasts for these values; `scale` comes from [`scale`].
     ///
     /// # Errors
-    /// Not one value for each forecast, or nothing.
+    /// If there is not one value for each forecast, or no forecast.
     pub fn of(forecasts: &[f64], values: &[f64], scale: f64) -> Result<Self, NaiveError> {
         if forecasts.len() != values.len() {
             let (predictions, values) = (forecasts.len(), values.len());
@@ -50,8 +51,9 @@ impl Accuracy {
     }
 }
 
-/// `Σ_{t>m} |x_t − x_{t−m}| / (n − m)` over n training rows: what the naive forecast of a season of m rows is off by;
-/// m = 1 is the last value. It is 0 for a series that repeats itself and where there are no m + 1 rows.
+/// `Σ_{t>m} |x_t − x_{t−m}| / (n − m)` over n training rows: the mean absolute error of the naive forecast with a
+/// season of m rows. With m = 1 that forecast is the last value. It is 0 for a series that repeats itself, and for
+/// less than m + 1 rows.
 pub fn scale(training: &[f64], season: usize) -> f64 {
     let pairs = training.iter().skip(season).zip(training);
     let (sum, count) = pairs

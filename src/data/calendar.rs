@@ -1,7 +1,7 @@
-//! Dates as numbers: what the calendar says of a row, and which dates come after the last.
+//! Dates as numbers: calendar features of a row, and the dates after the last row.
 //!
-//! Dates are local, without a time zone, as they stand in the file; where the offsets from UTC change (`+01:00`, later
-//! `+02:00`), all of them are taken to UTC.
+//! Dates are local times without a time zone, as written in the file. If the offsets from UTC change (`+01:00`, later
+//! `+02:00`), all of them are converted to UTC.
 
 use jiff::ToSpan;
 use jiff::civil::{Date, DateTime, Weekday};
@@ -10,7 +10,7 @@ use std::f64::consts::TAU;
 use std::fmt;
 use std::str::FromStr;
 
-/// What the calendar says of a date, as a phase on a circle: `(sin 2πp, cos 2πp)` with p from 0 up to 1.
+/// A calendar feature of a date, as a phase on a circle: `(sin 2πp, cos 2πp)` with p from 0 up to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Feature {
@@ -33,7 +33,7 @@ impl Feature {
     pub const ALL: [Self; 6] =
         [Self::Month, Self::DayOfYear, Self::DayOfMonth, Self::DayOfWeek, Self::Hour, Self::Minute];
 
-    /// As the command line calls it.
+    /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Month => "month",
@@ -86,21 +86,21 @@ impl FromStr for Feature {
     }
 }
 
-/// From one row to the next.
+/// The distance from one row to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// So many seconds.
+    /// A number of seconds.
     Seconds(i64),
-    /// So many days.
+    /// A number of days.
     Days(i64),
-    /// Monday to Friday, holidays left out, as on an exchange.
+    /// Trading days of an exchange: Monday to Friday without holidays.
     Weekdays,
-    /// So many months.
+    /// A number of months.
     Months(i64),
 }
 
 impl Step {
-    /// The features that go round several times in a series of that step, for one who has chosen none.
+    /// The default features: those that repeat several times in a series with that step.
     pub fn features(self) -> Vec<Feature> {
         match self {
             Self::Seconds(seconds) if seconds < 3600 => vec![Feature::Hour, Feature::DayOfWeek],
@@ -114,8 +114,8 @@ impl Step {
 }
 
 impl Step {
-    /// Rows of the season that one would look for first: a year of months, quarters or weeks, a week of days, a day of
-    /// what is shorter.
+    /// The most likely season, in rows: a year for months, quarters or weeks, a week for days, a day for shorter
+    /// steps.
     pub fn season(self) -> Option<usize> {
         const DAY: i64 = 86_400;
         match self {
@@ -144,20 +144,20 @@ impl fmt::Display for Step {
     }
 }
 
-/// Why labels are no calendar; one line of text each.
+/// Why labels are no calendar. Each prints one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CalendarError {
-    /// A label that is no date, or not of the form of the others.
+    /// A label is no date, or is written in another form than the others.
     #[error(
         "row {row}: '{label}' is no date as 2020-01-31, 2020-01, 31.01.2020, 01/31/2020 or 2020-Q1, alike in all rows"
     )]
     NoDate {
         /// The row, counted from 1.
         row: usize,
-        /// What is there.
+        /// The label.
         label: String,
     },
-    /// Time that goes back, or stands still.
+    /// Time goes back, or stands still.
     #[error("row {row}: {label} does not come after {before}: sort the rows by date, oldest first")]
     Order {
         /// The row, counted from 1.
@@ -167,7 +167,7 @@ pub enum CalendarError {
         /// The date before it.
         before: String,
     },
-    /// Steps of several lengths.
+    /// The steps have different lengths.
     #[error("row {row}: from {before} to {label} it is not {step}, as it mostly is")]
     Irregular {
         /// The row, counted from 1.
@@ -176,14 +176,14 @@ pub enum CalendarError {
         label: String,
         /// The date before it.
         before: String,
-        /// What most rows are apart.
+        /// The most frequent distance.
         step: String,
     },
-    /// Dates after the year 9999.
+    /// A date is after the year 9999.
     #[error("{0} steps lead beyond the year 9999: ask for fewer")]
     Late(usize),
-    /// No step to be seen.
-    #[error("one date has no next: give two rows at least")]
+    /// One row has no step.
+    #[error("the step between rows needs two dates: give at least two rows")]
     One,
 }
 
@@ -194,9 +194,9 @@ struct Form {
     separator: char,
     /// Whether months and days have two digits.
     padded: bool,
-    /// The letter before the time of day, if there is one, and what the time has.
+    /// The letter before the time of day, if there is a time, and the parts of the time.
     time: Option<(char, Clock)>,
-    /// What is after it.
+    /// The zone after it.
     zone: String,
 }
 
@@ -218,14 +218,14 @@ struct Clock {
     digits: usize,
 }
 
-/// A label read: form, date, and the offset from UTC in seconds.
+/// A parsed label: form, date, and the offset from UTC in seconds.
 type Read = (Form, DateTime, Option<i64>);
 
 fn date(year: &str, month: &str, day: &str) -> Option<Date> {
     Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()
 }
 
-/// A label; `day_first` where day and month cannot be told apart by their place.
+/// Parses a label. `day_first` decides where the form leaves open which number is the day.
 fn read(label: &str, day_first: bool) -> Option<Read> {
     let label = label.trim();
     let (day, time) = match label.split_once(['T', 't', ' ']) {
@@ -240,7 +240,7 @@ fn read(label: &str, day_first: bool) -> Option<Read> {
         let start = time.find(['Z', 'z', '+', '-', 'U', ' ']).unwrap_or(time.len());
         let (clock, zone) = time.split_at(start);
         let (clock, nanoseconds) = read_clock(clock)?;
-        // Hour 24 is tomorrow's hour 0, and second 60 the next minute's first.
+        // Hour 24 is the next day's hour 0, and second 60 the next minute's first.
         at = at.checked_add(nanoseconds.nanoseconds()).ok()?;
         offset = read_zone(zone.trim_start())?;
         form.time = Some((letter, clock));
@@ -309,7 +309,7 @@ fn read_clock(text: &str) -> Option<(Clock, i64)> {
     Some((clock, ((hour * 60 + minutes) * 60 + seconds) * 1_000_000_000 + nanoseconds))
 }
 
-/// Seconds east of UTC; of a time without a zone, none.
+/// Seconds east of UTC, or none for a time without a zone.
 #[allow(clippy::option_option)]
 fn read_zone(text: &str) -> Option<Option<i64>> {
     match text {
@@ -385,15 +385,15 @@ impl Calendar {
     /// ```
     ///
     /// # Errors
-    /// If one is no date, or does not come after the one before it.
+    /// If a label is no date, or not later than the one before it.
     pub fn of(labels: &[String]) -> Result<Self, CalendarError> {
         if labels.is_empty() {
             return Err(CalendarError::One);
         }
         let month_first = Self::read_all(labels, false);
         let day_first = Self::read_all(labels, true);
-        // Where 03/04/2020 may be either, the order that makes the dates regular is meant, then the one that makes them
-        // go forward; failing both, 03/04 is March and 03.04 and 03-04 are April.
+        // Where 03/04/2020 is ambiguous, take the order that makes the dates regular, or else the one that makes them
+        // rise. If neither decides, 03/04 is in March, and 03.04 and 03-04 are in April.
         let rank = |read: &Result<Self, CalendarError>| match read {
             Ok(calendar) if calendar.step.is_ok() => 3,
             Ok(_) => 2,
@@ -448,18 +448,18 @@ impl Calendar {
         &self.dates
     }
 
-    /// What lies between two rows.
+    /// The step between two rows.
     ///
     /// # Errors
-    /// If it is not the same everywhere: the first row where it is another.
+    /// If the step changes: the error names the first row with another step.
     pub fn step(&self) -> Result<Step, CalendarError> {
         self.step.clone()
     }
 
-    /// The dates of so many steps after the last row.
+    /// The dates of the next steps after the last row.
     ///
     /// # Errors
-    /// If the rows are not equally far apart, or it gets too late.
+    /// If the rows are not equally far apart, or a date is after the year 9999.
     pub fn following(&self, steps: usize) -> Result<Vec<DateTime>, CalendarError> {
         let (first, last) = (self.dates[0], self.dates[self.dates.len() - 1]);
         let step = self.step()?;
@@ -478,7 +478,7 @@ impl Calendar {
                     weekday = next_weekday(weekday)?;
                     Some(weekday)
                 }
-                // From the first row, so that the day of the month does not shrink on its way through February.
+                // Counted from the first row, so that a 31st does not become a 28th after February.
                 Step::Months(months) => {
                     let all = months.checked_mul(count + self.dates.len() as i64 - 1)?;
                     let date = add_months(first, all)?;
@@ -489,7 +489,7 @@ impl Calendar {
         (1..=steps).map(|count| after(count as i64).ok_or(CalendarError::Late(steps))).collect()
     }
 
-    /// A date as the rows have it.
+    /// A date written as in the rows.
     pub fn label(&self, date: DateTime) -> String {
         self.form.write(date)
     }
@@ -508,7 +508,7 @@ fn next_weekday(date: DateTime) -> Option<DateTime> {
     date.checked_add(days.days()).ok()
 }
 
-/// So many months later, on the last day of the month where it has no such day.
+/// That many months later, on the last day of a shorter month.
 fn add_months(date: DateTime, months: i64) -> Option<DateTime> {
     date.checked_add(jiff::Span::new().try_months(months).ok()?).ok()
 }
@@ -542,7 +542,7 @@ fn infer(
     for &gap in &gaps {
         *counts.entry(gap).or_default() += 1;
     }
-    // The most frequent, and the shortest of those.
+    // The most frequent step, and the shortest of equally frequent ones.
     let most = counts.iter().max_by_key(|(gap, count)| (**count, -**gap));
     let usual = *most.expect("at least one gap").0;
     let of_seconds = |gap: i64| match gap % 86_400 {
@@ -560,7 +560,7 @@ fn infer(
     };
     let weekday = |date: &DateTime| !matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday);
     let following = dates.windows(2).filter(|pair| next_weekday(pair[0]) == Some(pair[1])).count();
-    // Four in five: holidays are fewer.
+    // Four in five: holidays are rarer than that.
     if dates.iter().all(weekday) && 5 * following >= 4 * gaps.len() && gaps.len() >= 5 {
         return Ok(Step::Weekdays);
     }
@@ -578,7 +578,7 @@ mod tests {
         Calendar::of(&labels.iter().map(|label| (*label).to_string()).collect::<Vec<_>>())
     }
 
-    /// Step and the two labels after the last.
+    /// The step, and the two labels after the last one.
     fn extended(labels: &[&str]) -> (Step, [String; 2]) {
         let calendar = calendar(labels).unwrap();
         let after = calendar.following(2).unwrap();
@@ -598,7 +598,7 @@ mod tests {
             (&["30.1.2024", "31.1.2024"], Step::Days(1), ["1.2.2024", "2.2.2024"]),
             (&["01/30/2024", "01/31/2024"], Step::Days(1), ["02/01/2024", "02/02/2024"]),
             (&["30/01/2024", "31/01/2024"], Step::Days(1), ["01/02/2024", "02/02/2024"]),
-            // Only with the day first do they go forward.
+            // Only with the day first do the dates rise.
             (
                 &["05/01/2024", "04/02/2024", "05/03/2024"],
                 Step::Days(30),
@@ -629,13 +629,13 @@ mod tests {
                 Step::Seconds(15),
                 ["2024-01-02 00:00:00.5 +01:00", "2024-01-02 00:00:15.5 +01:00"],
             ),
-            // The clocks go forward, time does not jump.
+            // The clocks are changed, time does not jump.
             (
                 &["2024-03-31T01:00+01:00", "2024-03-31T03:00+02:00", "2024-03-31T04:00+02:00"],
                 Step::Seconds(3600),
                 ["2024-03-31T03:00Z", "2024-03-31T04:00Z"],
             ),
-            // Good Friday 2024 was no day of trading.
+            // Good Friday 2024 was no trading day.
             (
                 &[
                     "2024-03-25",
@@ -732,7 +732,7 @@ mod tests {
     }
 
     proptest! {
-        /// What is written is read again, and a regular calendar extended is the longer regular calendar.
+        /// A written label is read back, and an extended regular calendar is the longer regular calendar.
         #[test]
         fn an_extension_is_the_same_calendar(
             year in 1700..2200_i16, month in 1..=12_i8, day in 1..=31_i8, hour in 0..24_i8,

@@ -1,10 +1,10 @@
 //! The exercise of the lecture note: how many ones are in a sequence of bits? A linear recurrence
-//! with both weights 1 counts them exactly.
+//! whose two weights are 1 counts them exactly.
 
 use crate::random::{Random, RngExt, SeedableRng};
 use thiserror::Error;
 
-/// Why no counting task could be made; one line of text each.
+/// Why a counting task cannot be made. Each prints one line.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum CountError {
@@ -13,9 +13,9 @@ pub enum CountError {
         "{sequences} sequences of {length} bits leave nothing to count; choose at least 1 of each"
     )]
     Nothing {
-        /// Sequences asked for.
+        /// The requested sequences.
         sequences: usize,
-        /// Bits of a sequence asked for.
+        /// The requested bits per sequence.
         length: usize,
     },
     /// More bits than memory.
@@ -23,9 +23,9 @@ pub enum CountError {
         "{sequences} sequences of {length} bits do not fit into memory; choose fewer or shorter ones"
     )]
     TooLarge {
-        /// Sequences asked for.
+        /// The requested sequences.
         sequences: usize,
-        /// Bits of a sequence asked for.
+        /// The requested bits per sequence.
         length: usize,
     },
 }
@@ -44,11 +44,11 @@ pub struct CountTask {
 }
 
 impl CountTask {
-    /// Makes `sequences` of `length` bits, each bit 1 with probability a half. The same `seed`
+    /// Makes `sequences` of `length` bits. Each bit is 1 with probability one half. The same `seed`
     /// gives the same task on every machine.
     ///
     /// # Errors
-    /// A size of 0, or sizes too large for memory.
+    /// If a size is 0, or the sizes are too large for memory.
     pub fn generate(sequences: usize, length: usize, seed: u64) -> Result<Self, CountError> {
         if sequences == 0 || length == 0 {
             return Err(CountError::Nothing { sequences, length });

@@ -1,6 +1,6 @@
-//! Does a cell look like a date? Dates are kept as labels, so they are recognised, not converted.
+//! Recognises cells that look like a date. The reader keeps dates as labels and does not convert them.
 
-/// True for `2020-01`, `2020-01-31`, `2020/01/31`, `31.01.2020`, `01/31/2020`, `2020-Q1`, `2020Q1`,
+/// Whether a cell is a date: true for `2020-01`, `2020-01-31`, `2020/01/31`, `31.01.2020`, `01/31/2020`, `2020-Q1`, `2020Q1`,
 /// each of them alone or followed by a time of day (`2020-01-31T23:59:59.5Z`, `2020-01-31 23:59 +01:00`).
 /// False for a plain number such as `1949` or `2020.01`.
 pub(super) fn looks_like_date(cell: &str) -> bool {

@@ -1,7 +1,7 @@
-//! From a series to the rows that a model reads, and from what it says back to the units of the series.
+//! From a series to the rows that a model reads, and from a model's output back to the units of the series.
 //!
-//! A row is: the columns to forecast, transformed and standardised; the exogenous columns, standardised; what the calendar
-//! says of the row's date. The standardisation knows the training rows only.
+//! A row holds the columns to forecast, transformed and standardised, then the exogenous columns, standardised, then the
+//! calendar features of the row's date. The standardisation uses the training rows only.
 
 use super::calendar::{Calendar, CalendarError, Feature};
 use super::series::Series;
@@ -13,9 +13,9 @@ use jiff::civil::DateTime;
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Features {
-    /// What is done to the columns to forecast.
+    /// The transform of the columns to forecast.
     pub transform: Transform,
-    /// What the calendar says.
+    /// The calendar features.
     pub calendar: Vec<Feature>,
     /// The scale of each transformed column.
     pub targets: Vec<Standardisation>,
@@ -23,10 +23,10 @@ pub struct Features {
     pub exogenous: Vec<Standardisation>,
 }
 
-/// Why a series has no such rows; one line of text each.
+/// Why a series has no such rows. Each prints one line.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum FeatureError {
-    /// A column that cannot be transformed.
+    /// A column cannot be transformed.
     #[error("column '{column}', {source}")]
     Transform {
         /// The column.
@@ -34,39 +34,39 @@ pub enum FeatureError {
         /// Why not.
         source: TransformError,
     },
-    /// The training rows are used up by the differences.
+    /// The differences use up the training rows.
     #[error(
         "the differences use up the first {lost} rows and there are {training} to train on: take fewer differences, or give more rows"
     )]
     NoTraining {
-        /// What the differences use up.
+        /// The rows that the differences use up.
         lost: usize,
         /// Rows to train on.
         training: usize,
     },
-    /// Calendar features without dates.
+    /// There are no dates for calendar features.
     #[error(
         "calendar features need a column of dates, and there is none; name it with --date-column"
     )]
     NoDates,
-    /// Dates that are no calendar.
+    /// The dates are no calendar.
     #[error(transparent)]
     Calendar(#[from] CalendarError),
 }
 
-/// The rows that a model reads, from the first that has all its differences on.
+/// The rows that a model reads, from the first row that has all its differences.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rows {
     /// `[row][width]`.
     pub values: Vec<f64>,
-    /// Values of a row.
+    /// Values per row.
     pub width: usize,
-    /// Which row of the series the first one is.
+    /// The row of the series that comes first.
     pub first: usize,
 }
 
 impl Rows {
-    /// How many there are.
+    /// The number of rows.
     pub fn count(&self) -> usize {
         self.values.len() / self.width
     }
@@ -74,7 +74,7 @@ impl Rows {
     /// The rows `from..to` of the series, one after the other.
     ///
     /// # Panics
-    /// If they are not there.
+    /// If the rows do not exist.
     pub fn range(&self, from: usize, to: usize) -> &[f64] {
         &self.values[(from - self.first) * self.width..(to - self.first) * self.width]
     }
@@ -106,7 +106,7 @@ impl Features {
         Ok(features)
     }
 
-    /// Values of a row.
+    /// Values per row.
     pub fn width(&self) -> usize {
         self.targets.len() + self.exogenous.len() + 2 * self.calendar.len()
     }
@@ -120,7 +120,7 @@ impl Features {
             .collect()
     }
 
-    /// The rows of a series, which need not be the one that the scales were fitted to.
+    /// The rows of a series. It may be another one than the scales were fitted to.
     ///
     /// # Errors
     /// If a column cannot be transformed, or dates are missing.
@@ -150,13 +150,13 @@ impl Features {
         Ok(Rows { values, width: self.width(), first })
     }
 
-    /// What the calendar says of a date.
+    /// The calendar features of a date.
     pub fn of_date(&self, date: DateTime) -> impl Iterator<Item = f64> {
         self.calendar.iter().flat_map(move |feature| feature.of(date))
     }
 
-    /// The path `[step][target]` of transformed and standardised values after the first `origin` rows of the series, in
-    /// the units of the series: `[step][target]`.
+    /// Brings a path `[step][target]` of transformed and standardised values, which follows the first `origin` rows of the
+    /// series, back to the units of the series: `[step][target]`.
     ///
     /// # Errors
     /// If a column cannot be transformed.
@@ -178,7 +178,7 @@ impl Features {
         Ok(undone)
     }
 
-    /// The path `[step][target]` in the units of the series, after its first `origin` rows, transformed and standardised.
+    /// Transforms and standardises a path `[step][target]` in the units of the series, which follows its first `origin` rows.
     ///
     /// # Errors
     /// If a column cannot be transformed.

@@ -1,10 +1,9 @@
-//! What a model learns from: numeric series out of CSV files, cut into windows by time, the
-//! forecasts that cost nothing to make, and generated tasks.
+//! Training data: numeric series from CSV files, texts, sounds and generated tasks, and simple baselines.
 //!
-//! Reading order: [`series`] (a file becomes columns of numbers), [`transform`] (logarithms and differences, and the way
-//! back), [`calendar`] (what a date says), [`features`] (rows of what a model reads), [`split`] (the training rows and
-//! their scale), [`naive`] (what any model has to beat), [`accuracy`] (by how much), [`text`] (characters become classes),
-//! [`sound`] (so do samples, by the [`mu_law`]), [`count`], and the tasks that need memory, [`task`]: [`adding`], [`copy`],
+//! Reading order: [`series`] (a file becomes columns of numbers), [`transform`] (logarithms and differences, and their
+//! inverse), [`calendar`] (dates as numbers), [`features`] (the rows that a model reads), [`split`] (training rows and
+//! their scale), [`naive`] (forecasts that a model has to beat), [`accuracy`] (by how much), [`text`] (characters become
+//! classes), [`sound`] (so do samples, by the [`mu_law`]), [`count`], and the tasks that need memory, [`task`]: [`adding`], [`copy`],
 //! [`order`], [`reber`].
 
 pub mod accuracy;

@@ -1,4 +1,4 @@
-//! The µ-law: a sample of sound as one of 256 levels, fine where sound is quiet and coarse where it is loud.
+//! The µ-law: a sample of sound as one of 256 levels, with fine levels for quiet and coarse levels for loud sound.
 //!
 //! With µ = 255, as in ITU-T G.711 (1972) and WaveNet (van den Oord 2016), and `x` in [−1, 1]:
 //! ```text
@@ -6,13 +6,13 @@
 //! F⁻¹(y)  = sgn(y) ((1 + µ)^|y| − 1) / µ
 //! level   = ⌊128 (F(x) + 1)⌋, at most 255
 //! ```
-//! So a level is a bin of width 1/128 in `F`, zero is the border between levels 127 and 128, and a level sounds as the
+//! A level is a bin of width 1/128 in `F`. Zero is the border between levels 127 and 128. A level is decoded to the
 //! middle of its bin in `F`.
 
 /// µ.
 pub const MU: f64 = 255.0;
 
-/// How many levels there are.
+/// The number of levels.
 pub const LEVELS: usize = 256;
 
 /// `F(x)`, for any finite `x`. `F(decode(level))` is `(level + ½)/128 − 1`.
@@ -25,7 +25,7 @@ pub fn expanded(value: f64) -> f64 {
     ((value.abs() * MU.ln_1p()).exp_m1() / MU).copysign(value)
 }
 
-/// The level of a sample; what is louder than ±1 has the level of ±1.
+/// The level of a sample. A sample beyond ±1 has the level of ±1.
 ///
 /// ```
 /// use bptt::data::mu_law::{decode, encode};
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The samples between which a level's bin lies.
+    /// The two samples that bound a level's bin.
     fn borders(level: u8) -> [f64; 2] {
         [0.0, 1.0].map(|edge| expanded((f64::from(level) + edge) / 128.0 - 1.0))
     }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// Why a naive forecast or its error could not be computed; one line of text each.
+/// Why a naive forecast or its error cannot be computed. Each prints one line.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NaiveError {
@@ -13,7 +13,7 @@ pub enum NaiveError {
     Split {
         /// The first row that is not for training.
         split: usize,
-        /// Rows there are.
+        /// The rows of the series.
         rows: usize,
     },
     /// A season of no steps.
@@ -29,12 +29,12 @@ pub enum NaiveError {
         /// What was found.
         found: usize,
     },
-    /// Not one prediction for each value.
+    /// There is not one prediction for each value.
     #[error("{predictions} predictions cannot be compared with {values} values; give one for each")]
     Unequal {
-        /// Predictions given.
+        /// The number of predictions.
         predictions: usize,
-        /// Values given.
+        /// The number of values.
         values: usize,
     },
     /// Nothing to compare.
@@ -45,17 +45,17 @@ pub enum NaiveError {
 /// For each row `t` from `split` on, the value at `t − 1`, in the units of `values`.
 ///
 /// # Errors
-/// A split of 0 or past the end.
+/// If the split is 0 or past the end.
 pub fn last_value(values: &[f64], split: usize) -> Result<Vec<f64>, NaiveError> {
     lagged(values, split, 1)
 }
 
 /// For each row `t` from `split` on, the value one `season` (in steps) ago, at `t − season`, in the
-/// units of `values`. Beyond the first season these are values of the validation part that a
-/// forecast one step ahead knows.
+/// units of `values`. After the first season these are values of the validation part, which a
+/// forecast one step ahead may use.
 ///
 /// # Errors
-/// A season of 0 or longer than the training part, a split of 0 or past the end.
+/// If the season is 0 or longer than the training part, or the split is 0 or past the end.
 pub fn seasonal(values: &[f64], split: usize, season: usize) -> Result<Vec<f64>, NaiveError> {
     lagged(values, split, season)
 }

@@ -1,8 +1,8 @@
-//! The rows of a delimited text, each with the line it starts on as an editor counts lines.
+//! The rows of a delimited text, each with the number of the line that it starts on, as in an editor.
 //!
-//! The `csv` crate splits the text into cells. Its own line numbers are those of the place where it
-//! began to look for the row (before blank lines, comments and the second half of a CRLF), and it
-//! takes rows of any length, so it reads through [`Watched`], which knows the lines and the limit.
+//! The `csv` crate splits the text into cells. Its line numbers are those of the place where it
+//! begins to look for a row (before blank lines, comments and the second half of a CRLF), and it
+//! accepts rows of any length. So it reads through [`Watched`], which counts lines and limits rows.
 
 use std::collections::VecDeque;
 use std::io::{self, Chain, Cursor, Read};
@@ -11,20 +11,20 @@ use csv::{ByteRecord, StringRecord};
 
 use super::series_error::SeriesError;
 
-/// Longest row, in bytes, with the blank lines and comments before it.
+/// The most bytes of a row, with the blank lines and comments before it.
 const LONGEST_ROW: u64 = 1 << 20;
-/// Most cells in a row.
+/// The most cells of a row.
 const MOST_COLUMNS: usize = 10_000;
-/// How much of the text the delimiter is guessed from, in bytes and lines.
+/// The bytes and lines of the text from which the delimiter is guessed.
 const SAMPLE_BYTES: u64 = 1 << 16;
 const SAMPLE_LINES: usize = 100;
 /// Read-ahead of the csv reader, in bytes.
 const READ_AHEAD: usize = 1 << 15;
-/// Added at the end of the text. No text has a zero byte, so this comes back as a row of its own
+/// Added at the end of the text. No text has a zero byte, so this comes back as a separate row
 /// unless a quote is still open there.
 const ENDING: &[u8] = b"\n\0\n";
 
-/// One row: its cells as they stand in the text, and its line, counted from 1.
+/// One row: its cells as written in the text, and its line, counted from 1.
 pub(super) struct Row {
     pub line: u64,
     cells: StringRecord,
@@ -58,8 +58,8 @@ pub(super) struct Rows<R: Read> {
 }
 
 impl<R: Read> Rows<R> {
-    /// Starts reading `input`, called `file` in errors; without a `delimiter` the first 64 KiB
-    /// decide it.
+    /// Starts to read `input`, which errors call `file`. Without a `delimiter` it is guessed from the first
+    /// 64 KiB.
     pub fn new(mut input: R, file: &str, delimiter: Option<u8>) -> Result<Self, SeriesError> {
         let mut start = Vec::new();
         input
@@ -157,7 +157,7 @@ impl<R: Read> Rows<R> {
     }
 }
 
-/// What the system says about opening or reading `file`, as one of the reader's errors.
+/// A failure of the system to open or read `file`, as one of the reader's errors.
 pub(super) fn read_error(file: &str, source: io::Error) -> SeriesError {
     let file = file.to_owned();
     match source.kind() {
@@ -168,22 +168,22 @@ pub(super) fn read_error(file: &str, source: io::Error) -> SeriesError {
     }
 }
 
-/// Between the text and the csv reader: hands on the bytes, notes where lines start, and refuses
+/// Stands between the text and the csv reader. It passes the bytes on, notes where lines start, and refuses
 /// zero bytes and rows without end.
 struct Watched<R> {
     input: Chain<Cursor<Vec<u8>>, R>,
     ending: &'static [u8],
     delimiter: u8,
-    /// Bytes handed on so far.
+    /// Bytes passed on so far.
     given: u64,
-    /// Where the row being read began.
+    /// The first byte of the current row.
     row_start: u64,
-    /// The current line: its number, its first byte, what was seen of it.
+    /// The current line: its number, its first byte, and what it holds so far.
     line: u64,
     line_start: u64,
     seen: Seen,
     after_return: bool,
-    /// Lines handed on and not yet claimed by a row, without those the csv reader skips.
+    /// Lines passed on that belong to no row yet, without those that the csv reader skips.
     lines: VecDeque<Line>,
     refusal: Option<Refusal>,
 }
@@ -197,11 +197,11 @@ struct Line {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Content {
-    /// White space alone.
+    /// Only white space.
     Blank,
     /// White space, then `#`.
     Comment,
-    /// Anything else: the start of a row, or a further line of a quoted cell.
+    /// Anything else: the start of a row, or a later line of a quoted cell.
     Row,
 }
 
@@ -219,7 +219,7 @@ enum Refusal {
 }
 
 impl<R> Watched<R> {
-    /// The row ends before byte `end`: its first line, if there is one. Its lines are forgotten.
+    /// Ends the row before byte `end`: returns its first line, if there is one, and forgets its lines.
     fn end_row(&mut self, end: u64) -> Option<Line> {
         self.row_start = end;
         let claimed = self.lines.partition_point(|line| line.start < end);
@@ -299,9 +299,9 @@ impl<R: Read> Read for Watched<R> {
     }
 }
 
-/// The delimiter of a text from how it begins: the first of tab, semicolon, vertical bar and comma
-/// that every line has equally often; failing that, the one that most lines have. The comma comes
-/// last because it may also stand within numbers and text.
+/// Guesses the delimiter from the beginning of a text: the first of tab, semicolon, vertical bar and comma
+/// that every line has equally often, or else the one that most lines have. The comma comes
+/// last because numbers and text may contain it.
 fn guess_delimiter(start: &[u8]) -> u8 {
     let mut lines: Vec<&[u8]> = start.split(|byte| matches!(byte, b'\n' | b'\r')).collect();
     if start.len() as u64 >= SAMPLE_BYTES - 3 && lines.len() > 1 {
@@ -324,7 +324,7 @@ fn guess_delimiter(start: &[u8]) -> u8 {
     let having = |counts: &[usize]| counts.iter().filter(|&&count| count > 0).count();
     let most = candidates
         .iter()
-        .max_by_key(|(_, counts)| having(counts)) // the last of equals: the comma
+        .max_by_key(|(_, counts)| having(counts)) // of equals the last one, the comma
         .map_or(b',', |(delimiter, _)| *delimiter);
     steady.map_or(most, |(delimiter, _)| *delimiter)
 }

@@ -1,10 +1,10 @@
-//! The rows that train and the rows that validate, and the scale of the former.
+//! Training rows, validation rows, and the scale of the training rows.
 //!
-//! Time runs one way here: the last rows validate, and the standardisation knows the training rows only.
+//! The last rows are for validation, and the standardisation uses the training rows only.
 
 use thiserror::Error;
 
-/// Why a series could not be split; one line of text each.
+/// Why a series cannot be split. Each prints one line.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum SplitError {
@@ -23,9 +23,9 @@ pub enum SplitError {
     Starved {
         /// The share.
         share: f64,
-        /// Rows there are.
+        /// The rows of the series.
         rows: usize,
-        /// What has no row.
+        /// The part without a row.
         starved: &'static str,
     },
 }
@@ -36,13 +36,13 @@ pub struct Standardisation {
     /// Mean of the training rows, in the column's units.
     pub mean: f64,
     /// Standard deviation of the training rows (their number in the denominator), in the column's
-    /// units. It is 1 for a constant column: 0 could not be divided by, and with 1 the training rows
-    /// become 0 and a later departure from the constant keeps its size.
+    /// units. For a constant column it is 1, because nothing can be divided by 0: the training rows
+    /// become 0, and a later change keeps its size.
     pub deviation: f64,
 }
 
 impl Standardisation {
-    /// Fits one column on `training`, the values before the split. Nothing at all gives the identity.
+    /// Fits one column on `training`, the values before the split. An empty slice gives the identity.
     pub fn fit(training: &[f64]) -> Self {
         let Some(&first) = training.first() else {
             return Self { mean: 0.0, deviation: 1.0 };
@@ -50,7 +50,7 @@ impl Standardisation {
         if training.iter().all(|&value| value == first) {
             return Self { mean: first, deviation: 1.0 };
         }
-        // In units of the largest value, so that no sum or square leaves the range of numbers.
+        // In units of the largest value, so that no sum or square overflows.
         let largest = training.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
         let count = training.len() as f64;
         let mean = training.iter().map(|v| v / largest).sum::<f64>() / count;
@@ -59,23 +59,23 @@ impl Standardisation {
         Self { mean: largest * mean, deviation: if deviation > 0.0 { deviation } else { 1.0 } }
     }
 
-    /// A value of the column, standardised (no unit).
+    /// Standardises a value of the column. The result has no unit.
     pub fn apply(&self, value: f64) -> f64 {
         (value - self.mean) / self.deviation
     }
 
-    /// A standardised value in the column's units again.
+    /// Brings a standardised value back to the column's units.
     pub fn undo(&self, value: f64) -> f64 {
         value * self.deviation + self.mean
     }
 }
 
-/// The first validation row of `rows` rows in time order when `validation_share` of them, the last
-/// ones, validate: training is `..split`, validation `split..`. Rounded to the nearest row; a share
+/// The first validation row of `rows` rows in time order, where the last `validation_share` of them are for
+/// validation: training is `..split`, validation `split..`. It is rounded to the nearest row. A share
 /// of 0 gives `rows`.
 ///
 /// # Errors
-/// A share outside `[0, 1)`, or one that leaves training, or a validation asked for, without a row.
+/// If the share is outside `[0, 1)`, or leaves training or a requested validation without a row.
 pub fn split_by_time(rows: usize, validation_share: f64) -> Result<usize, SplitError> {
     let share = validation_share;
     if !(0.0..1.0).contains(&share) {

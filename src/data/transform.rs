@@ -1,12 +1,12 @@
-//! Maps of a series that make it easier to forecast, each with its exact way back along a path.
+//! Transforms of a series that make it easier to forecast, each with its exact inverse along a path.
 //!
-//! In this order: the logarithm, `z_t = ln x_t`; the seasonal difference, `z_t = x_t − x_{t−s}`; the difference, `d` times
-//! `z_t = x_t − x_{t−1}` (Box & Jenkins 1976, chapters 4 and 9). A difference knows nothing of the level, so the way back
+//! They apply in this order: the logarithm `z_t = ln x_t`, the seasonal difference `z_t = x_t − x_{t−s}`, and `d` times the
+//! difference `z_t = x_t − x_{t−1}` (Box & Jenkins 1976, chapters 4 and 9). A difference loses the level, so the inverse
 //! needs the rows before the path. The logarithm and one difference together are the logarithmic returns of a price.
 
 use std::collections::VecDeque;
 
-/// Which maps.
+/// The transforms of a series.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Transform {
@@ -18,17 +18,17 @@ pub struct Transform {
     pub difference: usize,
 }
 
-/// Why a series cannot be mapped; one line of text each.
+/// Why a series cannot be transformed. Each prints one line.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum TransformError {
-    /// The logarithm of nothing, or of less.
+    /// The logarithm of a number that is not above 0.
     #[error(
-        "row {row} is {value}, and there is no logarithm of what is not above 0: leave --log out, or another column"
+        "row {row} is {value}, and the logarithm needs values above 0: leave out --log, or choose another column"
     )]
     NotPositive {
         /// The row, counted from 1.
         row: usize,
-        /// What it is.
+        /// Its value.
         value: f64,
     },
     /// A season of no rows.
@@ -39,9 +39,9 @@ pub enum TransformError {
         "the differences use up the first {lost} of {rows} rows and leave none: take fewer differences, or give more rows"
     )]
     TooShort {
-        /// What there is.
+        /// The rows of the series.
         rows: usize,
-        /// What they use up.
+        /// The rows that the differences use up.
         lost: usize,
     },
 }
@@ -52,17 +52,17 @@ impl Transform {
         self.season.unwrap_or(0).saturating_add(self.difference)
     }
 
-    /// Whether the level is gone, so that 0 says "no change".
+    /// Whether the level is removed, so that 0 means "no change".
     pub fn differs(&self) -> bool {
         self.lost() > 0
     }
 
-    /// The same without the differences: what changes the shape of a distribution, not the level.
+    /// The same without the differences, which change the level but not the shape of a distribution.
     pub fn without_differences(&self) -> Self {
         Self { log: self.log, ..Self::default() }
     }
 
-    /// The series mapped: shorter by [`lost`](Self::lost) rows at its start.
+    /// Transforms a series. The result is shorter by [`lost`](Self::lost) rows at its start.
     ///
     /// ```
     /// use bptt::data::transform::Transform;
@@ -76,7 +76,7 @@ impl Transform {
     /// ```
     ///
     /// # Errors
-    /// A value that has no logarithm, or too few rows.
+    /// If a value has no logarithm, or there are too few rows.
     pub fn forward(&self, series: &[f64]) -> Result<Vec<f64>, TransformError> {
         let lost = self.lost();
         if self.season == Some(0) {
@@ -88,7 +88,7 @@ impl Transform {
         Ok(self.levels(series, 0)?.pop().expect("the series itself is one"))
     }
 
-    /// The series after each of the maps; `before` rows come before it, for the errors.
+    /// The series after each of the transforms. Errors count rows from `before` rows earlier.
     fn levels(&self, series: &[f64], before: usize) -> Result<Vec<Vec<f64>>, TransformError> {
         let mut level = series.to_vec();
         if self.log {
@@ -115,10 +115,10 @@ impl Transform {
         self.season.into_iter().chain(std::iter::repeat_n(1, self.difference))
     }
 
-    /// The way back from the end of `past`, whose last rows it keeps.
+    /// The inverse, started at the end of `past`, of which it keeps the last rows.
     ///
     /// # Errors
-    /// A value that has no logarithm, or fewer than [`lost`](Self::lost) rows.
+    /// If a value has no logarithm, or there are fewer than [`lost`](Self::lost) rows.
     pub fn back(&self, past: &[f64]) -> Result<Back, TransformError> {
         let lost = self.lost();
         if self.season == Some(0) {
@@ -134,7 +134,7 @@ impl Transform {
         Ok(Back { log: self.log, histories: histories.collect() })
     }
 
-    /// What the rows after `past` are if they are `mapped` by the transform.
+    /// The rows after `past` from their transformed values `mapped`.
     ///
     /// # Errors
     /// As [`Transform::back`].
@@ -144,17 +144,17 @@ impl Transform {
     }
 }
 
-/// The way back, row by row.
+/// The inverse, row by row.
 #[derive(Clone, Debug)]
 pub struct Back {
     log: bool,
-    /// For each difference in the order in which they were taken the last values, as many as its lag, that it was
-    /// taken of; the oldest is at the front.
+    /// For each difference, in the order of their use, the last values that it was taken of, as many as its lag.
+    /// The oldest is at the front.
     histories: Vec<VecDeque<f64>>,
 }
 
 impl Back {
-    /// The next row in the series' own units, of which this is the mapped one.
+    /// The next row in the units of the series, from its transformed value.
     pub fn step(&mut self, mapped: f64) -> f64 {
         let mut value = mapped;
         for history in self.histories.iter_mut().rev() {
@@ -189,7 +189,7 @@ mod tests {
             let back = transform.inverse(&series[..split], &mapped[split - lost..]).unwrap();
             prop_assert_eq!(back.len(), series.len() - split);
             for (t, (back, value)) in back.iter().zip(&series[split..]).enumerate() {
-                // Rounding errors of a value of 1000 that two differences add up, once more each row.
+                // Two differences add up the rounding errors of values of 1000, once more at each row.
                 let size = if transform.log { 10.0 * value } else { 1e3 };
                 let bound = 16.0 * f64::EPSILON * size * ((t + 1) * (t + 2)) as f64;
                 prop_assert!((back - value).abs() <= bound, "{t}: {back} for {value}");
@@ -236,7 +236,7 @@ mod tests {
         let log = Transform { log: true, ..Transform::default() };
         let line = log.forward(&[1.0, 2.0, 0.0]).unwrap_err().to_string();
         assert!(line.starts_with("row 3 is 0,"), "{line}");
-        // The rows before the ones that the way back needs are not looked at, but counted.
+        // Rows before those that the inverse needs are counted, but not read.
         let returns = Transform { difference: 1, ..log };
         let line = returns.back(&[1.0, 2.0, -3.0]).unwrap_err().to_string();
         assert!(line.starts_with("row 3 is -3,"), "{line}");

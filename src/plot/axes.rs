@@ -1,15 +1,15 @@
-//! The frame of a chart: where a value stands, ticks, grid, title, legend.
+//! The frame of a chart: scales, ticks, grid, title, legend.
 
 use super::Error;
 use super::canvas::{Align, Canvas, Font, GREY, GRID, INK, Marker, Point, Stroke, distance};
 use plotters::prelude::{DrawingBackend, RGBColor};
 
-/// Numbers at ticks.
+/// The numbers at the ticks.
 pub const TICK: f64 = 26.0;
 /// Names of axes and curves.
 pub const NAME: f64 = 28.0;
 
-/// Values beyond this are left out, so that sums and differences of those drawn are finite.
+/// Larger values are not drawn, so that sums and differences of the drawn ones are finite.
 const LARGEST: f64 = 1e300;
 
 /// Whether a value can be drawn.
@@ -25,7 +25,7 @@ pub fn range(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// A range with a share of itself more on both sides, and not empty.
+/// The range widened on both sides by a share of its width. It is never empty.
 pub fn widened((low, high): (f64, f64), share: f64) -> (f64, f64) {
     let least = if low == 0.0 && high == 0.0 { 1.0 } else { 1e-6 * low.abs().max(high.abs()) };
     let more = (share * (high - low)).max(least);
@@ -43,7 +43,7 @@ pub struct Frame {
     pub y: (f64, f64),
 }
 
-/// A value with what stands at it on an axis.
+/// A tick of an axis: its value and its label.
 pub type Tick = (f64, String);
 
 impl Frame {
@@ -59,7 +59,7 @@ impl Frame {
         (self.left..=self.right).contains(&x) && (self.top..=self.bottom).contains(&y)
     }
 
-    /// The parts inside of a line of pixels.
+    /// The parts of a line of pixels that are inside.
     pub fn clipped(&self, line: &[Point]) -> Vec<Vec<Point>> {
         let mut parts: Vec<Vec<Point>> = Vec::new();
         for pair in line.windows(2) {
@@ -72,7 +72,7 @@ impl Frame {
         parts
     }
 
-    /// The part of one segment inside, by Liang & Barsky.
+    /// The part of one segment that is inside, by Liang & Barsky.
     fn clip(&self, a: Point, b: Point) -> Option<(Point, Point)> {
         let (dx, dy) = (b.0 - a.0, b.1 - a.1);
         let (mut enter, mut leave) = (0.0_f64, 1.0_f64);
@@ -148,8 +148,8 @@ pub fn widest<B: DrawingBackend>(canvas: &Canvas<B>, ticks: &[Tick]) -> Result<f
     })
 }
 
-/// The title in bold and below it the subtitle, smaller or shortened where they are too wide. With
-/// `letters`, `w_rec` is read as a letter with an index; a title with a name out of a file is not.
+/// The title in bold and the subtitle below it, smaller or shortened where they are too wide. With
+/// `letters`, `w_rec` is drawn as a letter with an index. Leave it off for a title with a name from a file.
 pub fn title<B: DrawingBackend>(
     canvas: &Canvas<B>,
     width: f64,
@@ -179,8 +179,8 @@ pub struct Entry<'a> {
     pub marker: Option<Marker>,
 }
 
-/// The rows of a legend from `left` to `right`, below `top`; returns where they end. `letters` as in
-/// [`title`].
+/// The rows of a legend from `left` to `right`, below `top`. Returns the pixel where they end. `letters` is
+/// that of [`title`].
 pub fn legend<B: DrawingBackend>(
     canvas: &Canvas<B>,
     entries: &[Entry],
@@ -213,7 +213,7 @@ pub fn legend<B: DrawingBackend>(
     Ok(baseline + 0.5 * NAME)
 }
 
-/// A text on a white card, so that it is read over anything; `center` is the card's.
+/// A text on a white card, readable on any background. `center` is the card's centre.
 pub fn card<B: DrawingBackend>(
     canvas: &Canvas<B>,
     text: &str,
@@ -231,10 +231,10 @@ pub fn card<B: DrawingBackend>(
     canvas.formula(text, (x, y + font.half_digit()), Align::Center, font)
 }
 
-/// Moves positions apart to at least `gap`, each group as little as can be, within `low..=high` as far
-/// as there is room. The positions are in rising order.
+/// Moves positions apart to at least `gap`, each group as little as possible, and within `low..=high` if
+/// there is room. The positions are in rising order.
 pub fn spread(positions: &[f64], gap: f64, (low, high): (f64, f64)) -> Vec<f64> {
-    // Groups of neighbours that touch, as the sum of where their first would like to be, and a count.
+    // Groups of touching neighbours: the sum of the wanted positions of their first members, and their count.
     let mut groups: Vec<(f64, usize)> = Vec::new();
     let start = |&(sum, count): &(f64, usize)| {
         let last = high - gap * (count - 1) as f64;
@@ -258,8 +258,8 @@ pub fn spread(positions: &[f64], gap: f64, (low, high): (f64, f64)) -> Vec<f64> 
         .collect()
 }
 
-/// A place for a label round a point: the candidate that covers least of what must be seen.
-/// `half` is half the label's width and height; `taken` are cards, as centre and half sizes.
+/// A place for a label near a point: the candidate that covers the least of the important points.
+/// `half` is half the label's width and height; `taken` lists the other cards by centre and half size.
 pub fn place(
     point: Point,
     half: Point,
@@ -300,7 +300,7 @@ pub fn place(
     places.into_iter().min_by_key(covered).unwrap_or(point)
 }
 
-/// Ticks at round numbers, `most` at most.
+/// At most `most` ticks, at round numbers.
 pub fn round_ticks((low, high): (f64, f64), most: usize) -> Vec<Tick> {
     let step = round_step((high - low) / most as f64);
     let digits = (-(step * 1.000_001).log10().floor()).max(0.0);
@@ -322,13 +322,13 @@ fn round_step(least: f64) -> f64 {
         .unwrap_or(10.0 * power)
 }
 
-/// A number as one writes it between others a step apart.
+/// A number with as many digits as tell it from the next one, a step away.
 fn number(value: f64, step: f64, digits: usize) -> String {
     let value = if value.abs() < step / 2.0 { 0.0 } else { value };
     if value != 0.0 && (value.abs() >= 1e6 || digits > 4) {
         let exponent = value.abs().log10().floor() as i32;
         let digits = (f64::from(exponent) - step.log10().floor()).clamp(0.0, 6.0) as usize;
-        // Divided in two steps, as the power alone may be out of range.
+        // Two divisions, because the power alone may be out of range.
         let half = exponent / 2;
         let mantissa = value / 10_f64.powi(half) / 10_f64.powi(exponent - half);
         return format!("{}×{}", minus(&format!("{mantissa:.digits$}")), power_of_ten(exponent));
@@ -341,7 +341,7 @@ fn minus(text: &str) -> String {
     text.replace('-', "−")
 }
 
-/// Ticks of a log axis from decade to decade, `most` at most; values are exponents of ten.
+/// At most `most` ticks of a log axis, at decades. The values are exponents of ten.
 pub fn decade_ticks((low, high): (f64, f64), most: usize) -> Vec<Tick> {
     let (first, last) = (low.ceil() as i32, high.floor() as i32);
     let every = ((last - first).max(0) / most.max(1) as i32 + 1).max(1);
@@ -352,7 +352,7 @@ pub fn decade_ticks((low, high): (f64, f64), most: usize) -> Vec<Tick> {
         .collect()
 }
 
-/// Ticks of a log axis: decades, or round numbers where it spans few; values are exponents of ten.
+/// Ticks of a log axis: decades, or round numbers where it spans few decades. The values are exponents of ten.
 pub fn log_ticks((low, high): (f64, f64), most: usize) -> Vec<Tick> {
     if high - low > 2.5 {
         return decade_ticks((low, high), most);
@@ -378,7 +378,7 @@ pub fn log_ticks((low, high): (f64, f64), most: usize) -> Vec<Tick> {
         .collect()
 }
 
-/// `10^k` as one writes it.
+/// `10^k` as text.
 pub fn power_of_ten(exponent: i32) -> String {
     let superscript = |digit| match digit {
         '-' => '⁻',

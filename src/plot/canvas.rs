@@ -6,17 +6,17 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, register_font};
 
-/// Units of the backend to a pixel of the picture.
+/// Units of the backend per pixel of the picture.
 pub const SCALE: u32 = 2;
 
-/// Text, axes and what is measured.
+/// The colour of text, axes and data.
 pub const INK: RGBColor = RGBColor(34, 34, 34);
-/// Text of less weight.
+/// The colour of secondary text.
 pub const GREY: RGBColor = RGBColor(95, 95, 95);
-/// Grid lines.
+/// The colour of grid lines.
 pub const GRID: RGBColor = RGBColor(224, 224, 224);
-/// Blue, vermilion, green, purple, orange, sky: Okabe & Ito's without black and yellow, which are the
-/// text's and too faint.
+/// Blue, vermilion, green, purple, orange, sky: the palette of Okabe & Ito without black, which is the
+/// text's colour, and yellow, which is too faint.
 pub const PALETTE: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -29,10 +29,10 @@ pub const PALETTE: [RGBColor; 6] = [
 /// A point of the picture in pixels from its upper left corner.
 pub type Point = (f64, f64);
 
-/// The family in an SVG is the viewer's to find; Verdana is as wide as the DejaVu of the PNG.
+/// The viewer of an SVG supplies the font. Verdana is as wide as the DejaVu of the PNG.
 const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
 
-/// Makes the fonts that are part of the binary known to plotters.
+/// Registers the fonts in the binary with plotters.
 pub fn register_fonts() -> Result<(), Error> {
     use dejavu::sans::{bold, oblique, regular};
     for (style, bytes) in
@@ -44,12 +44,12 @@ pub fn register_fonts() -> Result<(), Error> {
     Ok(())
 }
 
-/// How a backend of plotters takes the size and the place of text; the two do not agree.
+/// How a backend of plotters reads the size and the position of text. The two backends differ.
 #[derive(Clone, Copy)]
 pub struct Letters {
-    /// The size to ask for to have an em of 1.
+    /// The size that gives an em of 1.
     em: f64,
-    /// How far the baseline is below the place given, in ems, for text anchored at its top.
+    /// The distance from the given position down to the baseline, in ems, for text anchored at its top.
     baseline: f64,
 }
 
@@ -60,7 +60,7 @@ impl Letters {
     pub const SVG: Self = Self { em: 1.24, baseline: 0.76 };
 }
 
-/// Which part of a text is at the place given.
+/// Which part of a text is at the given position.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Align {
     Left,
@@ -85,7 +85,7 @@ impl Font {
         Self { style: FontStyle::Bold, ..self }
     }
 
-    /// From a baseline to the middle of digits, so that a number stands level with its tick.
+    /// The distance from the baseline to the middle of the digits. It puts a number level with its tick.
     pub fn half_digit(self) -> f64 {
         0.364 * self.size
     }
@@ -106,7 +106,7 @@ impl Stroke {
     }
 }
 
-/// What marks a point of a curve.
+/// The shape that marks a point of a curve.
 #[derive(Clone, Copy)]
 pub enum Marker {
     Disc,
@@ -117,7 +117,7 @@ pub enum Marker {
     Cross,
 }
 
-/// The look of the curve of a number: six colours with a marker each, then the same dashed.
+/// The look of the curve with that number: six colours with a marker each, then the same dashed.
 pub fn curve_style(number: usize) -> (Stroke, Marker) {
     use Marker::{Cross, Diamond, Disc, Ring, Square, Triangle};
     let markers = [Disc, Square, Triangle, Diamond, Ring, Cross];
@@ -168,8 +168,8 @@ impl<'a, B: DrawingBackend> Canvas<'a, B> {
         }
     }
 
-    /// Plotters draws the outside of a sharp corner as a spike, and shows a line that turns by less
-    /// than a pixel as a rough one: so the line is thinned, and parted at its sharp corners.
+    /// Plotters draws the outside of a sharp corner as a spike, and draws turns of less than a pixel
+    /// roughly. So the line is thinned, and split at its sharp corners.
     fn solid(&self, points: &[Point], stroke: Stroke) -> Result<(), Error> {
         let width = ((stroke.width * f64::from(SCALE)).round() as u32).max(1);
         let mut kept: Vec<Point> = Vec::with_capacity(points.len());
@@ -264,7 +264,7 @@ impl<'a, B: DrawingBackend> Canvas<'a, B> {
 
     /// The width of a text in pixels.
     pub fn text_width(&self, text: &str, font: Font) -> Result<f64, Error> {
-        // The estimate is the bitmap's on every backend, so that the layout is too.
+        // Every backend uses the bitmap's estimate, so that all layouts agree.
         let size = font.size * f64::from(SCALE) * Letters::BITMAP.em;
         let font = (FAMILY, size, font.style).into_font();
         let ((left, _), (right, _)) = font.layout_box(&printable(text)).map_err(Error::drawing)?;
@@ -275,14 +275,14 @@ impl<'a, B: DrawingBackend> Canvas<'a, B> {
     pub fn shortened(&self, text: &str, font: Font, width: f64) -> Result<String, Error> {
         let mut short = printable(text);
         while self.text_width(&short, font)? > width && short.chars().count() > 1 {
-            // Ever shorter, and quickly so, since a name out of a file may be of any length.
+            // The steps grow, because a name from a file may have any length.
             let keep = (short.chars().count() - 1) * 19 / 20;
             short = short.chars().take(keep).collect::<String>().trim_end().to_string() + "…";
         }
         Ok(short)
     }
 
-    /// A text with the note's letters, `w_rec` with a lowered `rec`, on a baseline.
+    /// A text on a baseline in which `w_rec` has a lowered `rec`.
     pub fn formula(
         &self,
         text: &str,
@@ -315,7 +315,7 @@ impl<'a, B: DrawingBackend> Canvas<'a, B> {
     }
 }
 
-/// A point in whole units of the backend, however far out.
+/// A point in whole units of the backend, clamped to their range.
 fn unit((x, y): Point) -> (i32, i32) {
     let unit = |pixel: f64| (pixel * f64::from(SCALE)).round().clamp(-1e6, 1e6) as i32;
     (unit(x), unit(y))
@@ -364,14 +364,14 @@ fn dashes(points: &[Point], (dash, gap): (f64, f64)) -> Vec<Vec<Point>> {
     dashes
 }
 
-/// What XML and a line of text can hold: other characters become blanks.
+/// The text with a blank for each character that XML or one line cannot hold.
 fn printable(text: &str) -> String {
     let blank = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
     text.chars().map(|c| if blank(c) { ' ' } else { c }).collect()
 }
 
-/// Parts of a text with how far each is lowered and its font: `w_rec` is an oblique `w` and a smaller,
-/// lowered `rec`; the index of a sum, as `k` in `S_k`, is oblique too.
+/// The parts of a text, each with its font and how far it is lowered: `w_rec` is an oblique `w` and a smaller,
+/// lowered `rec`. The index of a sum, as `k` in `S_k`, is oblique too.
 fn formula_parts(text: &str, font: Font) -> Vec<(&str, f64, Font)> {
     let oblique = |font: Font| match font.style {
         FontStyle::Normal => Font { style: FontStyle::Oblique, ..font },

@@ -2,11 +2,11 @@
 
 use super::canvas::Point;
 
-/// Closed lines round the part of a grid that is at `level` or above, the edge of the grid included.
-/// A line has the higher side on its left, where y grows upward: it runs counterclockwise round a
-/// hill and clockwise round a hollow. `heights` is `[y][x]` in row-major order and finite.
+/// Closed lines around the part of a grid that is at `level` or above. They include the grid's edge.
+/// A line has the higher side on its left, where y grows upward: it runs counterclockwise around a
+/// hill and clockwise around a hollow. `heights` is `[y][x]` in row-major order and finite.
 pub fn rings(x: &[f64], y: &[f64], heights: &[f64], level: f64) -> Vec<Vec<Point>> {
-    // A frame of points below every level, at the place of the grid's own edge, closes the lines.
+    // A frame of points below every level, placed on the grid's edge, closes the lines.
     let (columns, rows) = (x.len() + 2, y.len() + 2);
     let place = |column: usize, row: usize| -> Point {
         (x[column.clamp(1, x.len()) - 1], y[row.clamp(1, y.len()) - 1])
@@ -27,7 +27,7 @@ pub fn rings(x: &[f64], y: &[f64], heights: &[f64], level: f64) -> Vec<Vec<Point
         (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1))
     };
 
-    // Where the line goes on from an edge. Each edge is left by one line at most.
+    // The next edge of the line from each edge. At most one line leaves an edge.
     let mut next: Vec<Option<usize>> = vec![None; 2 * columns * rows];
     for row in 0..rows - 1 {
         for column in 0..columns - 1 {
@@ -44,7 +44,7 @@ pub fn rings(x: &[f64], y: &[f64], heights: &[f64], level: f64) -> Vec<Vec<Point
             let saddle = high[0] == high[2] && high[1] == high[3];
             let joined = saddle && values.iter().sum::<f64>() / 4.0 >= level;
             for i in (0..4).filter(|&i| high[i] && !high[(i + 1) % 4]) {
-                // Round the low corners that follow, or back round the high corners before.
+                // Around the low corners that follow, or back around the high corners before.
                 let turns =
                     [1, 2, 3].map(|turn| if joined { (i + turn) % 4 } else { (i + 4 - turn) % 4 });
                 let entry = turns.into_iter().find(|&j| !high[j] && high[(j + 1) % 4]);

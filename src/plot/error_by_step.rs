@@ -1,4 +1,4 @@
-//! How far off forecasts are, by how far ahead they look.
+//! The errors of forecasts by the number of steps ahead.
 
 use super::axes::{
     Entry, Frame, NAME, drawable, legend, range, round_ticks, title, widened, widest,
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 pub struct ErrorByStep {
     /// Each method's name and its errors; the most important first.
     pub curves: Vec<(String, Vec<f64>)>,
-    /// What the errors are, with their unit.
+    /// The name of the errors, with their unit.
     pub name: String,
     /// Title.
     pub title: String,

@@ -13,33 +13,33 @@ use std::path::{Path, PathBuf};
 /// A mean squared error over `(w_x, w_rec)` in colours by its decade, with a line at each decade, and
 /// the path of an optimizer on it.
 ///
-/// In the texts `w_rec` is read as a letter with an index.
+/// In the texts `w_rec` is drawn as a letter with an index.
 #[derive(Clone, Debug)]
 pub struct ErrorSurface {
     /// The grid's values of w_x, rising.
     pub w_x: Vec<f64>,
     /// The grid's values of w_rec, rising.
     pub w_rec: Vec<f64>,
-    /// The error, `[w_rec][w_x]` in row-major order. What is not finite is drawn as the largest error.
+    /// The error, `[w_rec][w_x]` in row-major order. An error that is not finite is drawn as the largest one.
     pub loss: Vec<f64>,
-    /// The weights `(w_x, w_rec)` that training went through. What is not finite is left out, and what
-    /// is outside of the grid is cut off.
+    /// The weights `(w_x, w_rec)` in the order of training. Points that are not finite are left out, and the
+    /// path is cut off at the edge of the grid.
     pub path: Vec<(f64, f64)>,
     /// The weights at which the error is smallest.
     pub minimum: (f64, f64),
     /// Title.
     pub title: String,
-    /// Below the title.
+    /// The text below the title.
     pub subtitle: String,
 }
 
-/// Near a minimum the log of the error falls without end: colours begin where this share of the grid
-/// is below.
+/// Near a minimum the log of the error falls without bound, so the colours begin at the value that this share
+/// of the grid is below.
 const BELOW_THE_COLOURS: f64 = 0.0005;
-/// More bands of colour than this the eye does not part.
+/// The most bands of colour. The eye does not tell more apart.
 const MOST_BANDS: f64 = 48.0;
 
-/// Exponents of ten, and how they are parted into bands of one colour.
+/// Exponents of ten, split into bands of one colour.
 struct Scale {
     low: f64,
     high: f64,
@@ -100,9 +100,9 @@ impl ErrorSurface {
         Some(Scale { low, high, bands_a_decade })
     }
 
-    /// The colours, each a polygon: a ring of the level's contour with the colour just inside of it.
-    /// Contours do not cross, so that drawn from the largest to the smallest none covers another's,
-    /// and neither the drawing nor the SVG needs polygons with holes.
+    /// The colours, each a polygon: a ring of the level's contour, filled with the colour just inside it.
+    /// Contours do not cross, so drawing them from the largest to the smallest keeps all of them visible,
+    /// and no polygon needs a hole.
     fn draw_bands<B: DrawingBackend>(
         &self,
         canvas: &Canvas<B>,
@@ -114,7 +114,7 @@ impl ErrorSurface {
         };
         let logs: Vec<f64> = self.loss.iter().map(log).collect();
         let x: Vec<f64> = self.w_x.iter().map(|&w| frame.at((w, 0.0)).0).collect();
-        // Upward, as the contour goes round with y growing.
+        // Upward, because the contour's y grows upward.
         let y: Vec<f64> = self.w_rec.iter().map(|&w| -frame.at((0.0, w)).1).collect();
         let mut all: Vec<(f64, usize, Vec<Point>)> = Vec::new();
         for band in 1..scale.bands() {
@@ -122,7 +122,7 @@ impl ErrorSurface {
                 all.push((area(&ring), band, ring.iter().map(|&(x, y)| (x, -y)).collect()));
             }
         }
-        // Hills of the same size, the whole frame: the highest is seen.
+        // Hills that fill the whole frame: the highest comes last and is seen.
         all.sort_by(|a, b| b.0.abs().total_cmp(&a.0.abs()).then(a.1.cmp(&b.1)));
         let corners = ((frame.left, frame.top), (frame.right, frame.bottom));
         canvas.rectangle(corners.0, corners.1, scale.color(0))?;
@@ -150,7 +150,7 @@ impl ErrorSurface {
         let (left, right) = (frame.right + 50.0, frame.right + 95.0);
         let bar = Frame { left, right, x: (0.0, 1.0), y: (scale.low, scale.high), ..*frame };
         for band in 0..scale.bands() {
-            // To the top, under the bands that follow: no seam shows between two.
+            // Up to the top, under the bands that follow, so that no seam shows between two bands.
             let from = (left, bar.at((0.0, scale.level(band))).1);
             canvas.rectangle(from, (right, bar.top), scale.color(band))?;
         }
@@ -191,7 +191,7 @@ impl ErrorSurface {
         }
         let end = path.last().filter(|&&end| path.len() > 1 && frame.holds(end));
         if let Some(&end) = end {
-            // A ring, which shows the cross of a minimum that was found inside of it.
+            // A ring, so that the cross of a minimum inside it stays visible.
             for (radius, color) in [(21.0, WHITE), (17.0, INK), (13.0, WHITE)] {
                 canvas.disc(end, radius, color)?;
             }
@@ -230,10 +230,10 @@ impl ErrorSurface {
     }
 }
 
-/// The colour of the minimum's cross: far from every colour of the surface.
+/// The colour of the minimum's cross. It differs from every colour of the surface.
 const VERMILION: RGBColor = RGBColor(213, 94, 0);
 
-/// Between the band's colour and white.
+/// A colour between the band's colour and white.
 fn iso_line_color(scale: &Scale, band: usize) -> RGBColor {
     let RGBColor(red, green, blue) = scale.color(band);
     let lighter = |channel: u8| ((u16::from(channel) + 255) / 2) as u8;

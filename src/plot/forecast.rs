@@ -1,4 +1,4 @@
-//! A series and what was forecast of it.
+//! A series and its forecasts.
 
 use super::axes::{
     Entry, Frame, NAME, Tick, drawable, legend, range, round_ticks, title, widened, widest,
@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 /// A series with forecasts one step ahead: all rows, and below them the validation rows enlarged.
 #[derive(Clone, Debug)]
 pub struct Forecast {
-    /// What to write below the rows, one a row: dates, year first, give ticks at years, months or
-    /// days. Without them rows are counted from 1.
+    /// The labels of the rows. Dates with the year first give ticks at years, months or days. Without labels
+    /// the rows are counted from 1.
     pub labels: Option<Vec<String>>,
-    /// The values, by row. What is not finite is left out, and the line is interrupted there.
+    /// The values by row. At a value that is not finite the line has a gap.
     pub actual: Vec<f64>,
     /// The forecasts, the most important first.
     pub curves: Vec<ForecastCurve>,
@@ -38,7 +38,7 @@ pub struct ForecastCurve {
     pub values: Vec<f64>,
 }
 
-/// Behind the validation rows.
+/// The shade behind the validation rows.
 const SHADE: RGBColor = RGBColor(240, 242, 245);
 
 impl Forecast {
@@ -88,14 +88,14 @@ impl Forecast {
         let name = canvas.shortened(&self.name, Font::new(NAME, INK), 480.0)?;
         canvas.text(&name, (40.0, top - 16.0), Align::Left, Font::new(NAME, INK))?;
         if self.validation().is_some() {
-            // Above the rows it names, and clear of the name of the values.
+            // Above the rows that it names, and clear of the name of the values.
             let name_end = 40.0 + canvas.text_width(&name, font)? + 40.0;
             let width = canvas.text_width(heading, font)?;
             let x = split.max(name_end).min(frame.right - width).max(frame.left);
             canvas.text(heading, (x, top - 16.0), Align::Left, font)?;
         }
 
-        // As wide apart as the rows are, lines and points are large or small.
+        // The wider the rows are apart, the larger are lines and points.
         let apart = (frame.right - frame.left) / rows.len().max(1) as f64;
         let (width, radius) = if apart > 16.0 { (4.0, 7.0) } else { (3.0, 4.0) };
         let curves = self.curves.iter().enumerate();
@@ -129,7 +129,7 @@ impl Forecast {
     }
 }
 
-/// Ticks at years, months, days, labels or numbers, as there is room.
+/// Ticks at years, months, days, labels or numbers, whichever there is room for.
 pub(super) fn row_ticks<B: DrawingBackend>(
     labels: Option<&[String]>,
     canvas: &Canvas<B>,
@@ -152,7 +152,7 @@ pub(super) fn row_ticks<B: DrawingBackend>(
     };
     let font = Font::new(super::axes::TICK, INK);
     let mut ticks = Vec::with_capacity(candidates.len().min(16));
-    // At least every so many rows, so that few of a long series are measured.
+    // Only every so many rows, so that few labels of a long series are measured.
     let every = candidates.len().div_ceil(16).max(1);
     for (row, label) in candidates.into_iter().step_by(every) {
         ticks.push((row, canvas.shortened(&label, font, 240.0)?));
@@ -172,7 +172,7 @@ pub(super) fn row_ticks<B: DrawingBackend>(
 const WIDTH: f64 = 1600.0;
 const RIGHT: f64 = 1550.0;
 
-/// The look of a forecast: dashed but for the first.
+/// The look of a forecast: the first is solid, the others are dashed.
 fn forecast_stroke(number: usize) -> Stroke {
     let (stroke, _) = curve_style(number);
     let dash = match number % 4 {
@@ -184,7 +184,7 @@ fn forecast_stroke(number: usize) -> Stroke {
     Stroke { dash, ..stroke }
 }
 
-/// Row and value within the rows, as lines between values that cannot be drawn.
+/// Row and value of the given rows, split into lines at values that cannot be drawn.
 fn lines(start: usize, values: &[f64], rows: &Range<usize>) -> Vec<Vec<Point>> {
     let from = rows.start.saturating_sub(start).min(values.len());
     let to = rows.end.saturating_sub(start).min(values.len());
@@ -196,7 +196,7 @@ fn lines(start: usize, values: &[f64], rows: &Range<usize>) -> Vec<Vec<Point>> {
     parts.filter(|part| !part.is_empty()).map(<[Point]>::to_vec).collect()
 }
 
-/// Whether a label begins with a year and goes on as a date, `1949`, `1949-01` or `1949/01/31`.
+/// Whether a label is a date that begins with the year: `1949`, `1949-01` or `1949/01/31`.
 fn is_date(label: &str) -> bool {
     let mut parts = label.trim().splitn(3, ['-', '/', '.']);
     let digits =
@@ -207,10 +207,10 @@ fn is_date(label: &str) -> bool {
     year && month && day
 }
 
-/// The first rows of years if there are four or more, otherwise of months, every so many that twelve
-/// fit; `None` if there are fewer than four of either.
+/// The first row of each year if there are four years or more, otherwise of each month, thinned to at most
+/// twelve. `None` if there are fewer than four of either.
 fn date_ticks(labels: &[String], rows: &Range<usize>) -> Option<Vec<Tick>> {
-    // A period's first row, its number, and its name.
+    // A period's first row, number and name.
     let starts = |period: fn(&str) -> Option<(i32, &str)>| -> Vec<(usize, i32, String)> {
         rows.clone()
             .filter_map(|row| {
@@ -239,7 +239,7 @@ fn year(label: &str) -> Option<(i32, &str)> {
     Some((year.parse().ok()?, year))
 }
 
-/// The month of a date counted from year 0, and year and month as text.
+/// The month of a date, counted from year 0, and year and month as text.
 fn month(label: &str) -> Option<(i32, &str)> {
     let rest = label.get(5..)?;
     let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
@@ -261,7 +261,7 @@ impl Drawing for Forecast {
             marker: None,
         });
         let entries: Vec<Entry> = std::iter::once(actual).chain(forecasts).collect();
-        // A chart is drawn even where the names of very many forecasts leave no room for it.
+        // A chart is drawn even if the names of very many forecasts leave no room for it.
         let legend_end = legend(canvas, &entries, (40.0, 1560.0), 84.0, false)?.min(500.0);
 
         let all = 0..self.actual.len();

@@ -1,4 +1,4 @@
-//! Gates over time: how open they are, and how many of them are saturated.
+//! Gates over time: their mean, and the share of units that are saturated.
 
 use super::axes::{Entry, NAME, TICK, legend, round_ticks, title};
 use super::canvas::{Align, Canvas, Font, INK, Marker, PALETTE, Point, Stroke};
@@ -7,14 +7,14 @@ use super::{Drawing, Error, save, svg};
 use plotters::prelude::DrawingBackend;
 use std::path::{Path, PathBuf};
 
-/// One chart a gate: its mean over rows and units, and the shares of units below 0.1 and above 0.9.
+/// One chart per gate: its mean over rows and units, and the shares of units below 0.1 and above 0.9.
 #[derive(Clone, Debug)]
 pub struct Gates {
     /// The gates.
     pub gates: Vec<Gate>,
     /// Title.
     pub title: String,
-    /// Below the title.
+    /// The text below the title.
     pub subtitle: String,
 }
 

@@ -1,4 +1,4 @@
-//! How large the gradient is at each time step: where it vanishes, and where it explodes.
+//! The size of the gradient at each time step: where it vanishes, and where it explodes.
 
 use super::axes::{
     self, Entry, Frame, NAME, drawable, legend, log_ticks, range, round_ticks, spread, title,
@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 
 /// Sizes of a gradient by time on a log axis, with the name of each curve at its end.
 ///
-/// In the texts `w_rec` and `S_k` are read as letters with an index.
+/// In the texts `w_rec` and `S_k` are drawn as letters with an index.
 #[derive(Clone, Debug)]
 pub struct GradientByTime {
     /// One curve for each setting.
     pub curves: Vec<Curve>,
     /// Title.
     pub title: String,
-    /// Below the title: what is drawn.
+    /// The text below the title.
     pub subtitle: String,
 }
 
@@ -26,12 +26,12 @@ pub struct GradientByTime {
 pub struct Curve {
     /// Its name.
     pub label: String,
-    /// The size `|∂ξ/∂S_k|` for `k = 0…T`. Zero has no place on a log axis and is left out, as is
-    /// what is negative or not finite.
+    /// The size `|∂ξ/∂S_k|` for `k = 0…T`. A log axis has no place for zero,
+    /// so zeros are left out, and so are negative values and those that are not finite.
     pub values: Vec<f64>,
 }
 
-/// More curves than this have their names in a legend.
+/// If there are more curves than this, their names are in a legend.
 const NAMED_AT_THEIR_END: usize = 16;
 
 impl Curve {
@@ -70,7 +70,7 @@ impl GradientByTime {
         range(self.curves.iter().flat_map(Curve::points).map(|(_, log)| log))
     }
 
-    /// Whether the curves are further apart where they begin than where they end.
+    /// Whether the curves are further apart at their beginning than at their end.
     fn fans_out_at_the_beginning(&self) -> bool {
         let width = |end: fn(&Curve) -> Option<Point>| {
             let ends = self.curves.iter().filter_map(end).map(|(_, log)| log);
@@ -88,7 +88,7 @@ impl Drawing for GradientByTime {
         title(canvas, 1520.0, &self.title, &self.subtitle, true)?;
         let steps = self.curves.iter().map(|curve| curve.values.len()).max().unwrap_or(1);
         let last = (steps - 1).max(1) as f64;
-        // At least a decade, so that what hardly changes is seen to.
+        // At least a decade, so that a nearly constant curve looks constant.
         let more = (1.0 - (high - low)).max(0.0) / 2.0;
         let (low, high) = axes::widened((low - more, high + more), 0.06);
 
@@ -113,10 +113,10 @@ impl Drawing for GradientByTime {
                     Entry { label, stroke, marker: Some(marker) }
                 })
                 .collect();
-            // A chart is drawn even where the names of very many curves leave no room for it.
+            // A chart is drawn even if the names of very many curves leave no room for it.
             top = legend(canvas, &entries, (150.0, 1560.0), 140.0, true)?.min(500.0) + 20.0;
         }
-        // The names stand between the axis and the curves: there the frame goes on before time 0.
+        // The names stand between the axis and the curves, so the frame begins before time 0.
         let (left, right, bottom) = (150.0, 1560.0, 870.0);
         let pixel = last / (right - left - before - after);
         let frame = Frame {

@@ -1,4 +1,4 @@
-//! How much of the loss of step t reaches the state k steps earlier: a heat map a state.
+//! How much of the loss of step t reaches the state k steps earlier: one heat map per state.
 
 use super::axes::{NAME, TICK, power_of_ten, round_ticks, title};
 use super::canvas::{Align, Canvas, Font, GREY, INK, Stroke};
@@ -15,7 +15,7 @@ pub struct LagMaps {
     pub maps: Vec<LagMap>,
     /// Title.
     pub title: String,
-    /// Below the title.
+    /// The text below the title.
     pub subtitle: String,
 }
 
@@ -24,14 +24,14 @@ pub struct LagMaps {
 pub struct LagMap {
     /// Its name.
     pub label: String,
-    /// `[t][k]`, `k = 0 ..= t`, both from 0. What is not finite is left out, and zero has a colour of its
-    /// own.
+    /// `[t][k]`, `k = 0 ..= t`, both from 0. Values that are not finite are left out. Zero has a
+    /// separate colour.
     pub values: Vec<Vec<f64>>,
 }
 
-/// Decades below the largest value that have colours.
+/// How many decades below the largest value have colours.
 const DECADES: f64 = 12.0;
-/// Bins along each axis that a picture shows.
+/// The most bins along each axis.
 const BINS: usize = 120;
 /// The colour of zero.
 const ZERO: RGBColor = RGBColor(205, 205, 205);
@@ -139,7 +139,7 @@ impl Drawing for LagMaps {
                     let value = map.values.get(t).and_then(|lags| lags.get(lag));
                     value.map_or(Shade::Nothing, |&value| scale.shade(value))
                 };
-                // One rectangle for what lies beside each other in one colour.
+                // One rectangle for neighbours of one colour.
                 let mut from = 0;
                 while from < bins {
                     let here = shade(from);

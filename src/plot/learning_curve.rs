@@ -1,4 +1,4 @@
-//! The loss in the course of training.
+//! The loss during training.
 
 use super::axes::{Frame, NAME, drawable, log_ticks, range, round_ticks, spread, title, widened};
 use super::canvas::{Align, Canvas, Font, GREY, INK, Marker, PALETTE, Point, Stroke};
@@ -6,17 +6,17 @@ use super::{Drawing, Error, save};
 use plotters::prelude::DrawingBackend;
 use std::path::{Path, PathBuf};
 
-/// Training and validation loss by epoch (or another unit) on a log axis, with the best one marked: that of the
-/// smallest validation loss, or of the smallest training loss where there is no validation.
+/// Training and validation loss by epoch (or another unit) on a log axis, with the best epoch marked. It has
+/// the smallest validation loss, or the smallest training loss where there is no validation.
 #[derive(Clone, Debug)]
 pub struct LearningCurve {
-    /// The loss on what is learnt from, by epoch from 1. What is not finite and above zero is left out.
+    /// The training loss by epoch, from epoch 1. Losses that are not finite and above zero are left out.
     pub train: Vec<f64>,
-    /// The loss on what is not, likewise; may be empty.
+    /// The validation loss, likewise. It may be empty.
     pub valid: Vec<f64>,
-    /// From one loss to the next, in that unit.
+    /// The distance from one loss to the next, in that unit.
     pub every: usize,
-    /// What is counted: epoch, optimizer step.
+    /// The unit: epoch, optimizer step.
     pub unit: &'static str,
     /// A loss to compare with, and its name.
     pub level: Option<(String, f64)>,
@@ -104,7 +104,7 @@ impl Drawing for LearningCurve {
             let (from, to) = (frame.at((first, log)), frame.at((last, log)));
             let stroke = Stroke { dash: Some((3.0, 7.0)), ..Stroke::new(3.0, INK) };
             canvas.line(&[from, to], stroke)?;
-            // At the end, where the curves are on one side of it.
+            // At the end, if the curves are on one side of it.
             let ends = [train.last(), valid.last()].into_iter().flatten();
             let (above, below) = (to.1 - 0.5 * NAME, to.1 + 1.1 * NAME);
             let under = ends.clone().count() > 0 && ends.clone().all(|(_, end)| *end < log);

@@ -1,7 +1,7 @@
-//! Pictures: each is drawn once, by the same code, as PNG and as SVG.
+//! Pictures. The same code draws each one as PNG and as SVG.
 //!
-//! Curves are told apart by the colour-blind (the colours are Okabe & Ito's, 2008) and in a print in
-//! grey (by markers and dashes). A value that is not finite is left out; nothing panics on one.
+//! The colours (Okabe & Ito 2008) suit the colour-blind, and markers and dashes tell curves apart in a grey
+//! print. A value that is not finite is left out and never panics.
 
 mod axes;
 mod canvas;
@@ -50,7 +50,7 @@ impl Error {
 trait Drawing {
     /// Width and height in pixels of the PNG.
     const SIZE: (u32, u32);
-    /// Whether an SVG's edges are on whole pixels: areas that lie side by side would show a seam.
+    /// Whether an SVG's edges are on whole pixels. Otherwise neighbouring areas would show a seam.
     const CRISP: bool = false;
 
     /// Draws it on a white canvas of that size.
@@ -63,7 +63,7 @@ fn save<D: Drawing>(drawing: &D, stem: &Path) -> Result<[PathBuf; 2], Error> {
     let png = png(drawing)?;
     let svg = svg(drawing)?;
     let paths = ["png", "svg"].map(|extension| {
-        // Not `with_extension`, which takes the `.5` of `w_rec=0.5` for one and drops it.
+        // Not `with_extension`, which would drop the `.5` of `w_rec=0.5`.
         let mut path = stem.as_os_str().to_owned();
         path.push(".");
         path.push(extension);
@@ -108,7 +108,7 @@ fn png<D: Drawing>(drawing: &D) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// Draws `SCALE` times as large, since plotters rounds to whole units, and shows it at the PNG's size.
+/// Draws `SCALE` times as large, because plotters rounds to whole units, and shows it at the PNG's size.
 fn svg<D: Drawing>(drawing: &D) -> Result<String, Error> {
     let (width, height) = D::SIZE;
     let large = (width * SCALE, height * SCALE);

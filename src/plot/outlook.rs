@@ -1,4 +1,4 @@
-//! The end of a series, what is forecast of the rows to come, and how sure that is.
+//! The end of a series, the forecast of the next rows, and its intervals.
 
 use super::axes::{
     Entry, Frame, NAME, drawable, legend, range, round_ticks, title, widened, widest,
@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 /// A forecast with its bands.
 #[derive(Clone, Debug)]
 pub struct OutlookPicture {
-    /// What to write below the rows, as for [`Forecast`](super::forecast::Forecast): one for each row of the series,
-    /// shown or not, and for each to come. Without them rows are counted from 1.
+    /// The labels of the rows, as for [`Forecast`](super::forecast::Forecast): one for each row of the series,
+    /// shown or not, and one for each row to come. Without labels the rows are counted from 1.
     pub labels: Option<Vec<String>>,
     /// The first row shown, counted from 0.
     pub first: usize,
-    /// The values seen from that row on.
+    /// The observed values from that row on.
     pub history: Vec<f64>,
     /// The forecasts of the rows after them.
     pub point: Vec<f64>,
@@ -29,18 +29,18 @@ pub struct OutlookPicture {
     pub title: String,
 }
 
-/// What holds the rows to come with some probability.
+/// An interval for each row to come.
 #[derive(Clone, Debug)]
 pub struct Band {
     /// Its name.
     pub label: String,
-    /// Lower and upper end, a row each.
+    /// Lower and upper end of each row.
     pub ends: Vec<[f64; 2]>,
 }
 
 const RIGHT: f64 = 1550.0;
 
-/// The blue of the forecast, the lighter the wider the band.
+/// The blue of the forecast. The wider the band, the lighter the blue.
 fn shade(band: usize, bands: usize) -> RGBColor {
     let share = 0.16 + 0.22 * (band + 1) as f64 / bands as f64;
     let mixed = |part: u8| (255.0 - share * (255.0 - f64::from(part))).round() as u8;
@@ -100,7 +100,7 @@ impl Drawing for OutlookPicture {
         let name = canvas.shortened(&self.name, Font::new(NAME, INK), 480.0)?;
         canvas.text(&name, (40.0, frame.top - 16.0), Align::Left, Font::new(NAME, INK))?;
 
-        // Everything begins at the last value seen.
+        // Everything begins at the last observed value.
         let last = self.history.iter().rposition(|&value| drawable(value));
         let last = last.map(|row| (first + row as f64, self.history[row]));
         for (i, band) in self.bands.iter().enumerate() {

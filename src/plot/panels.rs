@@ -1,8 +1,8 @@
-//! Several charts of one size beside and below each other.
+//! Several charts of one size in a grid.
 
 use super::axes::Frame;
 
-/// Columns and rows for so many panels.
+/// The columns and rows for that many panels.
 pub fn columns_and_rows(panels: usize) -> (usize, usize) {
     match panels {
         0..=3 => (panels.max(1), 1),
@@ -14,8 +14,8 @@ pub fn columns_and_rows(panels: usize) -> (usize, usize) {
     }
 }
 
-/// The frames of so many panels within the pixels from `left`, `top` to `right`, `bottom`, all with the
-/// same ranges, and room for numbers and a name around each.
+/// The frames of that many panels within the pixels from `left`, `top` to `right`, `bottom`. All have the
+/// same ranges, with room for numbers and a name around each.
 pub fn frames(
     panels: usize,
     [left, top, right, bottom]: [f64; 4],

@@ -1,4 +1,4 @@
-//! Sound by time, in all and enlarged.
+//! Sound over time, whole and enlarged.
 
 use super::axes::{Frame, NAME, drawable, range, round_ticks, title};
 use super::canvas::{Align, Canvas, Font, GREY, INK, PALETTE, Stroke};
@@ -7,12 +7,12 @@ use plotters::prelude::{DrawingBackend, RGBColor};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// Sounds below each other on one scale: each in all at the left and, at the right, its loudest 40 milliseconds.
+/// Sounds below each other on one scale: each whole at the left, and its loudest 40 milliseconds at the right.
 #[derive(Clone, Debug)]
 pub struct Waveform {
     /// The sounds.
     pub tracks: Vec<Track>,
-    /// Samples a second.
+    /// Samples per second.
     pub rate: u32,
     /// Title.
     pub title: String,
@@ -21,15 +21,15 @@ pub struct Waveform {
 /// A sound.
 #[derive(Clone, Debug)]
 pub struct Track {
-    /// What it is.
+    /// Its name.
     pub name: String,
-    /// Its samples. What is not finite is left out.
+    /// Its samples. Those that are not finite are left out.
     pub samples: Vec<f64>,
-    /// How many samples at its beginning are drawn in grey: what was heard before.
+    /// How many samples at its beginning are drawn in grey: the prompt.
     pub heard: usize,
 }
 
-/// Behind what was heard.
+/// The shade behind the prompt.
 const SHADE: RGBColor = RGBColor(240, 242, 245);
 
 impl Waveform {
@@ -74,8 +74,8 @@ impl Waveform {
                 canvas.line(&line.collect::<Vec<_>>(), Stroke::new(2.5, color))?;
                 continue;
             }
-            // Several samples share a pixel: the area from their lowest to their highest, never thinner
-            // than a line.
+            // Several samples share a pixel: draw the area from their lowest to their highest, at least as
+            // thick as a line.
             let (mut above, mut below) = (Vec::new(), Vec::new());
             for (time, (low, high)) in envelope(samples, together) {
                 let at = |sample| frame.at((self.seconds(start + time), sample));
@@ -92,14 +92,14 @@ impl Waveform {
     }
 }
 
-/// The lowest and the highest of so many samples at a time, with the position of the first of them.
+/// The lowest and the highest of each block of samples, with the position of its first sample.
 fn envelope(samples: &[f64], together: usize) -> impl Iterator<Item = (usize, (f64, f64))> {
     let chunks = samples.chunks(together).enumerate();
     chunks
         .filter_map(move |(number, chunk)| Some((number * together, range(chunk.iter().copied())?)))
 }
 
-/// Where the sound is loudest for so many samples, after `from`.
+/// The first sample of the loudest stretch of that many samples after `from`.
 fn loudest(samples: &[f64], from: usize, length: usize) -> Range<usize> {
     let length = length.min(samples.len());
     let from = from.min(samples.len() - length);
