@@ -1,6 +1,7 @@
 //! The promises of `bptt train series` and `bptt forecast`: errors that are what they say, a folder that forecasts by
 //! itself, the same bits after any end, and an honest word where nothing is to be learnt.
 
+use crate::page;
 use crate::start::{bptt, json, kill_and_resume};
 use bptt::backend::Backend;
 use bptt::data::series::Series;
@@ -171,6 +172,7 @@ fn a_year_of_passengers_is_learnt_forecast_and_reported() {
     assert_eq!(moved["rows"], forecast["rows"]);
     std::fs::remove_file(folder.join("b/report.html")).unwrap();
     assert!(bptt(&["report", "b"], folder).status.success());
+    assert_eq!(page::check_all(&folder.join("b")), 1);
     let page = std::fs::read_to_string(folder.join("b/report.html")).unwrap();
     for part in [
         "Error by step ahead",

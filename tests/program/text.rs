@@ -1,5 +1,6 @@
 //! The promises of `bptt train text`: it learns, it scores by the chain rule, and it goes on after any end.
 
+use crate::page;
 use crate::start::{bptt, command, json, kill_and_resume, wait_for_end, wait_for_file};
 use bptt::backend::Backend;
 use bptt::cell::Lstm;
@@ -131,6 +132,7 @@ fn a_text_is_learnt_scored_and_gone_on_with() {
     assert_eq!(list["rows"][0]["done"], true, "{list}");
     std::fs::remove_file(folder.join("runs/a/report.html")).unwrap();
     assert!(bptt(&["report", "runs/a"], folder).status.success());
+    assert_eq!(page::check_all(&folder.join("runs/a")), 1);
     let page = std::fs::read_to_string(folder.join("runs/a/report.html")).unwrap();
     assert!(page.contains("A sample") && page.contains("frequency of pairs"));
     assert!(page.contains("How far back it listens") && page.matches("<svg").count() == 2);
