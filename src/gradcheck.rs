@@ -1,8 +1,7 @@
-//! Three gradients of the same loss side by side: by hand, by Burn's autodiff and by central
-//! differences.
+//! Three gradients of the same loss, compared: by hand, by Burn's autodiff and by central differences.
 //!
 //! The loss is `L = Σ R ⊙ output + Σ R' ⊙ last state` with drawn `R` and `R'`, so that every output
-//! and every state matters by an amount of its own.
+//! and every state has a different weight in it.
 
 use crate::host;
 use crate::nn::{
@@ -15,7 +14,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use std::fmt;
 
-/// What to check a cell with. Weights, input, initial state and loss are drawn from the seed.
+/// A problem to check a cell with. Weights, input, initial state and loss are drawn from the seed.
 #[derive(Clone, Debug)]
 pub struct Problem {
     /// Features of the input.
@@ -32,7 +31,7 @@ pub struct Problem {
     pub projection: bool,
     /// Whether the products are normalised.
     pub layer_norm: bool,
-    /// Whether dropout, recurrent dropout and zoneout are at work.
+    /// Whether there are dropout, recurrent dropout and zoneout.
     pub regularised: bool,
     /// Whether there are biases.
     pub bias: bool,
@@ -46,7 +45,7 @@ pub struct Problem {
     pub state: bool,
     /// Which part of the gradient is computed.
     pub truncation: Truncation,
-    /// The bytes that the manual path may keep for its backward pass: all that it likes if not given.
+    /// The bytes that the manual path may keep for its backward pass, without a limit if not given.
     pub memory_budget: Option<usize>,
     /// F32 or F64.
     pub dtype: DType,
@@ -108,7 +107,7 @@ impl Default for Problem {
 }
 
 impl Problem {
-    /// Whether the memory budget allows the walk back.
+    /// Checks that the memory budget allows the backward pass.
     ///
     /// # Errors
     /// If it does not.
@@ -147,13 +146,13 @@ impl Row {
     /// Whether both errors are within tolerance: 1e-12 against autodiff and 1e-6 against differences
     /// in f64, 1e-5 in f32.
     ///
-    /// In f32 a gradient of few numbers may be the small rest of large terms that cancel, with no
-    /// more right digits than f32 leaves; so the distance from the f64 differences counts in f32
-    /// only for all parameters together ([`ALL`]).
+    /// In f32 a gradient of few numbers may be the small difference of large terms, with few
+    /// correct digits. So in f32 the distance from the f64 differences counts only for all parameters
+    /// together ([`ALL`]).
     ///
-    /// A gradient may be zero for a reason (a normalised product does not change with the scale of its
-    /// weights), where each author is left with rounding of his own. A distance within the rounding of
-    /// the whole gradient, 32 units in its last place, is therefore none.
+    /// A gradient may be exactly zero (a normalised product does not change with the scale of its
+    /// weights). Then each method returns its own rounding errors. So a distance within the rounding of
+    /// the whole gradient, 32 units in its last place, counts as none.
     pub fn passes(&self, dtype: DType) -> bool {
         let (autodiff, difference) =
             (self.manual_vs_autodiff, self.manual_vs_difference.unwrap_or(0.0));
@@ -183,7 +182,7 @@ fn norm(values: impl Iterator<Item = f64>) -> f64 {
     values.map(|v| v * v).sum::<f64>().sqrt()
 }
 
-/// Checks every parameter, the input and the initial state of a stack of `cell`, and last all of
+/// Checks every parameter, the input and the initial state of a stack of `cell`, and finally all of
 /// them together.
 pub fn check(cell: &impl StackCell, problem: &Problem, device: &Device) -> Vec<Row> {
     let cell = &cell.any();
@@ -372,7 +371,7 @@ impl<const D: usize> Parameter for Param<Tensor<D>> {
     }
 }
 
-/// The gradients of the input, the initial state and all weights by name, by one author.
+/// The gradients of the input, the initial state and all weights by name, on one path.
 ///
 /// # Panics
 /// If the memory budget is too small: see [`Problem::check_memory_budget`].
@@ -390,8 +389,8 @@ pub fn gradients(
     all
 }
 
-/// Central differences in f64, by parameter. Where two step sizes disagree, a kink (of relu, say)
-/// lies between the points, and a smaller step goes past it.
+/// Central differences in f64, by parameter. If two step sizes disagree, a kink (of relu, for example)
+/// lies between the points, and a smaller step avoids it.
 fn differences(cell: &AnyCell, problem: &Problem, device: &Device) -> Vec<Vec<f64>> {
     // Masks are drawn in training only, that is on an autodiff device.
     let training = device.clone().autodiff();
@@ -437,7 +436,7 @@ fn differences(cell: &AnyCell, problem: &Problem, device: &Device) -> Vec<Vec<f6
                 let fine = slope(step / 4.0);
                 let apart = (coarse - fine).abs();
                 if apart <= 1e-5 * (1e-1 + fine.abs()) || step < 1e-7 {
-                    // The error goes with the square of the step: what both have of it cancels.
+                    // The error grows with the square of the step, so this combination cancels it.
                     break fine + (fine - coarse) / 15.0;
                 }
                 (coarse, step) = (fine, step / 4.0);

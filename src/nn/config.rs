@@ -24,12 +24,12 @@ macro_rules! recurrent_config {
             pub bias: bool,
             $($(#[$about])* pub $option: $($type)+,)*
             /// Outputs of the projection of the hidden state, if there is one: PyTorch's `proj_size` (Sak 2014). The
-            /// cell must not look at its own hidden state unit by unit, as the LSTM does not.
+            /// cell's formula must not read the hidden state directly. The LSTM's does not.
             pub projection: Option<usize>,
-            /// The sum of both biases at the start of the gate that keeps the old state, the LSTM's forget gate: 1 lets
-            /// the gradient pass from the first step on (Gers 2000, Jozefowicz 2015).
+            /// The initial sum of both biases of the gate that keeps the old state, the LSTM's forget gate. 1 lets the
+            /// gradient pass from the beginning of training (Gers 2000, Jozefowicz 2015).
             pub forget_bias: Option<f64>,
-            /// Layers, each fed with the output of the one below.
+            /// Layers. Each reads the output of the one below.
             #[config(default = 1)]
             pub layers: usize,
             /// Whether a second walk goes from the last step to the first.
@@ -41,7 +41,7 @@ macro_rules! recurrent_config {
             /// Walk from the last step to the first; not together with `bidirectional`.
             #[config(default = false)]
             pub reverse: bool,
-            /// Share of the outputs of each layer but the last that training drops.
+            /// Share of the outputs of each layer, except the last, that training drops.
             #[config(default = 0.0)]
             pub dropout: f64,
             /// Share of the hidden units that training hides from the recurrent product, the same
@@ -51,29 +51,29 @@ macro_rules! recurrent_config {
             /// Probability that a hidden unit keeps its old value (zoneout, Krueger 2017).
             #[config(default = 0.0)]
             pub zoneout_hidden: f64,
-            /// The same for the states beside the hidden one, the LSTM's cell.
+            /// The same for the other states: the LSTM's cell.
             #[config(default = 0.0)]
             pub zoneout_cell: f64,
             /// Whether both products are normalised over their gates, with learned gains (Ba 2016).
             #[config(default = false)]
             pub layer_norm: bool,
-            /// Where the weights start; `None` is `U(−1/√hidden, 1/√hidden)`, as in PyTorch.
+            /// The initial weights; `None` is `U(−1/√hidden, 1/√hidden)`, as in PyTorch.
             pub initializer: Option<Initializer>,
-            /// Where the recurrent weights start, if elsewhere.
+            /// The initial recurrent weights, if they differ.
             pub recurrent_initializer: Option<RecurrentInitializer>,
-            /// Where the biases start, if elsewhere.
+            /// The initial biases, if they differ.
             pub bias_initializer: Option<Initializer>,
             /// Which part of the gradient through time is computed. Sliding truncation is for stacks that
-            /// walk forward in time, without dropout and zoneout: each of its walks would draw masks of
-            /// its own.
+            /// walk forward in time, without dropout and zoneout, because each of its walks would draw
+            /// other masks.
             #[config(default = "Truncation::Full")]
             pub truncation: Truncation,
             /// The most bytes that the forward passes of all layers together may keep for the backward
-            /// pass, beside inputs, outputs, weights and what one step works with; what does not fit is
+            /// pass, not counting inputs, outputs, weights and the work on one step. The rest is
             /// computed again, with the same gradient to the bit. See
-            /// [`budget`](crate::recurrence::budget). Of no account to `Gradient::Autodiff`.
+            /// [`budget`](crate::recurrence::budget). `Gradient::Autodiff` ignores it.
             pub memory_budget: Option<usize>,
-            /// Who writes the derivative.
+            /// The hand-written gradient or autodiff.
             #[config(default = "Gradient::Manual")]
             pub gradient: Gradient,
         }
@@ -163,8 +163,8 @@ impl RecurrentConfig {
     /// backend. The options are a device, or a device and a data type.
     ///
     /// # Panics
-    /// If a size is zero, a rate is not in `[0, 1)`, options contradict each other, or the cell does not have what an
-    /// option is for.
+    /// If a size is zero, a rate is not in `[0, 1)`, options contradict each other, or the cell lacks the gate that
+    /// an option sets.
     pub fn init_with<C: StackCell>(
         &self,
         cell: C,

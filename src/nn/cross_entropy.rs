@@ -4,8 +4,8 @@ use super::Gradient;
 use crate::recurrence::cross_entropy::{autodiff, manual};
 use burn::tensor::Tensor;
 
-/// `L_t = −ln softmax(O_t)[x_t]` in nats: of logits `O`, `[steps, classes]`, and the class `x_t` of each step, `[steps]`.
-/// By hand, the derivative `softmax(O_t) − onehot(x_t)` is found in the same pass.
+/// `L_t = −ln softmax(O_t)[x_t]` in nats, from logits `O`, `[steps, classes]`, and the class `x_t` of each step, `[steps]`.
+/// The manual path computes the derivative `softmax(O_t) − onehot(x_t)` in the same pass.
 ///
 /// ```
 /// use bptt::nn::{Gradient, cross_entropy};
@@ -20,7 +20,7 @@ use burn::tensor::Tensor;
 /// ```
 ///
 /// # Panics
-/// If there are not as many targets as rows of logits, or a target is no class.
+/// If the number of targets is not that of the rows of logits, or a target is no class.
 pub fn cross_entropy(gradient: Gradient, logits: Tensor<2>, targets: &[u32]) -> Tensor<1> {
     let [rows, _] = logits.dims();
     assert_eq!(rows, targets.len(), "a target for each row of logits");

@@ -18,22 +18,22 @@ pub enum FlowError {
     /// A lag counts steps back in time.
     #[error("the flow of the gradient is for stacks that walk forward in time")]
     Direction,
-    /// Another shape.
+    /// The gradient has another shape than the output.
     #[error("the gradient of the output is {given:?}, and the output {output:?}")]
     Shape {
-        /// The gradient's.
+        /// The gradient's shape.
         given: [usize; 3],
-        /// The output's.
+        /// The output's shape.
         output: [usize; 3],
     },
 }
 
 impl<C: StackCell> Recurrent<C> {
-    /// How the gradient flows through the stack: by time, by lag, and what lets it through.
+    /// How the gradient flows through the stack: its size by time and by lag, the Jacobians and the gates.
     ///
-    /// `d_output` holds `∂L_t/∂H_t` in the shape of the output: what the loss of each step hands to the
-    /// top layer's hidden state. With `last` the whole loss is that of the last step, else their sum;
-    /// the maps by lag are of each step's loss alone. They take the memory of `T²/2` steps.
+    /// `d_output` holds `∂L_t/∂H_t` in the shape of the output: the gradient of each step's loss at
+    /// the top layer's hidden state. With `last` the whole loss is that of the last step, otherwise the sum of
+    /// all. The maps by lag show each step's loss separately and take the memory of `T²/2` steps.
     ///
     /// # Errors
     /// If the stack walks back in time, or the gradient has another shape than the output.
@@ -60,7 +60,7 @@ impl<C: StackCell> Recurrent<C> {
         self.stack().flow(input, d_output, last)
     }
 
-    /// How large the gradient of one loss is at each state of each layer, by time: one walk back. `d_output` is its
+    /// The size of one loss's gradient at each state of each layer, by time, from one backward pass. `d_output` is
     /// `∂L/∂H`, in the shape of the output.
     ///
     /// # Errors
@@ -163,7 +163,7 @@ impl Stack<'_> {
         (0..self.layers.len()).map(states).collect()
     }
 
-    /// The largest eigenvalue modulus of each gate's block of `W_h`, behind the projection if there is
+    /// The largest eigenvalue modulus of each gate's block of `W_h`, multiplied with the projection if there is
     /// one.
     fn spectral_radii(&self, layer: usize) -> Vec<(String, f64)> {
         let weights = &self.layers[layer].directions[0];
@@ -189,7 +189,7 @@ impl Stack<'_> {
     }
 }
 
-/// hidden, cell, and numbers for what has no name.
+/// Names of the states: hidden, cell, and numbers for further ones.
 fn state_name(s: usize) -> String {
     match s {
         0 => "hidden".into(),
@@ -215,7 +215,7 @@ fn norms_by_time(tensor: Tensor<3>, axis: usize) -> Vec<f64> {
     squares.into_iter().map(f64::sqrt).collect()
 }
 
-/// The norm of each of so many blocks of rows.
+/// The norm of each block of rows.
 fn row_block_norms(m: &BackendMatrix<Dispatch>, blocks: usize) -> Vec<f64> {
     let values = host(tensor(m.clone()));
     values.chunks_exact(values.len() / blocks).map(norm).collect()
@@ -228,7 +228,7 @@ fn jacobian_norms(remembered: &Remembered, states: usize) -> Vec<f64> {
     let widths: Vec<usize> =
         (0..states).map(|s| if s == 0 { walk.output(operands) } else { walk.hidden }).collect();
     let whole: usize = widths.iter().sum();
-    // One copy of all rows for each unit of the states, with 1 in its place.
+    // One copy of all rows for each unit of the states, with a 1 at that unit.
     let mut from = 0;
     let units: Vec<BackendMatrix<Dispatch>> = widths
         .iter()
@@ -258,7 +258,7 @@ fn jacobian_norms(remembered: &Remembered, states: usize) -> Vec<f64> {
         .collect()
 }
 
-/// By power iteration on `JᵀJ`, from its longest row.
+/// By power iteration on `JᵀJ`, started from its longest row.
 fn largest_singular_value(rows: &[&[f64]]) -> f64 {
     const MOST: usize = 1000;
     const CHANGE: f64 = 1e-12;
@@ -295,7 +295,7 @@ fn spectral_radius(mut a: Vec<f64>, size: usize) -> f64 {
         if length == 0.0 || !length.is_finite() {
             return length;
         }
-        // ‖A^(2^s)‖^(1/2^s) is the product of the lengths divided out, each to its power.
+        // ‖A^(2^s)‖^(1/2^s) is the product of the norms divided out, each to its power.
         logarithm += length.ln() / 2f64.powi(squaring);
         a.iter_mut().for_each(|value| *value /= length);
         if squaring < SQUARINGS {

@@ -1,5 +1,4 @@
-//! Weights before training, drawn on the host, so that every backend starts from the same
-//! numbers.
+//! Initial weights. They are drawn on the host, so that every backend starts from the same numbers.
 
 use crate::random::{Random, RngExt, SeedableRng};
 use burn::config::Config;
@@ -7,18 +6,18 @@ use burn::module::Initializer;
 use burn::tensor::{Device, Distribution, Tensor};
 use rand_distr::{Distribution as _, StandardNormal};
 
-/// Where recurrent weights start.
+/// The initial recurrent weights.
 #[derive(Config, Debug, PartialEq)]
 pub enum RecurrentInitializer {
-    /// The identity times the gain (Le 2015, with relu: IRNN). Where the matrix is not square, ones
+    /// The identity times the gain (Le 2015, with relu: IRNN). If the matrix is not square, ones
     /// stand on its main diagonal.
     Identity {
         /// The factor.
         gain: f64,
     },
-    /// Drawn as the initializer says, each gate's block by itself.
+    /// Drawn by the initializer, each gate's block separately.
     Drawn {
-        /// How.
+        /// The initializer.
         initializer: Initializer,
     },
 }
@@ -45,7 +44,7 @@ pub(super) fn from_device(device: &Device) -> Random {
     Random::seed_from_u64(seed)
 }
 
-/// A matrix `[rows, columns]` in row-major order, drawn as the initializer says with `rows` as
+/// A matrix `[rows, columns]` in row-major order, drawn by the initializer with `rows` as
 /// the fan in and `columns` as the fan out.
 ///
 /// The formulas are those of [`Initializer`]: Glorot & Bengio 2010 (Xavier), He 2015 (Kaiming),

@@ -9,7 +9,7 @@ use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Tensor, TensorCreationOptions, TensorData};
 
 /// The weights of one walk over time; the letters are those of [`crate::recurrence::walk`].
-/// What a stack does not have is `None`.
+/// A weight that the stack does not have is `None`.
 #[derive(Module, Debug)]
 pub struct DirectionWeights {
     /// `W_x`: `[features, gates × hidden]`.
@@ -20,7 +20,7 @@ pub struct DirectionWeights {
     pub b_x: Option<Param<Tensor<1>>>,
     /// `b_h`: `[gates × hidden]`.
     pub b_h: Option<Param<Tensor<1>>>,
-    /// The cell's vector parameters below each other: `[parameters, hidden]`.
+    /// The cell's vector parameters, one per row: `[parameters, hidden]`.
     pub parameters: Option<Param<Tensor<2>>>,
     /// `W_p`, the projection: `[hidden, output]`.
     pub w_p: Option<Param<Tensor<2>>>,
@@ -31,7 +31,7 @@ pub struct DirectionWeights {
 }
 
 impl DirectionWeights {
-    /// Draws each gate's block as a matrix of its own.
+    /// Draws each gate's block as a separate matrix.
     pub(super) fn new(
         shape: &Shape,
         features: usize,
@@ -44,7 +44,7 @@ impl DirectionWeights {
         let bound = 1.0 / (hidden as f64).sqrt();
         let uniform = Initializer::Uniform { min: -bound, max: bound };
         let start = config.initializer.as_ref().unwrap_or(&uniform);
-        // An orthogonal row says nothing of a bias.
+        // An orthogonal initializer is for matrices, not for a bias.
         let bias_start = match (&config.bias_initializer, start) {
             (Some(start), _) => start,
             (None, Initializer::Orthogonal { .. }) => &uniform,
@@ -56,7 +56,7 @@ impl DirectionWeights {
         let matrix = |values: Vec<f64>, rows: usize, columns: usize| {
             Tensor::<2>::from_data(TensorData::new(values, [rows, columns]), options.clone())
         };
-        // Gates side by side, each drawn by itself.
+        // Gates side by side, each drawn separately.
         let of_gates = |rows: usize, block: &mut dyn FnMut() -> Vec<f64>| {
             let mut values = vec![0.0; rows * gates * hidden];
             for gate in 0..gates {
@@ -101,7 +101,7 @@ impl DirectionWeights {
         }
     }
 
-    /// The operands of one walk. `initial` holds the states beside each other.
+    /// The operands of one walk. `initial` holds the states side by side.
     pub(super) fn operands(
         &self,
         input: Tensor<2>,
@@ -126,7 +126,7 @@ impl DirectionWeights {
     }
 }
 
-/// One layer: a walk forward in time, and one backward in time where the stack is bidirectional.
+/// One layer: one direction, or two if the stack is bidirectional.
 #[derive(Module, Debug)]
 pub struct Layer {
     /// The weights of each direction.

@@ -1,19 +1,19 @@
-//! Burn modules for a user's model: [`Rnn`], [`Gru`], [`Lstm`], [`IndRnn`], and [`Recurrent`] for a cell of
-//! your own.
+//! Burn modules for a user's model: [`Rnn`], [`Gru`], [`Lstm`], [`IndRnn`], and [`Recurrent`] for any
+//! other cell.
 //!
-//! They take the path of their gradient from [`Gradient`]: the weights, the configuration and the
-//! model around stay the same, and only the author of the derivative changes.
+//! [`Gradient`] selects the hand-written gradient or autodiff. The weights, the configuration and the
+//! surrounding model stay the same.
 //!
 //! # From burn-nn
 //!
 //! `use bptt::nn::{LstmConfig, GruConfig, RnnConfig}` in place of `burn::nn::{…}`:
 //! `LstmConfig::new(d_input, d_hidden, bias).init(&device)` and `forward(input, None)` stay as they are.
-//! Different are the states, which have a row for every layer and direction and come as an array:
-//! `let (output, [hidden, cell]) = lstm.forward(x, None)`, and a GRU returns its last state too.
-//! Of burn-nn's options, `reverse`, `clip` and the coupled forget gate ([`CoupledLstmConfig`]) are here;
-//! the activations of an LSTM's or a GRU's gates are not options, because they are the formula:
-//! another activation is another [cell](crate::cell), a page of code. A GRU that resets before its
-//! product is left out: it needs a second product in each step, one after the other.
+//! The states differ: they have a row for every layer and direction and come as an array,
+//! `let (output, [hidden, cell]) = lstm.forward(x, None)`, and a GRU also returns its last state.
+//! Of burn-nn's options, `reverse`, `clip` and the coupled forget gate ([`CoupledLstmConfig`]) are supported.
+//! The activations of an LSTM's or a GRU's gates are not options, because they are part of the formula:
+//! for another activation write another [cell](crate::cell), one page of code. A GRU that resets before its
+//! product is not supported: it needs a second product in each step, after the first.
 //!
 //! # Examples
 //!
@@ -44,13 +44,13 @@
 //! `.with_initializer(Some(Initializer::Normal { mean: 0.0, std: 0.001 }))` and
 //! `.with_bias_initializer(Some(Initializer::Zeros))`.
 //!
-//! A cell whose type is known only when the program runs is an [`AnyCell`], which
-//! [`RecurrentConfig::init`] takes as it takes any cell; its states are vectors.
+//! [`AnyCell`] is a cell chosen at run time. [`RecurrentConfig::init`] accepts it like any cell, and its states are
+//! vectors.
 //!
 //! # Training and inference
 //!
-//! Dropout, recurrent dropout and zoneout are at work where the input is on an autodiff device, as
-//! everywhere in Burn; otherwise dropout does nothing and zoneout takes its expectation. Masks are
+//! As everywhere in Burn, dropout, recurrent dropout and zoneout are active if the input is on an autodiff
+//! device. Otherwise dropout does nothing and zoneout takes its expectation. Masks are
 //! drawn from the device's random numbers: [`seeded`] repeats them.
 
 mod config;
@@ -85,7 +85,7 @@ pub use recurrent::{Recurrent, StackCell};
 pub use seeded::seeded;
 pub use trace::{DirectionGradients, Trace, TraceGradients};
 
-/// Who writes the derivative of a recurrence.
+/// How the gradient of a recurrence is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Gradient {

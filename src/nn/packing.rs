@@ -1,33 +1,33 @@
-//! Between a user's padded batch `[batch, time, features]` and the packed rows that the walk
-//! works on, where a step past a row's end does not exist.
+//! Converts a user's padded batch `[batch, time, features]` to the packed rows of the walk and back. Packed
+//! rows have no steps past their end.
 
 use crate::recurrence::Timeline;
 use crate::recurrence::placement::{Placement, place};
 use burn::tensor::Tensor;
 use std::sync::Arc;
 
-/// How a batch is laid out for the walk.
+/// The layout of a batch for the walk.
 #[derive(Clone, Debug)]
 pub struct Packing {
     timeline: Arc<Timeline>,
     batch_first: bool,
     /// Steps of the user's batch, padding included.
     time: usize,
-    /// From the flattened user's batch to the packed rows; `None` where they lie alike.
+    /// From the flattened user's batch to the packed rows; `None` if the order is the same.
     packed: Option<Placement>,
-    /// From the rows of the user's batch to those by falling length, if they are not all of one length.
+    /// From the rows of the user's batch to the rows by falling length. `None` if all have one length.
     sorted: Option<Placement>,
     /// The lengths, falling.
     lengths: Vec<usize>,
 }
 
-/// What is wrong with the lengths given for a batch.
+/// Why lengths do not fit a batch.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LengthsError {
-    /// Not one length a row.
-    #[error("{given} lengths for a batch of {batch} rows: give one length a row")]
+    /// There is not one length per row.
+    #[error("{given} lengths for a batch of {batch} rows: give one length per row")]
     Count {
-        /// Lengths given.
+        /// The number of lengths.
         given: usize,
         /// Rows of the batch.
         batch: usize,
@@ -38,7 +38,7 @@ pub enum LengthsError {
         /// The row.
         row: usize,
     },
-    /// A length past the batch's steps.
+    /// A length is more than the batch's steps.
     #[error("row {row} has length {length}, but the batch has only {time} steps")]
     TooLong {
         /// The row.
@@ -67,7 +67,7 @@ impl Packing {
     /// Rows of the given lengths, in any order.
     ///
     /// # Errors
-    /// If there is not one length a row, or a length is zero or longer than `time`.
+    /// If there is not one length per row, or a length is zero or longer than `time`.
     pub fn with_lengths(
         lengths: &[usize],
         time: usize,
@@ -117,7 +117,7 @@ impl Packing {
         placed(self.packed.as_ref(), batch.reshape([rows * columns, features]))
     }
 
-    /// The user's batch of packed rows `[steps, features]`: zero past the rows' ends.
+    /// The user's batch from packed rows `[steps, features]`, with zeros past the rows' ends.
     pub fn unpack(&self, packed: Tensor<2>) -> Tensor<3> {
         let [_, features] = packed.dims();
         let (time, batch) = (self.time, self.timeline.batch());
@@ -126,7 +126,7 @@ impl Packing {
         placed(way_back.as_ref(), packed).reshape([rows, columns, features])
     }
 
-    /// Each sequence from its own last step to its first; its own inverse.
+    /// Reverses each sequence in time. This is its own inverse.
     pub fn mirror(&self, packed: Tensor<2>) -> Tensor<2> {
         let timeline = &self.timeline;
         let mirrored = (0..timeline.time()).flat_map(|t| {

@@ -51,7 +51,7 @@ impl Readout {
         Self { w_2: Param::from_tensor(w_2), b_2: Param::from_tensor(b_2), gradient }
     }
 
-    /// The same readout with its derivative by another author.
+    /// The same readout with its gradient on the other path.
     pub fn with_gradient(mut self, gradient: Gradient) -> Self {
         self.gradient = gradient;
         self

@@ -13,7 +13,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{DType, Tensor, TensorCreationOptions};
 use std::fmt::Debug;
 
-/// What a stack may be of: a [`Cell`], or [`AnyCell`], whose type is known only when the program runs.
+/// A cell of a stack: a [`Cell`], or [`AnyCell`], which is chosen at run time.
 pub trait StackCell: Clone + Debug + Send + Sync + 'static {
     /// The states of a stack, hidden first: an array for a [`Cell`], a vector for [`AnyCell`].
     type States: AsRef<[Tensor<3>]> + IntoIterator<Item = Tensor<3>>;
@@ -52,8 +52,8 @@ impl StackCell for AnyCell {
 /// A stack of recurrent layers of the cell `C`.
 ///
 /// A state is an array of tensors, hidden first, `[layers × directions, batch, hidden]` each:
-/// `[hidden]` for most cells, `[hidden, cell]` for the LSTM. With a projection the hidden one has its
-/// width.
+/// `[hidden]` for most cells, `[hidden, cell]` for the LSTM. With a projection the hidden state has the
+/// projection's width.
 #[derive(Module, Debug)]
 pub struct Recurrent<C: StackCell = AnyCell> {
     /// The layers, the one nearest to the input first.
@@ -140,26 +140,26 @@ impl<C: StackCell> Recurrent<C> {
         self.layers[0].directions.len()
     }
 
-    /// Who writes the derivative.
+    /// How the gradient is computed.
     pub fn gradient(&self) -> Gradient {
         self.gradient
     }
 
-    /// The same stack with its derivative by another author.
+    /// The same stack with its gradient on the other path.
     pub fn with_gradient(mut self, gradient: Gradient) -> Self {
         self.gradient = gradient;
         self
     }
 
     /// Sets the sum of both biases of the gate that keeps the old state ([`Cell::remembering_gate`]), in all
-    /// layers and directions, and tells whether the cell has such a gate. 1 lets the gradient pass from the
-    /// first step on (Gers 2000, Jozefowicz 2015).
+    /// layers and directions, and returns whether the cell has such a gate. 1 lets the gradient pass from the
+    /// beginning of training (Gers 2000, Jozefowicz 2015).
     pub fn set_forget_bias(&mut self, value: f64) -> bool {
         let gate = self.any.remembering_gate();
         gate.map(|gate| self.set_gate_bias(gate, value)).is_some()
     }
 
-    /// Sets the biases so that at the start a state lasts about so many steps, and tells whether the cell
+    /// Sets the biases so that a state initially lasts about that many steps, and returns whether the cell
     /// has a gate that keeps it: `ln T` for the gate that keeps the old state, and `−ln T` for the one that
     /// lets the input in, so that the state does not grow (Tallec & Ollivier 2018, "Can recurrent neural
     /// networks warp time?", equation 16, with one time for all units).
@@ -189,7 +189,7 @@ impl<C: StackCell> Recurrent<C> {
         self
     }
 
-    /// The same stack with the gradient cut elsewhere.
+    /// The same stack with another truncation of the gradient.
     ///
     /// # Panics
     /// If the truncation is sliding and the stack walks back in time or has dropout or zoneout.
@@ -204,7 +204,7 @@ impl<C: StackCell> Recurrent<C> {
         self.stack().least_memory_budget(time, batch, dtype)
     }
 
-    /// Whether rows of `time` steps can be trained on within the memory budget.
+    /// Checks that rows of `time` steps can be trained on within the memory budget.
     ///
     /// # Errors
     /// If the budget is less than [`Recurrent::least_memory_budget`].
@@ -220,7 +220,7 @@ impl<C: StackCell> Recurrent<C> {
     }
 
     /// The hidden states of the top layer, `[batch, time, directions × output]` (or time first),
-    /// and the states after each row's last step. Without a state given it starts from zero.
+    /// and the states after each row's last step. Without a state it starts from zero.
     ///
     /// # Panics
     /// If the input or the state has another shape, there is no step, or the memory budget is less
@@ -234,7 +234,7 @@ impl<C: StackCell> Recurrent<C> {
     /// row's end costs nothing, gives zero output and carries no gradient.
     ///
     /// # Errors
-    /// If there is not one length a row, or a length is zero or longer than the batch.
+    /// If there is not one length per row, or a length is zero or longer than the batch.
     pub fn forward_lengths(
         &self,
         input: Tensor<3>,
@@ -267,7 +267,7 @@ impl<C: StackCell> Recurrent<C> {
         (output.reshape([batch, self.d_output]), state)
     }
 
-    /// The forward walk without autodiff, with all that it remembers: see [`Trace`].
+    /// The forward pass without autodiff, with everything that the backward pass needs: see [`Trace`].
     pub fn trace(&self, input: Tensor<3>, state: Option<C::States>) -> Trace {
         let stack = self.stack();
         let packing = stack.packing(&input);

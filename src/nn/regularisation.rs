@@ -6,7 +6,7 @@ use crate::recurrence::truncation::Truncation;
 use burn::tensor::{Tensor, TensorData};
 use std::sync::Arc;
 
-/// The rates, and where the gradient is cut.
+/// The rates, and the truncation of the gradient.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Regularisation {
     pub truncation: Truncation,
@@ -17,7 +17,7 @@ pub(super) struct Regularisation {
 }
 
 impl Regularisation {
-    /// Whether old states stay.
+    /// Whether there is zoneout.
     pub fn zoneout(&self) -> bool {
         self.zoneout_hidden > 0.0 || self.zoneout_cell > 0.0
     }
@@ -36,8 +36,7 @@ pub(super) struct Masks {
 }
 
 impl Masks {
-    /// In training, that is on an autodiff device, random numbers are drawn from the device if any
-    /// rate needs them.
+    /// In training, on an autodiff device, random numbers are drawn from the device if any rate needs them.
     pub fn new(rates: Regularisation, input: &Tensor<3>) -> Self {
         let any = rates.any() || matches!(rates.truncation, Truncation::Random(_));
         let random = (any && input.is_autodiff()).then(|| from_device(&input.device()));
@@ -51,18 +50,18 @@ impl Masks {
         self.rates.truncation.passes(time, draw).map(Arc::from)
     }
 
-    /// What the output of a layer is multiplied with before the next one, if anything.
+    /// The mask for the output of a layer before the next layer, if there is one.
     pub fn between_layers(&mut self, output: &Tensor<2>) -> Option<Tensor<2>> {
         self.dropped(self.rates.dropout, output.dims(), output)
     }
 
-    /// What the hidden state is multiplied with before its product, if anything.
+    /// The mask for the hidden state before its product, if there is one.
     pub fn recurrent(&mut self, batch: usize, width: usize, like: &Tensor<2>) -> Option<Tensor<2>> {
         self.dropped(self.rates.recurrent_dropout, [batch, width], like)
     }
 
-    /// The shares of the old states that stay at each step, `hidden` columns for the hidden state and
-    /// `others` for the others: drawn in training, their expectation in inference.
+    /// The shares of the old states that each step keeps, in `hidden` columns for the hidden state and
+    /// `others` for the other states. They are drawn in training and are the expectation in inference.
     pub fn zoneout(
         &mut self,
         steps: usize,

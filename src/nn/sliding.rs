@@ -29,7 +29,7 @@ struct Block {
 }
 
 impl Stack<'_> {
-    /// Refuses a sliding truncation that does not fit the stack.
+    /// Refuses a sliding truncation that the stack cannot have.
     ///
     /// # Panics
     /// If it walks back fewer steps than it goes on by, or the stack walks back in time or has dropout or zoneout.

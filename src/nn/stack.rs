@@ -10,7 +10,7 @@ use crate::recurrence::{AnyCell, Operands, Timeline, kernels, op, replay};
 use burn::tensor::{DType, Tensor};
 use std::sync::Arc;
 
-/// What [`super::Recurrent`] is, with its cell behind one type. States are vectors, hidden first.
+/// A [`super::Recurrent`] without the type of its cell. States are vectors, hidden first.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stack<'a> {
     pub layers: &'a [Layer],
@@ -137,9 +137,8 @@ impl Stack<'_> {
         direction == 1 || self.reverse
     }
 
-    /// Layer over layer and direction beside direction. `path` is given each walk and its operands and
-    /// returns the hidden states of all steps and the last states; `drop` multiplies the output of a
-    /// layer with its dropout mask.
+    /// Runs all layers and directions. `path` gets each walk and its operands and returns the hidden states of
+    /// all steps and the last states. `drop` multiplies the output of a layer with its dropout mask.
     pub fn layer_over_layer(
         &self,
         input: Tensor<3>,

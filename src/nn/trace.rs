@@ -1,5 +1,5 @@
-//! The manual path without autodiff: a forward walk that remembers, and a backward walk that
-//! returns every gradient, the one of each hidden state among them.
+//! The manual path without autodiff. The forward walk keeps what the backward walk needs, and that returns
+//! every gradient, including that of each hidden state.
 
 use super::Packing;
 use super::stack::Stack;
@@ -8,7 +8,7 @@ use crate::recurrence::{BackendMatrix, OPERANDS, Operands};
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
-/// A forward pass of a [`Recurrent`](super::Recurrent) stack and what its backward pass needs.
+/// A forward pass of a [`Recurrent`](super::Recurrent) stack, with everything that its backward pass needs.
 ///
 /// ```
 /// use bptt::nn::{Random, RnnConfig};
@@ -38,7 +38,7 @@ pub struct Trace {
     state: Vec<Tensor<3>>,
 }
 
-/// What one walk remembers.
+/// The tape and operands of one walk.
 #[derive(Clone, Debug)]
 pub(super) struct Remembered {
     pub walk: Walk,
@@ -47,7 +47,7 @@ pub(super) struct Remembered {
 }
 
 /// The gradients of the weights of one direction of one layer; the letters are those of
-/// [`crate::recurrence::walk`]. `None` is what the layer does not have.
+/// [`crate::recurrence::walk`]. A weight that the layer does not have is `None`.
 #[derive(Clone, Debug)]
 pub struct DirectionGradients {
     /// `∂L/∂W_x`.
@@ -78,10 +78,10 @@ pub struct TraceGradients {
     /// The weights' gradients.
     pub weights: Vec<DirectionGradients>,
     /// `∂L/∂h_t` for every `t`, both sources together, in the shape of one direction's output. In a
-    /// direction from the last step to the first, the entry at `t` is that of the state which has just
-    /// seen input `t`.
+    /// direction from the last step to the first, the entry at `t` belongs to the state right after
+    /// input `t`.
     pub hidden: Vec<Tensor<3>>,
-    /// The same for the states beside the hidden one, the LSTM's `∂L/∂c_t`.
+    /// The same for the other states: the LSTM's `∂L/∂c_t`.
     pub others: Vec<Vec<Tensor<3>>>,
 }
 
@@ -130,8 +130,8 @@ impl Trace {
 
     /// Walks backward through time, from the top layer to the lowest.
     ///
-    /// `d_output` is `∂L/∂output`, and `d_state` the gradient of the last states where the loss
-    /// looks at them.
+    /// `d_output` is `∂L/∂output`, and `d_state` the gradient of the last states if the loss
+    /// depends on them.
     pub fn backward(&self, d_output: Tensor<3>, d_state: Option<Vec<Tensor<3>>>) -> TraceGradients {
         let (timeline, directions) = (self.packing.timeline(), self.mirrored.len());
         let batch = timeline.batch();

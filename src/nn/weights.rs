@@ -1,7 +1,7 @@
 //! Weights in and out: safetensors with PyTorch's names, and burn-nn's modules.
 //!
 //! A checkpoint of `torch.nn.LSTM(5, 7, num_layers=2, bidirectional=True)`, or of a model that has one
-//! under `encoder.lstm`, loads as it is:
+//! under `encoder.lstm`, loads without conversion:
 //!
 //! ```no_run
 //! # fn main() -> Result<(), bptt::nn::weights::WeightsError> {
@@ -16,10 +16,10 @@
 //! ```
 //!
 //! PyTorch stores each matrix transposed, `[gates × hidden, features]`; names end in the layer, and in
-//! `_reverse` for the second direction. What PyTorch does not have goes by names in the same manner:
+//! `_reverse` for the second direction. Weights that PyTorch does not have are named likewise:
 //! `parameters_l0` (the cell's vector parameters), `gain_ih_l0` and `gain_hh_l0` (normalisation).
 //!
-//! A burn-nn module is converted by `TryFrom`, one from a record file after loading it:
+//! `TryFrom` converts a burn-nn module. Load a record file first:
 //!
 //! ```no_run
 //! use bptt::nn::Lstm;
@@ -57,7 +57,7 @@ pub enum WeightsError {
     Format {
         /// The file.
         file: String,
-        /// What the format says.
+        /// The format's reason.
         reason: String,
     },
     /// A tensor that the module has is not in the file.
@@ -67,7 +67,7 @@ pub enum WeightsError {
         file: String,
         /// The tensor.
         name: String,
-        /// What there is instead.
+        /// A note on the names that the file has.
         there: String,
     },
     /// The file has a tensor that the module does not have.
@@ -92,7 +92,7 @@ pub enum WeightsError {
         /// The file's shape.
         found: Vec<usize>,
     },
-    /// Not a float type.
+    /// The tensor does not hold floats.
     #[error("the tensor '{name}' of {file} holds {dtype}, and weights are F64, F32, F16 or BF16")]
     Type {
         /// The file.
@@ -104,7 +104,7 @@ pub enum WeightsError {
     },
 }
 
-/// A burn-nn module that computes something else than ours.
+/// The burn-nn module computes something that no module here does.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("burn-nn's {module} with {option} has no counterpart here")]
 pub struct NoCounterpart {
@@ -112,7 +112,7 @@ pub struct NoCounterpart {
     option: &'static str,
 }
 
-/// What a checkpoint holds beside the weights has names that start so.
+/// The prefix of names in a checkpoint that are not weights.
 pub(crate) const TRAINING: &str = "training.";
 
 /// A weight as PyTorch lays it out.
@@ -136,7 +136,7 @@ impl Named for Param<Tensor<2>> {
     fn set(&mut self, data: TensorData) {
         let like = self.val();
         let options = (&like.device(), like.dtype());
-        // Through the host, so that the rows lie in memory as those of a drawn matrix.
+        // Through the host, so that the rows have the memory layout of a drawn matrix.
         let transposed = Tensor::<2>::from_data(data, options).transpose().into_data();
         *self = Param::from_tensor(Tensor::from_data(transposed, options));
     }
@@ -156,7 +156,7 @@ impl Named for Param<Tensor<1>> {
 }
 
 impl DirectionWeights {
-    /// The weights there are, by PyTorch's names without layer and direction.
+    /// The existing weights, by PyTorch's names without layer and direction.
     fn named(&mut self) -> Vec<(&'static str, &mut dyn Named)> {
         fn given<'a, W: Named>(
             name: &'static str,
@@ -181,15 +181,15 @@ impl DirectionWeights {
     }
 }
 
-/// What is done with each weight and its name.
+/// A function called with each weight and its name.
 pub type Each<'a> = &'a mut dyn FnMut(String, &mut dyn Named) -> Result<(), WeightsError>;
 
 /// A module whose weights have PyTorch's names.
 pub trait NamedWeights: Clone {
-    /// Calls `each` with every weight and its name, before which the prefix stands.
+    /// Calls `each` with every weight and its name after the prefix.
     ///
     /// # Errors
-    /// The first that `each` returns.
+    /// The first error that `each` returns.
     fn for_each_named(&mut self, prefix: &str, each: Each<'_>) -> Result<(), WeightsError>;
 }
 
@@ -261,7 +261,7 @@ pub(crate) fn read<M: NamedWeights>(
     }
 }
 
-/// The larger ones do not fit the memory of a machine that this is for.
+/// The most bytes of a file of weights. Larger files would not fit into memory.
 pub(crate) const LARGEST: u64 = 8 << 30;
 
 pub(crate) fn load<M: NamedWeights>(
@@ -307,7 +307,7 @@ pub(crate) fn save<M: NamedWeights>(
 
 impl<C: StackCell> Recurrent<C> {
     /// Reads the weights whose names start with `prefix` from a safetensors file, in the module's
-    /// data type and on its device. Other tensors of the file are of no matter.
+    /// data type and on its device. Other tensors of the file are ignored.
     ///
     /// # Errors
     /// If the file cannot be read, a tensor is missing, has another shape or does not hold floats, or
@@ -323,7 +323,7 @@ impl<C: StackCell> Recurrent<C> {
     /// As [`Recurrent::load_safetensors`], from the bytes of a file called `file` in errors.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Recurrent::load_safetensors`].
     pub fn read_safetensors(
         self,
         bytes: &[u8],

@@ -1,5 +1,5 @@
-//! A cell whose type is known only at run time, and all that the recursion needs of it: its shape, its formula as a list of
-//! operations for tensors, and its compiled formula for the kernels.
+//! A cell chosen at run time, with everything that the recursion needs: its shape, its formula as a list of operations
+//! for tensors, and its compiled formula for the kernels.
 
 use crate::cell::{self, Cell, Program, Shape, cells};
 use crate::kernel::Formula;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct AnyCell(Arc<dyn Described>);
 
-/// What a cell is, without its type.
+/// The interface of a cell without its type.
 trait Described: Send + Sync {
     fn name(&self) -> String;
     fn gate_names(&self) -> &'static [&'static str];
@@ -71,8 +71,8 @@ impl<C: Cell> Described for Recorded<C> {
 
 macro_rules! compiled_here {
     ($($cell:ident => $module:ident $config:ident $options:tt)*) => {
-        /// The cells of this crate, whose kernels are compiled with it: whoever uses one finds them here, and compiles
-        /// nothing. `None` for a cell from outside.
+        /// The cells of this crate. Their kernels are compiled with the crate, so that a user's build need not compile
+        /// them again. `None` for a cell from outside.
         fn compiled_here(cell: &dyn Any) -> Option<AnyCell> {
             if let Some(cell) = cell.downcast_ref::<cell::Affine>() {
                 return Some(AnyCell::compiled(cell.clone()));
@@ -84,7 +84,7 @@ macro_rules! compiled_here {
         }
 
         impl AnyCell {
-            /// The cell of this crate that has that name, one of [`cell::names`].
+            /// The cell of this crate with that name, one of [`cell::names`].
             pub fn named(name: &str) -> Option<Self> {
                 $(if let Some((_, cell)) = <cell::$cell as cell::Named>::NAMED
                     .iter()
@@ -100,7 +100,7 @@ macro_rules! compiled_here {
 cells!(compiled_here);
 
 impl AnyCell {
-    /// That cell.
+    /// The cell without its type.
     pub fn new<C: Cell>(cell: C) -> Self {
         if C::COMPILED {
             compiled_here(&cell)
@@ -120,7 +120,7 @@ impl AnyCell {
         self.0.name()
     }
 
-    /// How many of each quantity it has.
+    /// The number of gates, states and parameters.
     pub fn shape(&self) -> Shape {
         self.0.single().shape()
     }
@@ -145,7 +145,7 @@ impl AnyCell {
         self.0.sigmoid_gates()
     }
 
-    /// Whether the step looks at its own hidden state unit by unit, in addition to the recurrent product.
+    /// Whether the formula reads the hidden state directly, not only through the recurrent product.
     pub fn looks_at_hidden(&self) -> bool {
         let Shape { gates, apart, .. } = self.shape();
         self.0.derivative().has_output(gates + apart)

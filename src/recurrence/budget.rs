@@ -1,22 +1,22 @@
 //! The backward walk within a memory budget.
 //!
-//! The derivative of a step needs what the step kept. Kept for all steps, that is most of the memory of
-//! training. With a budget the forward walk keeps the states at chosen steps only, its borders, and the
-//! backward walk goes back to a border and walks the steps behind it once more, with a tape this time.
+//! The derivative of a step needs the tape that the step wrote. The tape of all steps is most of the memory of
+//! training. With a budget the forward walk keeps only the states at chosen steps, its borders. The
+//! backward walk goes back to a border and walks the steps after it once more, this time with a tape.
 //! The recomputed numbers are the same to the bit, and so is the gradient.
 //!
-//! Which steps is a dynamic programme (Gruslys, Munos, Danihelka, Lanctot & Graves 2016,
-//! "Memory-efficient backpropagation through time", section 3). Let `cost(n, m)` be the steps that are
-//! walked forward until the gradient of `n` steps is known, with `m` bytes to keep things in:
+//! A dynamic programme chooses the steps (Gruslys, Munos, Danihelka, Lanctot & Graves 2016,
+//! "Memory-efficient backpropagation through time", section 3). Let `cost(n, m)` be the number of steps
+//! walked forward until the gradient of `n` steps is known, with `m` bytes of memory:
 //!
 //! ```text
 //! cost(n, m) = n                                                   if the tape of n steps fits into m
 //!            = min over y of  y + cost(n − y, m − border) + cost(y, m)     if not
 //! ```
 //!
-//! The second line takes a border, walks `y` steps without a tape, does what comes after them, goes back
-//! to the border and does the `y` steps. The hidden states are the output, which is there anyway, so
-//! that a border holds only the other states: the LSTM's cells, and nothing at all for a GRU or an RNN.
+//! The second line keeps a border, walks `y` steps without a tape, handles the steps after them, returns
+//! to the border and handles the `y` steps. The hidden states are the output, which is kept anyway, so
+//! a border holds only the other states: the LSTM's cells, and nothing for a GRU or an RNN.
 
 use std::ops::Range;
 
@@ -25,13 +25,13 @@ use std::ops::Range;
 pub struct Costs {
     /// Steps at which the walk may stop, in order, the first and the last among them.
     pub stops: Vec<usize>,
-    /// What is kept of the steps between each stop and the next.
+    /// The bytes of the tape between each stop and the next.
     pub tapes: Vec<usize>,
-    /// The states between two steps, which each tape and each border holds.
+    /// The bytes of the states between two steps, which each tape and each border holds.
     pub border: usize,
 }
 
-/// How some steps are walked back over.
+/// The plan of a backward walk over some steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Plan {
     /// With a tape of all of them.
@@ -40,13 +40,13 @@ pub enum Plan {
     Split(Box<[Plan; 2]>),
 }
 
-/// A budget that cannot be met.
+/// The budget is too small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a memory budget of {budget} bytes is too small: the least that would do is {least} bytes")]
+#[error("a memory budget of {budget} bytes is too small: the least possible is {least} bytes")]
 pub struct BudgetError {
     /// The bytes that were given.
     pub budget: usize,
-    /// The least that would do.
+    /// The least possible budget.
     pub least: usize,
 }
 
@@ -73,7 +73,7 @@ impl Costs {
         self.border + self.tapes[units.clone()].iter().sum::<usize>()
     }
 
-    /// The cheapest way within the budget.
+    /// The cheapest plan within the budget.
     ///
     /// # Errors
     /// If the budget is less than [`Costs::least`].
@@ -105,7 +105,7 @@ impl Costs {
         ]))
     }
 
-    /// Units of about the same bytes together, as many of them as the programme has time for.
+    /// Groups of about equally many bytes, as many as the programme has time for.
     fn grouped(&self, units: &Range<usize>) -> Vec<usize> {
         let target = self.tapes[units.clone()].iter().sum::<usize>().div_ceil(GROUPS);
         let (mut edges, mut bytes) = (vec![units.start], 0);
@@ -139,7 +139,7 @@ impl<'a> Programme<'a> {
         let groups = edges.len() - 1;
         let bytes = |edge: &[usize]| costs.tape(&(edge[0]..edge[1])) - costs.border;
         let group = edges.windows(2).map(bytes).max().unwrap_or(0);
-        // A border that costs nothing leaves the memory as it was: one line of the table serves.
+        // A border without states costs no memory, so one line of the table is enough.
         let most = memory.checked_div(costs.border).map_or(0, |borders| borders.min(groups));
         let table = vec![vec![(NEVER, 0); groups + 1]; most + 1];
         let mut programme = Self { costs, memory, edges, group, table };
@@ -170,7 +170,7 @@ impl<'a> Programme<'a> {
             return (n as f64, 0);
         }
         if n == 1 {
-            // A group whose tape does not fit is halved; each halving walks over it once more, half of it.
+            // A group whose tape does not fit is halved. Each halving walks over half of it once more.
             let units = (0..self.groups()).map(|g| self.edges[g]..self.edges[g + 1]);
             let (mut least, mut longest) = (0, 0);
             for units in units {
@@ -215,7 +215,7 @@ impl Plan {
 pub trait Forward {
     /// The states between two steps.
     type Border;
-    /// What the backward walk over some steps needs.
+    /// The tape that the backward walk over some steps needs.
     type Tape;
 
     /// The states after the steps walked over.
@@ -226,7 +226,7 @@ pub trait Forward {
     fn forward_with_tape(&mut self, steps: Range<usize>) -> Self::Tape;
 }
 
-/// A walk backward that can have steps walked forward over again.
+/// A walk backward that can ask for steps to be walked forward again.
 pub trait Backward: Forward {
     /// Lets the forward walk go on from a border.
     fn return_to(&mut self, border: Self::Border);
@@ -234,8 +234,8 @@ pub trait Backward: Forward {
     fn backward(&mut self, tape: Self::Tape);
 }
 
-/// What a forward walk within a budget leaves: the tape of the last steps, and for the steps before
-/// them borders and plans, the latest last.
+/// The result of a forward walk within a budget: the tape of the last steps, and borders and plans for the
+/// steps before, the latest last.
 #[derive(Clone, Debug)]
 pub struct Kept<B, T> {
     earlier: Vec<(B, Plan)>,
@@ -261,7 +261,7 @@ pub fn forward<W: Forward>(walk: &mut W, mut plan: Plan) -> Kept<W::Border, W::T
     }
 }
 
-/// Walks backward over all steps of what [`forward`] left.
+/// Walks backward over all steps, with the result of [`forward`].
 pub fn backward<W: Backward>(walk: &mut W, kept: Kept<W::Border, W::Tape>) {
     walk.backward(kept.tape);
     for (border, plan) in kept.earlier.into_iter().rev() {
@@ -300,7 +300,7 @@ mod tests {
         }
     }
 
-    /// A walk that keeps nothing but books.
+    /// A walk that only counts.
     struct Books<'a> {
         costs: &'a Costs,
         memory: Memory,
@@ -355,7 +355,7 @@ mod tests {
         Costs { stops: (0..=steps).collect(), tapes: vec![tape; steps], border }
     }
 
-    /// The recursion of the module's text as it stands.
+    /// The recursion of the module's text, written directly.
     fn cost(steps: usize, memory: isize, tape: isize, border: isize) -> usize {
         if border + steps as isize * tape <= memory {
             return steps;
@@ -411,7 +411,7 @@ mod tests {
 
     #[test]
     fn five_percent_cost_one_more_walk_at_most() {
-        // What an LSTM keeps of a step, in units of its cell state.
+        // The tape of one step of an LSTM, in units of its cell state.
         let costs = uniform(1000, 4, 1);
         let [walked, _] = carried_out(&costs, costs.tape(&(0..1000)) / 20);
         assert!(walked <= 2000, "{walked}");

@@ -1,4 +1,4 @@
-//! The cross entropy of a softmax as one operation, whose derivative is found beside it:
+//! The cross entropy of a softmax as one operation, which also computes its derivative:
 //!
 //! ```text
 //! L_t = −ln softmax(O_t)[x_t]        ∂L_t/∂O_t = softmax(O_t) − onehot(x_t)
@@ -13,7 +13,7 @@ use burn_autodiff::checkpoint::base::Checkpointer;
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops};
 
-/// What the operation returns.
+/// The result of the operation.
 #[derive(Clone, Debug, ExtensionType)]
 pub struct Losses<B: Backend> {
     /// `L`: `[rows, 1]`.

@@ -1,4 +1,4 @@
-//! What the backward walk saw: how the gradient flows through time.
+//! How the gradient flows through time.
 //!
 //! Let `L_t` be the loss of step `t`. Its gradient with respect to a state `k` steps earlier is a product
 //! of `k` Jacobians,
@@ -7,10 +7,10 @@
 //! ∂L_t/∂S_{t−k} = ∂L_t/∂S_t · J_t · J_{t−1} · … · J_{t−k+1}        J_t = ∂S_t/∂S_{t−1}
 //! ```
 //!
-//! which vanishes where the Jacobians' singular values stay below 1 and may explode where they exceed it
-//! (Bengio, Simard & Frasconi 1994; Pascanu, Mikolov & Bengio 2013, equation 5). The walks of all `T`
-//! losses go back over the same steps, so they are one walk of a wider batch: at step `s` it has the rows
-//! of the losses `t = T, …, s`, and those of one more loss at each step back.
+//! which vanishes if the Jacobians' singular values stay below 1 and may explode where they exceed it
+//! (Bengio, Simard & Frasconi 1994; Pascanu, Mikolov & Bengio 2013, equation 5). The backward passes of all `T`
+//! losses go over the same steps, so one batched backward pass does them all: at step `s` its batch has the rows
+//! of the losses `t = T, …, s`, and each step back adds the rows of one more loss.
 
 use super::walk::{Tape, Transposed, Walk};
 use super::{Matrix, Operands};
@@ -30,7 +30,7 @@ pub struct LayerFlow {
     /// Each state, hidden first (the LSTM: hidden, cell).
     pub states: Vec<StateFlow>,
     /// The largest singular value of `J_t = ∂S_t/∂S_{t−1}` by time, the mean over the rows; `S_t` are all
-    /// states of the layer, and the input is held.
+    /// states of the layer, and the input is constant.
     pub jacobian_norm: Vec<f64>,
     /// The largest eigenvalue modulus of each gate's block of `W_h`.
     pub spectral_radius: Vec<(String, f64)>,
@@ -38,10 +38,10 @@ pub struct LayerFlow {
     pub gates: Vec<GateFlow>,
 }
 
-/// How large the gradient of one loss is at a state, by time.
+/// The size of one loss's gradient at a state, by time.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct StateGradient {
-    /// hidden, cell.
+    /// The state's name: hidden, cell.
     pub name: String,
     /// `‖∂L/∂s_t‖` by time, over all rows.
     pub gradient_norm: Vec<f64>,
@@ -50,19 +50,19 @@ pub struct StateGradient {
 /// One state of a layer.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct StateFlow {
-    /// hidden, cell.
+    /// The state's name: hidden, cell.
     pub name: String,
     /// `‖∂L/∂s_t‖` by time, over all rows.
     pub gradient_norm: Vec<f64>,
     /// `lag_map[t][k] = ‖∂L_t/∂s_{t−k}‖` for `k = 0 ..= t`, over all rows: the loss of step `t` alone, `k`
-    /// steps back, the other states held.
+    /// steps back, with the other states constant.
     pub lag_map: Vec<Vec<f64>>,
 }
 
 /// A sigmoid gate over time.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct GateFlow {
-    /// input, forget, …
+    /// The gate's name: input, forget, …
     pub name: String,
     /// The mean by time over rows and units.
     pub mean: Vec<f64>,
@@ -72,7 +72,7 @@ pub struct GateFlow {
     pub above: Vec<f64>,
 }
 
-/// What the losses of the steps hand to the hidden states of a layer.
+/// The gradients of the steps' losses at the hidden states of a layer.
 pub(crate) enum Losses<M> {
     /// The loss of step `t` to `H_t` alone: `[steps, output]`.
     Own(M),
@@ -80,8 +80,8 @@ pub(crate) enum Losses<M> {
     All(Vec<M>),
 }
 
-/// Walks the losses of all steps back, each by itself, and hands `∂L_t/∂S_s` of all `t = T, …, s`, one
-/// after the other, to `see` at each step `s`. Returns the same of the input. All rows run to the end.
+/// Propagates the loss of each step back separately. At each step `s` it calls `see` with `∂L_t/∂S_s` for all
+/// `t = T, …, s`, one after the other. Returns the same for the input. All rows run to the end.
 pub(crate) fn walk_each_loss<M: Matrix>(
     walk: &Walk,
     operands: &Operands<Option<M>>,
@@ -129,8 +129,8 @@ pub(crate) fn walk_each_loss<M: Matrix>(
     d_input
 }
 
-/// `∂/∂S_{t−1}` of what has the gradients `d_state` with respect to `S_t`, of as many copies of the rows:
-/// all states beside each other.
+/// `∂/∂S_{t−1}` of quantities with the gradients `d_state` with respect to `S_t`, for that many copies of the
+/// rows, with all states side by side.
 pub(crate) fn one_step_back<M: Matrix>(
     walk: &Walk,
     operands: &Operands<Option<M>>,

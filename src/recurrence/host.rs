@@ -1,4 +1,4 @@
-//! Backends whose tensors lie in the machine's own memory, where the kernels read and write them.
+//! Backends whose tensors are in the host's memory, where the kernels read and write them.
 
 #[cfg(feature = "flex")]
 use super::lent;
@@ -21,7 +21,7 @@ use std::ops::{Deref, DerefMut};
 pub(crate) enum Room<E: kernel::Element> {
     /// Memory from the system.
     Burn(Vec<E>),
-    /// Memory of the kernels, which they have again when the tensor is dropped.
+    /// A buffer of the kernels, which they reuse when the tensor is dropped.
     Kernel(Buffer<E>),
 }
 
@@ -44,9 +44,9 @@ impl<E: kernel::Element> DerefMut for Room<E> {
     }
 }
 
-/// A backend that may show a tensor's numbers as a slice.
+/// A backend that may give access to a tensor's numbers as a slice.
 pub(crate) trait HostMemory: Backend {
-    /// The numbers of an `f32` tensor, row after row; copied only if they do not lie like that.
+    /// The numbers of an `f32` tensor in row-major order, copied only if the tensor has another layout.
     /// `None` if the backend has no such memory or the tensor another type.
     fn single(_tensor: &FloatTensor<Self>) -> Option<Cow<'_, [f32]>> {
         None
@@ -57,7 +57,7 @@ pub(crate) trait HostMemory: Backend {
         None
     }
 
-    /// The numbers of an `f32` tensor to be written over, if they lie row after row and no other tensor has them.
+    /// The numbers of an `f32` tensor to write over, if they are in row-major order and no other tensor shares them.
     fn single_mut(_tensor: &mut FloatTensor<Self>) -> Option<&mut [f32]> {
         None
     }
@@ -67,12 +67,12 @@ pub(crate) trait HostMemory: Backend {
         None
     }
 
-    /// Room for a matrix of so many numbers.
+    /// Memory for a matrix of that many numbers.
     fn room<E: kernel::Element>(numbers: usize) -> Room<E> {
         Room::Burn(vec![E::default(); numbers])
     }
 
-    /// The matrix of numbers in the kernels' memory, where they lie if the backend can.
+    /// The matrix of numbers in the kernels' memory, without a copy if the backend can.
     fn lent<E: kernel::Element + Element>(
         numbers: Buffer<E>,
         shape: [usize; 2],
@@ -82,7 +82,7 @@ pub(crate) trait HostMemory: Backend {
     }
 }
 
-/// The matrix of the numbers in that room.
+/// The matrix of the numbers in that memory.
 pub(super) fn matrix_of<E: kernel::Element + Element, B: HostMemory>(
     numbers: Room<E>,
     shape: [usize; 2],
@@ -97,7 +97,7 @@ pub(super) fn matrix_of<E: kernel::Element + Element, B: HostMemory>(
 impl HostMemory for Dispatch {}
 impl<B: Backend, K: CheckpointStrategy> HostMemory for Autodiff<B, K> {}
 
-/// The numbers where they lie, if they lie row after row, and a copy of them if not.
+/// The numbers without a copy if they are in row-major order, otherwise a copy.
 fn lying<'a, E: Clone>(slice: Option<&'a [E]>, copy: impl FnOnce() -> Vec<E>) -> Cow<'a, [E]> {
     slice.map_or_else(|| Cow::Owned(copy()), Cow::Borrowed)
 }
@@ -171,7 +171,7 @@ impl HostMemory for Flex {
     }
 }
 
-/// Whether a tensor's numbers lie row after row and are all of its memory.
+/// Whether a tensor's numbers are in row-major order and fill its memory.
 #[cfg(feature = "flex")]
 fn whole(tensor: &FlexTensor) -> bool {
     let numbers = tensor.layout().num_elements();

@@ -1,4 +1,4 @@
-//! The walk by the kernels, for backends that show their tensors' numbers.
+//! The walk by the kernels, for backends that give access to their tensors' numbers.
 
 use super::budget::{self, Backward, Costs, Forward, Kept};
 use super::host::{HostMemory, matrix_of};
@@ -60,24 +60,24 @@ impl Number for f64 {
     }
 }
 
-/// What is kept is given up as it is walked back over, so that it is there once.
+/// The tape is freed while the backward walk uses it, so it can be taken once.
 pub(super) type Once<T> = Arc<Mutex<Option<T>>>;
 
-/// Takes what is there once.
+/// Takes the value that can be taken once.
 pub(super) fn take<T>(once: &Once<T>) -> Option<T> {
     once.lock().expect("no other holder panicked").take()
 }
 
 type KernelKept<E> = Kept<Border<E>, kernel::Tape<E>>;
 
-/// What the kernels' forward walk leaves for their backward walk.
+/// The tape of the kernels' forward walk for their backward walk.
 #[derive(Clone, Debug)]
 pub(super) enum KernelTape {
     F32(Once<KernelKept<f32>>),
     F64(Once<KernelKept<f64>>),
 }
 
-/// What the kernels keep of a walk in numbers of so many bytes.
+/// The bytes that the kernels keep of a walk, with numbers of that many bytes.
 pub(crate) fn costs(walk: &Walk, bytes: usize) -> Costs {
     match bytes {
         4 => costs_of::<f32>(walk),
@@ -100,7 +100,7 @@ fn costs_of<E: Number>(walk: &Walk) -> Costs {
 struct Replay<'a, 'h, E: kernel::Element> {
     cell: &'a dyn Formula<E>,
     recurrence: &'a Recurrence<'a, E>,
-    /// Begun when it is first needed: a walk backward over a whole tape has no use for it.
+    /// Begun when it is first needed: a walk backward over a whole tape does not need it.
     forward: Option<ForwardWalk<'a, E>>,
     hidden: HiddenStates<'h, E>,
     backward: Option<BackwardWalk<'a, E>>,
@@ -148,8 +148,8 @@ impl<E: Number> Backward for Replay<'_, '_, E> {
 
 type Given<B> = Operands<Option<BackendMatrix<B>>>;
 
-/// What a forward walk returns: the hidden states of all steps, the other states after each row's last
-/// step, and what the backward walk needs.
+/// The result of a forward walk: the hidden states of all steps, the other states after each row's last
+/// step, and the tape.
 pub(super) struct Forwarded<B: Backend> {
     pub hidden: FloatTensor<B>,
     pub others: Option<FloatTensor<B>>,
@@ -169,7 +169,7 @@ pub(super) fn forward<B: HostMemory>(
     }
 }
 
-/// The operands' numbers, if all of them are of that type and the kernels have what they stand for.
+/// The operands' numbers, if all of them have that type and the kernels serve them.
 fn slices<E: Number, B: HostMemory>(operands: &Given<B>) -> Option<Operands<Option<Cow<'_, [E]>>>> {
     let Operands { w_p, gain_x, gain_h, recurrent_mask, zoneout, .. } = operands;
     if [w_p, gain_x, gain_h, recurrent_mask, zoneout].into_iter().any(Option::is_some) {
@@ -333,7 +333,7 @@ fn backward_of<E: Number, B: HostMemory>(
     }
 }
 
-/// The cross entropy of each row of logits and its derivative, if the backend shows its numbers.
+/// The cross entropy of each row of logits and its derivative, if the backend gives access to its numbers.
 pub(super) fn cross_entropy<B: HostMemory>(
     targets: &[u32],
     logits: &FloatTensor<B>,
@@ -356,7 +356,7 @@ fn cross_entropy_of<E: Number, B: HostMemory>(
     Some((B::lent(losses, [targets.len(), 1], &device), d_logits))
 }
 
-/// Row `from[i]` of the matrix as row `i`, zeros where there is none, if the backend shows its numbers.
+/// Row `from[i]` of the matrix as row `i`, zeros where there is none, if the backend gives access to its numbers.
 pub(super) fn place<B: HostMemory>(
     from: &[usize],
     matrix: &FloatTensor<B>,

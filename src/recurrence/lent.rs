@@ -1,5 +1,4 @@
-//! The kernels' results as a tensor's bytes, where the kernels have written them. When the tensor is dropped, the
-//! kernels have their memory again.
+//! The kernels' results as a tensor's bytes, without a copy. When the tensor is dropped, the kernels reuse the memory.
 
 use crate::kernel::{Buffer, Element};
 use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProperty, Bytes};
@@ -23,7 +22,7 @@ impl<E: Element> AllocationController for Lent<E> {
         _: AccessPolicy,
     ) -> Result<&mut [MaybeUninit<u8>], AccessError> {
         let numbers: &mut [E] = &mut self.0;
-        // SAFETY: the same memory as bytes, of which any are a number.
+        // SAFETY: the same memory as bytes, and any bytes are a number.
         Ok(unsafe { slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), size_of_val(numbers)) })
     }
 
@@ -37,7 +36,7 @@ impl<E: Element> AllocationController for Lent<E> {
 /// The numbers as bytes.
 pub(super) fn bytes<E: Element>(numbers: Buffer<E>) -> Bytes {
     let len = size_of_val(&*numbers);
-    // SAFETY: the controller has so many bytes, and memory of the kernels is never without a value.
+    // SAFETY: the controller has that many bytes, and the kernels' memory is always initialised.
     unsafe { Bytes::from_controller(Box::new(Lent(numbers.handed_out())), len) }
 }
 
@@ -52,12 +51,12 @@ mod tests {
         let place = numbers.as_ptr().cast::<u8>();
         let mut lent = bytes(numbers);
         assert_eq!((lent.as_ptr(), lent.len()), (place, 20));
-        // A copy is another memory, and what is written to one is not in the other.
+        // A copy has its own memory, and a write to one does not change the other.
         let copy = lent.clone();
         lent[..4].copy_from_slice(&7f32.to_ne_bytes());
         assert_eq!(copy[..4], 1f32.to_ne_bytes());
         assert_eq!(lent[4..], copy[4..]);
-        // No vector can have it, for the kernels get it back.
+        // It cannot become a vector, because the kernels get it back.
         assert!(lent.try_into_vec::<f32>().is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! The numbers that the walk over time works on: matrices, of any backend.
+//! The matrices of the walk over time, of any backend.
 
 use crate::cell::Number;
 use burn::backend::tensor::FloatTensor;
@@ -19,9 +19,9 @@ pub trait Matrix: Number {
     fn rows(&self, range: Range<usize>) -> Self;
     /// Some of the columns.
     fn columns(&self, range: Range<usize>) -> Self;
-    /// Matrices below each other.
+    /// Matrices stacked below each other.
     fn stack_rows(parts: Vec<Self>) -> Self;
-    /// Matrices beside each other.
+    /// Matrices side by side.
     fn stack_columns(parts: Vec<Self>) -> Self;
     /// The sum over the rows, `[1, columns]`.
     fn sum_rows(&self) -> Self;
@@ -29,7 +29,7 @@ pub trait Matrix: Number {
     fn mean_columns(&self) -> Self;
     /// `1 / √self`.
     fn inverse_root(self) -> Self;
-    /// The same numbers; where Burn differentiates, only this share of their gradient passes.
+    /// The same numbers. Where Burn differentiates, only this share of their gradient passes.
     fn passing(self, share: f64) -> Self;
     /// A matrix of zeros, of the same kind and on the same device.
     fn zeros(&self, rows: usize, columns: usize) -> Self;
@@ -37,8 +37,8 @@ pub trait Matrix: Number {
 
 /// A float tensor of rank 2 of the backend `B`.
 ///
-/// With `B` a plain backend it is what the hand-written path computes with where no kernel
-/// serves; with `B` the dispatch backend of a [`burn::Tensor`](burn::tensor::Tensor) on an
+/// With `B` an inference backend the hand-written path computes with it where no kernel
+/// applies. With `B` the dispatch backend of a [`burn::Tensor`](burn::tensor::Tensor) on an
 /// autodiff device, each operation is recorded, and Burn differentiates the walk.
 pub struct BackendMatrix<B: Backend>(pub FloatTensor<B>);
 
@@ -89,8 +89,8 @@ impl<B: Backend> Number for BackendMatrix<B> {
         Self(B::float_mul_scalar(self.0, constant.into()))
     }
     fn sigmoid(self) -> Self {
-        // Burn's default sigmoid goes through f32 whatever the data type; this form does not, and it
-        // has no exponential that could overflow in its derivative.
+        // Burn's default sigmoid goes through f32 for every data type. This form does not, and no
+        // exponential in its derivative can overflow.
         self.times(0.5).tanh().times(0.5).plus(0.5)
     }
     fn tanh(self) -> Self {

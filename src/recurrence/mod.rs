@@ -1,8 +1,8 @@
 //! The recursion over time, written once for every cell: [`walk`].
 //!
-//! [`op`] makes one Burn operation of it, with the hand-written walk as its backward pass. [`truncation`]
-//! says where the gradient stops, [`budget`] what is kept and what is walked over again, [`flow`] what the
-//! walk saw.
+//! [`op`] makes it one Burn operation, with the hand-written walk as its backward pass. [`truncation`]
+//! chooses where the gradient stops, [`budget`] which steps are kept and which are computed again, and [`flow`]
+//! measures the gradient on its way.
 
 // burn-ndarray is deprecated in favour of burn-flex; it is served here as long as Burn has it.
 #![allow(deprecated)]
@@ -54,7 +54,7 @@ impl<B: Backend> Operand<B> {
 
 macro_rules! operands {
     ($($(#[$about:meta])* $name:ident),* $(,)?) => {
-        /// What a recurrence is computed from, one `T` for each; the letters are those of [`walk`].
+        /// The operands of a recurrence, one `T` for each. The letters are those of [`walk`].
         #[derive(Clone, Copy, Debug, Default, PartialEq)]
         pub struct Operands<T> {
             $($(#[$about])* pub $name: T,)*
@@ -113,7 +113,7 @@ macro_rules! operands {
 operands! {
     /// `X`, packed: `[steps, features]`.
     input,
-    /// The states before the first step beside each other, hidden first: `[batch, output + …]`.
+    /// The states before the first step side by side, hidden first: `[batch, output + …]`.
     initial,
     /// `W_x`: `[features, gates × hidden]`.
     w_x,
@@ -123,7 +123,7 @@ operands! {
     b_x,
     /// `b_h`: `[1, gates × hidden]`.
     b_h,
-    /// The vector parameters below each other: `[parameters, hidden]`.
+    /// The vector parameters, one per row: `[parameters, hidden]`.
     parameters,
     /// `W_p`, the projection of the hidden state: `[hidden, output]`.
     w_p,
@@ -133,7 +133,7 @@ operands! {
     gain_h,
     /// `m`, the mask of the recurrent dropout: `[batch, output]`. It has no gradient.
     recurrent_mask,
-    /// `z`, the share of each old state that stays: `[steps, output + …]`, or one row for all steps.
+    /// `z`, the share of each old state that zoneout keeps: `[steps, output + …]`, or one row for all steps.
     /// It has no gradient.
     zoneout,
 }

@@ -1,5 +1,5 @@
 //! Layer normalisation of a product (Ba, Kiros & Hinton 2016, "Layer normalization", equation 4), a
-//! stage of the recurrence: it looks at all gates of a row at once.
+//! stage of the recurrence, because it reads all gates of a row at once.
 //!
 //! ```text
 //! n = (m − mean(m)) r,   r = 1 / √(var(m) + ε)     over the columns of each row
@@ -8,8 +8,8 @@
 //!
 //! # The derivative
 //!
-//! The mean and the deviation take part in the gradient: what all columns have in common, and what
-//! they have in proportion to n, does not change y and so has no gradient.
+//! The mean and the deviation depend on m too. A part of dn that is common to all columns, or proportional
+//! to n, does not change y, so it has no gradient.
 //!
 //! ```text
 //! dn = dy ⊙ gain,   dgain = Σ_rows dy ⊙ n

@@ -31,8 +31,8 @@ fn matrices<B: Backend>(
     operands.map(|operand| operand.map(BackendMatrix))
 }
 
-/// What a recurrence returns: all hidden states, packed `[steps, output]`, and the other states after
-/// each row's last step beside each other, `[batch, …]`, if the cell has others.
+/// The result of a recurrence: all hidden states, packed `[steps, output]`, and the other states after
+/// each row's last step side by side, `[batch, …]`, if the cell has others.
 #[derive(Clone, Debug, ExtensionType)]
 pub struct Outputs<B: Backend> {
     hidden: FloatTensor<B>,
@@ -64,7 +64,7 @@ pub(crate) trait RecurrenceBackend: Backend + HostMemory {
         }
         let matrix = BackendMatrix::<Self>(matrix);
         let [rows, columns] = matrix.shape();
-        // One row of zeros behind the others, for the places to which no row goes.
+        // One row of zeros after the others, for the places to which no row goes.
         let index = placement.from.iter().map(|&row| row.min(rows) as i64).collect::<Vec<_>>();
         let index = TensorData::new(index, [placement.from.len()]);
         let index = Self::int_from_data(index, &matrix.0.device());
@@ -94,9 +94,9 @@ fn outputs<B: Backend>(
     (hidden.0, (!others.is_empty()).then(|| BackendMatrix::stack_columns(others).0))
 }
 
-/// An autodiff operation has one output, and a recurrence has two. The hidden states are the
-/// operation's own output; the other states are a second operation behind it, whose backward pass
-/// leaves its gradient here and hands a single zero on, so that the first one's comes after it.
+/// An autodiff operation has one output, and a recurrence has two. The hidden states are the output of the
+/// operation. The other states are the output of a second operation after it, whose backward pass
+/// stores its gradient here and passes on a single zero, so that the first one's backward pass follows.
 type GradientOfOthers<B> = Once<FloatTensor<B>>;
 
 #[derive(Debug)]
@@ -126,10 +126,10 @@ struct Remembered<B: Backend> {
     others: GradientOfOthers<B>,
 }
 
-/// What the walk in the backend's tensors keeps.
+/// The tape of the walk in the backend's tensors.
 type WalkKept<M> = Kept<Vec<M>, Vec<Tape<M>>>;
 
-/// What the forward walk left: in the backend's tensors, or in the kernels' memory beside the hidden
+/// The tape of the forward walk: in the backend's tensors, or in the kernels' memory together with the hidden
 /// states.
 #[derive(Clone, Debug)]
 enum AnyTape<B: Backend> {
@@ -149,7 +149,7 @@ impl<B: RecurrenceBackend> Backward<B, OPERANDS> for RecurrenceBackward {
         let Self { walk } = self;
         let Remembered { operands, tape, others } = ops.state;
         let d_output = BackendMatrix::<B>(gradients.consume::<B>(&ops.node));
-        // A single zero: the loss looks at the other states alone.
+        // A single zero: the loss depends only on the other states.
         let [steps, width] = d_output.shape();
         let whole = steps == walk.timeline.steps() && width == walk.output(&operands);
         let d_output = whole.then_some(d_output);
@@ -258,8 +258,8 @@ impl<B: RecurrenceBackend, K: CheckpointStrategy> RecurrenceBackend for Autodiff
     }
 }
 
-/// The recurrence on Burn's tensors with the hand-written backward pass, of which autodiff sees
-/// one operation. Returns the hidden states `[steps, output]` and the states after each row's
+/// The recurrence on Burn's tensors with the hand-written backward pass. Autodiff sees it as one
+/// operation. Returns the hidden states `[steps, output]` and the states after each row's
 /// last step, hidden first, `[batch, …]` each.
 pub fn manual(walk: &Walk, operands: Operands<Option<Tensor<2>>>) -> (Tensor<2>, Vec<Tensor<2>>) {
     let outputs = recurrence(walk, operands);
@@ -276,7 +276,7 @@ pub fn manual(walk: &Walk, operands: Operands<Option<Tensor<2>>>) -> (Tensor<2>,
     (hidden, last)
 }
 
-/// The hidden states alone of [`manual`].
+/// Only the hidden states of [`manual`].
 pub(crate) fn hidden_states(walk: &Walk, operands: Operands<Option<Tensor<2>>>) -> Tensor<2> {
     Tensor::from_dispatch(recurrence(walk, operands).hidden)
 }

@@ -1,7 +1,7 @@
-//! Rows of a matrix brought into another order, as one operation whose derivative is the way back.
+//! Brings the rows of a matrix into another order, as one operation whose derivative is the inverse.
 //!
-//! Burn's `select` has a scattered addition as its derivative, since it may take a row twice. Where each
-//! row goes to one place at most, the derivative is the reverse placement.
+//! The derivative of Burn's `select` is a scattered addition, because `select` may take a row twice. If each
+//! row goes to at most one place, the derivative is the reverse placement.
 
 use super::op::RecurrenceBackend;
 use burn::backend::Dispatch;
@@ -11,7 +11,7 @@ use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops};
 use std::sync::Arc;
 
-/// Which row of a matrix goes where: each row of the source to one place at most.
+/// The new places of a matrix's rows. Each row of the source goes to at most one place.
 #[derive(Clone, Debug)]
 pub struct Placement {
     /// For each row of the result the row of the source, or [`Placement::NOWHERE`].
@@ -21,7 +21,7 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// What stands for no row: a row of zeros in the result, a row of the source that is left out.
+    /// Stands for no row: a row of zeros in the result, or a row of the source that is left out.
     pub const NOWHERE: usize = usize::MAX;
 
     /// The placement that takes row `from[i]` of `rows` to row `i`.
@@ -33,7 +33,7 @@ impl Placement {
         Self { from: from.into(), to: to.into() }
     }
 
-    /// The way back, which is also the derivative.
+    /// The inverse, which is also the derivative.
     pub fn reversed(&self) -> Self {
         Self { from: self.to.clone(), to: self.from.clone() }
     }

@@ -1,8 +1,8 @@
-//! The walk in Burn's operations, in blocks of steps that can be walked over again.
+//! The walk in Burn's operations, in blocks of steps that can be walked again.
 //!
-//! The products over all steps are one a block, and the gradients of the weights are the blocks' sums,
-//! added from the last block to the first. Where the walk stops and goes on is then all the same to the
-//! bit.
+//! The products over all steps are one product per block, and the gradients of the weights are the blocks'
+//! sums, added from the last block to the first. So the result is the same to the bit wherever the walk
+//! stops and continues.
 
 use super::budget::{self, Costs, Forward};
 use super::walk::{Last, Tape, Upstream, Walk, WalkBack};
@@ -13,13 +13,13 @@ use std::ops::Range;
 /// Steps of a block.
 const BLOCK: usize = 32;
 
-/// A walk that is not further than some step.
+/// A walk that has reached some step.
 pub(super) struct Replay<'a, M> {
     walk: &'a Walk,
     operands: &'a Operands<Option<M>>,
     /// The states after the steps walked over.
     states: Vec<M>,
-    /// What the walk over all steps returns.
+    /// The result of the walk over all steps.
     hidden: Vec<M>,
     last: Last<M>,
     back: Option<WalkBack<'a, M>>,
@@ -32,7 +32,7 @@ impl<'a, M: Matrix> Replay<'a, M> {
         Self { walk, operands, states, hidden: Vec::new(), last: Last::default(), back: None }
     }
 
-    /// A walk backward, for which steps may be walked over again.
+    /// A walk backward, for which steps may be walked again.
     pub fn backward(
         walk: &'a Walk,
         operands: &'a Operands<Option<M>>,
@@ -102,7 +102,7 @@ impl<M: Matrix> budget::Backward for Replay<'_, M> {
     }
 }
 
-/// What the walk keeps of these operands.
+/// The bytes that the walk keeps with these operands.
 pub(super) fn costs_of<B: Backend>(
     walk: &Walk,
     operands: &Operands<Option<BackendMatrix<B>>>,
@@ -113,8 +113,8 @@ pub(super) fn costs_of<B: Backend>(
     costs(walk, walk.output(operands), [normalised, changed], bytes)
 }
 
-/// What the walk keeps in numbers of so many bytes. Its hidden state is `output` wide; the flags tell
-/// whether products are normalised, and whether states are changed after the step.
+/// The bytes that the walk keeps, with numbers of that many bytes. Its hidden state is `output` wide. The flags
+/// are whether products are normalised, and whether states are changed after the step.
 pub fn costs(walk: &Walk, output: usize, [normalised, changed]: [bool; 2], bytes: usize) -> Costs {
     let Walk { timeline, hidden, .. } = walk;
     let shape = walk.cell.shape();

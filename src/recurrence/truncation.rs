@@ -1,11 +1,11 @@
-//! Where the backward walk stops.
+//! Where the gradient through time is cut.
 //!
-//! The gradient that step `t` hands back to step `t − 1` is a product of as many Jacobians as there are
-//! steps, so it vanishes or explodes, and it costs memory for all of them. Truncation leaves a part of it
-//! out: at some steps only a share `p_t` of it passes,
+//! The gradient over many steps is a product of as many Jacobians, so it vanishes or explodes, and it needs the
+//! memory of all steps. Truncation leaves out a part: from step `t` to step `t − 1` only a share `p_t` of the
+//! gradient passes,
 //!
 //! ```text
-//! dS_{t-1} = p_t · (what step t hands back)
+//! dS_{t-1} = p_t · (the gradient that step t returns)
 //! ```
 //!
 //! with `p_t = 0` at the first step of a window. The states themselves pass every step.
@@ -27,7 +27,7 @@ pub enum Truncation {
     /// All of it.
     #[default]
     Full,
-    /// Windows of so many steps, counted from the first step of each call: between two windows the state
+    /// Windows of that many steps, counted from the first step of each call: between two windows the state
     /// carries over and the gradient stops. With windows of one step, a step receives gradient from its own
     /// output alone.
     Window(usize),
@@ -85,10 +85,10 @@ pub enum TruncationError {
     /// None of the four forms.
     #[error("'{0}' is no truncation: full, window:K, sliding:K1,K2 or random:P")]
     Form(String),
-    /// A number of steps that is not one.
+    /// The number of steps is not a whole number from 1.
     #[error("'{0}' is not a number of steps: give a whole number from 1")]
     Steps(String),
-    /// Losses that no walk would reach.
+    /// K2 is less than K1, so that no walk would reach some losses.
     #[error(
         "sliding:{every},{back} walks back fewer steps than it goes on by: give K1,K2 with K2 at least K1"
     )]
@@ -98,7 +98,7 @@ pub enum TruncationError {
         /// K2.
         back: usize,
     },
-    /// Not a probability below one.
+    /// The probability is not from 0 to below 1.
     #[error("'{0}' is not a probability to cut: give a number from 0 up to, not including, 1")]
     Probability(String),
 }

@@ -18,11 +18,11 @@
 //! ```text
 //! dH_t     = dO_t                          source 1: the output of step t
 //!          + dU_{t+1} W_hᵀ                 source 2: the next step, U_{t+1} = H_t W_h + b_h
-//!          + what step t+1 takes of S_t unit by unit
+//!          + the direct use of S_t by step t+1 (no product)
 //! (dA_t, dU_t, dS_{t-1}) = derivative(dS_t)
 //! ```
 //!
-//! where `dO_t` stands for the gradient that the output of step `t` hands to `H_t`. Each weight is
+//! where `dO_t` is the gradient of the loss at the output of step `t`. Each weight is
 //! used at every step, so its gradient is a sum over the steps, which is one product over all of
 //! them once the walk has stored `dA` and `dU`:
 //!
@@ -34,17 +34,17 @@
 //!
 //! (Werbos 1990, "Backpropagation through time: what it does and how to do it".)
 //!
-//! Truncation multiplies what step `t + 1` hands back by a share `p_{t+1}` before it reaches `dS_t`.
+//! Truncation multiplies the gradient from step `t + 1` by a share `p_{t+1}` before it reaches `dS_t`.
 //!
 //! # Stages around the step
 //!
-//! Each is there where its operand is, and has its derivative beside it below:
+//! Each stage is optional: it exists if its operand does. Its derivative stands next to it below:
 //!
 //! ```text
 //! recurrent dropout   U_t = (H_{t-1} ⊙ m) W_h + b_h       one mask m for all steps (Gal & Ghahramani 2016)
 //! normalisation       A = n(X W_x) ⊙ g_x + b_x,  U_t = n(H_{t-1} W_h) ⊙ g_h + b_h     (Ba 2016)
-//! projection          H_t = H̃_t W_p, where H̃_t is the step's own hidden state       (Sak 2014)
-//! zoneout             S_t = S̃_t + z_t ⊙ (S_{t-1} − S̃_t)   where z_t = 1 the old state stays (Krueger 2017)
+//! projection          H_t = H̃_t W_p, where H̃_t is the hidden state from the step    (Sak 2014)
+//! zoneout             S_t = S̃_t + z_t ⊙ (S_{t-1} − S̃_t)   z_t = 1 keeps the old state (Krueger 2017)
 //! ```
 
 use super::budget::{Costs, Plan};
@@ -54,7 +54,7 @@ use crate::cell::Shape;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A recurrence ready to be walked.
+/// A recurrence that can be walked.
 #[derive(Clone, Debug)]
 pub struct Walk {
     /// The cell.
@@ -63,22 +63,22 @@ pub struct Walk {
     pub timeline: Arc<Timeline>,
     /// Hidden units.
     pub hidden: usize,
-    /// For each time step, the share of its gradient that it hands on to the step before: all of it if
-    /// not given. See [`truncation`](super::truncation).
+    /// For each time step, the share of the gradient that passes to the step before. If not given, all of it
+    /// passes. See [`truncation`](super::truncation).
     pub passes: Option<Arc<[f64]>>,
-    /// The most bytes that the forward walk may keep for the backward walk, beside its operands and its
-    /// output: all that would save time if not given. See [`budget`](super::budget).
+    /// The most bytes that the forward walk may keep for the backward walk, not counting its operands and its
+    /// output. Without a limit if not given. See [`budget`](super::budget).
     pub memory_budget: Option<usize>,
 }
 
-/// What a forward walk over some steps leaves for the backward walk.
+/// The tape of a forward walk over some steps for the backward walk.
 #[derive(Clone, Debug)]
 pub struct Tape<M> {
     steps: Range<usize>,
     /// The states, hidden first: `states[0]` before the first of the steps, then those after each,
     /// `[active(t), …]` each.
     states: Vec<Vec<M>>,
-    /// The states as the cell's step made them, before projection and zoneout.
+    /// The states from the cell's step, before projection and zoneout.
     stepped: Vec<Vec<M>>,
     /// What each step kept for its derivative.
     kept: Vec<Vec<M>>,
@@ -125,7 +125,7 @@ impl<M: Matrix> Tape<M> {
     }
 }
 
-/// The states after each row's last step, gathered as the rows end: the shortest row first.
+/// The states after each row's last step, gathered while the rows end: the shortest row first.
 pub(super) struct Last<M>(Vec<Vec<M>>);
 
 impl<M> Default for Last<M> {
@@ -151,26 +151,25 @@ impl<M: Matrix> Last<M> {
     }
 }
 
-/// What the backward walk starts from: where the loss looks at the recurrence.
+/// The gradients at which the backward walk starts: those of the output and of the last states.
 #[derive(Clone, Debug)]
 pub struct Upstream<M> {
-    /// `dO`: the gradient that each step's output hands to its hidden state, packed
-    /// `[steps, output]`.
+    /// `dO`: the gradient of the loss at each step's output, packed `[steps, output]`.
     pub output: Option<M>,
     /// The gradient of the states after each row's last step, hidden first, `[batch, …]` each.
     pub last: Vec<Option<M>>,
 }
 
-/// What the backward walk returns.
+/// The result of the backward walk.
 pub struct Walked<M> {
-    /// The gradient of each operand that was asked for.
+    /// The gradient of each wanted operand.
     pub gradients: Operands<Option<M>>,
     /// `∂L/∂S_t` at every step, both sources together, `[active(t), …]` each.
     pub states: Vec<Vec<M>>,
 }
 
 impl Walk {
-    /// Walks forward over all steps and keeps what the backward walk needs.
+    /// Walks forward over all steps and keeps the tape for the backward walk.
     pub fn forward<M: Matrix>(&self, operands: &Operands<Option<M>>) -> Tape<M> {
         self.forward_over(operands, 0..self.timeline.time(), self.initial_state(operands))
     }
@@ -251,7 +250,7 @@ impl Walk {
         tape
     }
 
-    /// Walks backward over all steps. Of the operands' gradients only the `wanted` ones are computed.
+    /// Walks backward over all steps. Only the `wanted` gradients of the operands are computed.
     pub fn backward<M: Matrix>(
         &self,
         operands: &Operands<Option<M>>,
@@ -266,9 +265,9 @@ impl Walk {
         Walked { gradients: walk.finish(), states }
     }
 
-    /// The derivative of step `t`, which is one of the tape's: from `dS_t` to the gradients of all that
-    /// the step is computed from. With `copies` there are as many gradients of each row, one copy of all
-    /// rows after the other, and the sums over the rows are not asked for.
+    /// The derivative of step `t`, one of the tape's steps: from `dS_t` to the gradients of all inputs of the
+    /// step. With `copies` each row has that many gradients, one copy of all rows after the other, and no
+    /// sums over the rows.
     pub(super) fn step_back<M: Matrix>(
         &self,
         operands: &Operands<Option<M>>,
@@ -285,7 +284,7 @@ impl Walk {
         let before: Vec<M> =
             tape.states[i].iter().map(|state| copied(state.rows(0..running))).collect();
 
-        // Zoneout: of dS_t, z goes to the old state and the rest to the step.
+        // Zoneout: the share z of dS_t goes to the old state and the rest to the step.
         let mut d_stepped = d_state;
         let mut d_before: Vec<Sum<M>> = (0..d_stepped.len()).map(|_| Sum(None)).collect();
         if let Some(zoneout) = &operands.zoneout {
@@ -347,7 +346,7 @@ impl Walk {
         }
     }
 
-    /// What is kept of the forward walk and what is walked again.
+    /// The plan: which steps keep their tape and which are walked again.
     pub(super) fn plan(&self, costs: impl FnOnce() -> Costs) -> Plan {
         match self.memory_budget {
             None => Plan::Keep(0..self.timeline.time()),
@@ -355,7 +354,7 @@ impl Walk {
         }
     }
 
-    /// The share of its gradient that step `t` hands on to the step before.
+    /// The share of the gradient that passes from step `t` to the step before.
     fn passes(&self, t: usize) -> f64 {
         self.passes.as_ref().map_or(1.0, |passes| passes[t])
     }
@@ -365,7 +364,7 @@ impl Walk {
         operands.w_p.as_ref().map_or(self.hidden, |w_p| w_p.shape()[1])
     }
 
-    /// Source 2 of `∂L/∂S_t`: what step `t + 1` hands back for the rows that go on, and the gradient
+    /// Source 2 of `∂L/∂S_t`: the gradient from step `t + 1` for the rows that continue, and the gradient
     /// of the last state for the rows that end at step `t`.
     fn source_2<M: Matrix>(
         &self,
@@ -390,7 +389,7 @@ impl Walk {
         }
     }
 
-    /// `A = X W_x + b_x` of some rows.
+    /// `A = X W_x + b_x` for some rows.
     fn input_share<M: Matrix>(
         &self,
         operands: &Operands<Option<M>>,
@@ -422,7 +421,7 @@ impl Walk {
         side_by_side(&zoneout.rows(rows), states.iter().map(|state| state.shape()[1]))
     }
 
-    /// The states before the first step: those given, or zero.
+    /// The states before the first step: the given ones, or zero.
     pub(super) fn initial_state<M: Matrix>(&self, operands: &Operands<Option<M>>) -> Vec<M> {
         let output = self.output(operands);
         let widths =
@@ -437,7 +436,7 @@ impl Walk {
     }
 }
 
-/// What every step's derivative reads.
+/// The operands that every step's derivative reads.
 pub(super) struct Transposed<M> {
     w_h: Option<M>,
     w_p: Option<M>,
@@ -456,7 +455,7 @@ impl<M: Matrix> Transposed<M> {
     }
 }
 
-/// What the derivative of one step returns.
+/// The result of one step's derivative.
 pub(super) struct StepBack<M> {
     /// `dA_t`.
     pub d_a: M,
@@ -465,24 +464,24 @@ pub(super) struct StepBack<M> {
     d_product: Option<M>,
     /// The gradient of the projected hidden state.
     d_projected: Option<M>,
-    /// The vector parameters' gradients, a row for each row.
+    /// The vector parameters' gradients, one row for each row of the batch.
     d_parameters: Vec<M>,
-    /// What the step hands back to `S_{t-1}`, nothing where that is zero.
+    /// The gradient of `S_{t-1}`, or nothing if it is zero.
     pub d_before: Vec<Option<M>>,
 }
 
-/// A walk backward that can stop between two tapes and go on.
+/// A walk backward that can stop between two tapes and continue.
 pub(super) struct WalkBack<'a, M> {
     walk: &'a Walk,
     operands: &'a Operands<Option<M>>,
     upstream: Upstream<M>,
     wanted: Operands<bool>,
     transposed: Transposed<M>,
-    /// What step `t + 1` hands back to the states of step `t`, a row for each row still running there.
+    /// The gradient from step `t + 1` at the states of step `t`, one row for each row that is still running.
     carried: Vec<Option<M>>,
     /// The gradient of the input, by tape, the last one first.
     d_input: Vec<M>,
-    /// The sums so far of the gradients that are sums over the steps.
+    /// The gradients that are sums over the steps, so far.
     sums: Operands<Sum<M>>,
     d_parameters: Vec<Sum<M>>,
 }
@@ -511,7 +510,7 @@ impl<'a, M: Matrix> WalkBack<'a, M> {
         }
     }
 
-    /// Walks back over the steps of the tape and hands each `dS_t` to `see`, the last one first.
+    /// Walks back over the steps of the tape and calls `see` with each `dS_t`, the last one first.
     pub fn over(&mut self, tape: &Tape<M>, mut see: impl FnMut(Vec<M>)) {
         let Self { walk, operands, upstream, wanted, transposed, .. } = self;
         let timeline = &walk.timeline;
@@ -598,7 +597,7 @@ impl<'a, M: Matrix> WalkBack<'a, M> {
         }
     }
 
-    /// The gradients, once the walk has come to the first step.
+    /// The gradients, after the walk has reached the first step.
     pub fn finish(self) -> Operands<Option<M>> {
         let Self { walk, operands, wanted, carried, mut d_input, sums, d_parameters, .. } = self;
         d_input.reverse();
