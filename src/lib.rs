@@ -63,3 +63,7 @@ pub use host::host;
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]
 pub struct Readme;
+
+#[doc = include_str!("../docs/extending.md")]
+#[cfg(doctest)]
+pub struct Extending;
