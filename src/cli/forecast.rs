@@ -13,9 +13,9 @@ use std::process::ExitCode;
 /// Forecast the rows to come with a run of bptt train series
 ///
 /// Prints CSV: a row for each step ahead and each column, with the point forecast (mean; with --log a median) and
-/// the ends of intervals. The intervals are made by a residual bootstrap: many paths go on from the last row, to
-/// each block of --horizon rows the errors of one origin of the run's backtest are added, drawn at random, and an
-/// interval lies between two quantiles of the paths. A biased backtest, too high or too low all the time, can put
+/// the ends of intervals. The intervals come from a residual bootstrap: many paths continue the series, each adds
+/// to every block of --horizon rows the errors of one origin of the run's backtest, drawn at random, and an interval
+/// lies between two quantiles of the paths. A biased backtest, too high or too low all the time, can put
 /// the forecast outside an interval. Exogenous columns are held at their last value. A picture is written into
 /// the run's folder.
 ///

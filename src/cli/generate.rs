@@ -21,8 +21,8 @@ use std::time::Instant;
 
 /// A text or a sound drawn step by step from a run of `bptt train text` or `bptt train sound`
 ///
-/// The network reads the prompt first and goes on from there; the prompt stands before what is drawn. Characters
-/// appear as they are drawn. A sound becomes a WAV file of one channel and 16 bits, at the run's sample rate.
+/// The network reads the prompt and continues it; what is written starts with the prompt. Characters appear as they
+/// are drawn. A sound becomes a WAV file of one channel and 16 bits, at the run's sample rate.
 ///
 /// Example: bptt generate runs/text --prompt "fn main" --length 400 --temperature 0.7
 #[derive(clap::Args)]
@@ -30,7 +30,7 @@ use std::time::Instant;
 pub struct Arguments {
     /// Folder of the run
     run: PathBuf,
-    /// Text to go on from, or the WAV file of a sound
+    /// Text to continue, or the WAV file of a sound
     #[arg(long, value_name = "TEXT|FILE")]
     prompt: Option<String>,
     /// Characters to draw [default: 500]

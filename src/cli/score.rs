@@ -34,7 +34,7 @@ pub struct Arguments {
     /// Mix the steps first, by --seed
     #[arg(long)]
     shuffle: bool,
-    /// Forget what is more than N steps ago
+    /// Condition each step on the N steps before it alone
     #[arg(long, value_name = "N", value_parser = size)]
     forget: Option<usize>,
     /// Print one JSON object instead of text

@@ -14,8 +14,7 @@ use std::process::ExitCode;
 ///
 /// Samples are mixed down to one channel, resampled to --rate, and compressed to 256 levels by the µ-law, as on the
 /// telephone. The sound of all files is one sequence; its end validates. Without FILE it is 12 seconds of speech that
-/// come with this program. A training that was ended by Ctrl-C, a kill or a power cut goes on with --resume as if
-/// nothing had happened.
+/// come with this program. After Ctrl-C, a kill or a power cut, --resume continues the training to the same result.
 ///
 /// Example: bptt train sound speech.wav, then: bptt generate runs/sound --seconds 3
 #[derive(clap::Args)]

@@ -12,8 +12,8 @@ use std::process::ExitCode;
 /// A network learns a text character by character, as char-rnn
 ///
 /// The text of all files is one sequence; its end validates. Without PATH it is the source text of this program.
-/// After each epoch the validation text is scored by the chain rule; the best model by that is kept. A training
-/// that was ended by Ctrl-C, a kill or a power cut goes on with --resume as if nothing had happened.
+/// After each epoch the validation text is scored by the chain rule, and the best model by that score is kept. After
+/// Ctrl-C, a kill or a power cut, --resume continues the training to the same result.
 ///
 /// Example: bptt train text novel.txt --epochs 20, then: bptt generate runs/text --prompt "It was"
 #[derive(clap::Args)]

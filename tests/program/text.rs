@@ -333,7 +333,7 @@ fn a_training_that_is_killed_ends_with_the_same_weights() {
     let folder = folder.path();
     std::fs::write(folder.join("text.txt"), text(3000, 1)).unwrap();
     let more = ["--epochs", "3", "--dropout", "0.2", "--truncate", "random:0.05"];
-    let arguments = [&["train", "text", "text.txt"], &SMALL[..14], &more].concat();
+    let arguments = [&["train", "text", "text.txt"], &SMALL[..12], &more].concat();
     kill_and_resume(&arguments, folder, 50, last);
 }
 
