@@ -4,7 +4,7 @@ use crate::alone;
 use bptt::backend::Backend;
 use bptt::gradcheck::relative_error;
 use bptt::host;
-use bptt::nn::{LstmConfig, Random};
+use bptt::nn::{LstmConfig, Random, seeded};
 use burn::tensor::{DType, Device, Tensor};
 use rand::SeedableRng;
 
@@ -16,8 +16,8 @@ fn output(device: &Device, seed: u64) -> Vec<f64> {
         .with_zoneout_hidden(0.1)
         .with_zoneout_cell(0.1)
         .init_with((device, DType::F64), &mut Random::seed_from_u64(1));
-    device.seed(seed);
-    host(lstm.forward(Tensor::ones([2, 5, 3], (device, DType::F64)), None).0)
+    let input = Tensor::ones([2, 5, 3], (device, DType::F64));
+    seeded(device, seed, || host(lstm.forward(input, None).0))
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The program `bptt`, from outside.
 
 mod bad_input;
+mod checkpoint;
 mod command_line;
 mod page;
 mod series;

@@ -1,16 +1,14 @@
 //! The promises of `bptt train series` and `bptt forecast`: errors that are what they say, a folder that forecasts by
 //! itself, the same bits after any end, and an honest word where nothing is to be learnt.
 
+use crate::checkpoint::checkpoint;
 use crate::page;
 use crate::start::{bptt, json, kill_and_resume};
 use bptt::backend::Backend;
 use bptt::data::series::Series;
 use bptt::nn::Random;
-use bptt::train::checkpoint::Checkpoint;
-use bptt::train::lessons::Progress;
 use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
-use safetensors::SafeTensors;
 use serde_json::Value;
 use std::path::Path;
 
@@ -24,21 +22,6 @@ fn table(bytes: &[u8]) -> (Vec<String>, Vec<Vec<String>>) {
     let cells = |record: &csv::StringRecord| record.iter().map(String::from).collect();
     let header = cells(reader.headers().unwrap());
     (header, reader.records().map(|record| cells(&record.unwrap())).collect())
-}
-
-/// Every tensor of a checkpoint but the optimizer's record, whose order is not fixed, and the progress.
-fn checkpoint(run: &Path, name: &str) -> (Vec<(String, Vec<u8>)>, Progress) {
-    let file = run.join(format!("checkpoint/{name}.safetensors"));
-    let checkpoint = Checkpoint::<Progress>::decode(std::fs::read(file).unwrap(), name).unwrap();
-    let tensors = SafeTensors::deserialize(&checkpoint.bytes).unwrap();
-    let mut all: Vec<(String, Vec<u8>)> = tensors
-        .iter()
-        .filter(|(name, _)| *name != "training.optimizer")
-        .map(|(name, tensor)| (name.to_string(), tensor.data().to_vec()))
-        .collect();
-    all.sort();
-    assert!(all.len() >= 6, "weights of a layer and of the readout");
-    (all, checkpoint.progress)
 }
 
 const YEAR: [&str; 12] = [

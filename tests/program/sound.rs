@@ -1,15 +1,13 @@
 //! The promises of `bptt train sound`: it learns, scores, draws and goes on after any end; files that are no sound, or
 //! lie about it, get one line.
 
+use crate::checkpoint::last;
 use crate::page;
 use crate::start::{bptt, json, kill_and_resume};
 use bptt::data::sound;
 use bptt::nn::Random;
-use bptt::train::checkpoint::Checkpoint;
-use bptt::train::lessons::Progress;
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 use rand::{RngExt, SeedableRng};
-use safetensors::SafeTensors;
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
@@ -41,19 +39,6 @@ const SMALL: [&str; 12] = [
 
 fn trained(folder: &Path, run: &str, more: &[&str]) -> Value {
     json(&[&["train", "sound", "chaos.wav", "--out", run], &SMALL[..], more].concat(), folder)
-}
-
-/// Every tensor of the last checkpoint but the optimizer's record, whose order is not fixed, and the progress.
-fn last(run: &Path) -> (Vec<(String, Vec<u8>)>, Progress) {
-    let file = run.join("checkpoint/last.safetensors");
-    let checkpoint = Checkpoint::<Progress>::decode(std::fs::read(file).unwrap(), "last").unwrap();
-    let tensors = SafeTensors::deserialize(&checkpoint.bytes).unwrap();
-    let weights = tensors.iter().filter(|(name, _)| *name != "training.optimizer");
-    let mut all: Vec<(String, Vec<u8>)> =
-        weights.map(|(name, tensor)| (name.to_string(), tensor.data().to_vec())).collect();
-    all.sort();
-    assert!(all.len() >= 6, "weights of a layer and of the readout");
-    (all, checkpoint.progress)
 }
 
 #[test]

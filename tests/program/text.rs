@@ -1,5 +1,6 @@
 //! The promises of `bptt train text`: it learns, it scores by the chain rule, and it goes on after any end.
 
+use crate::checkpoint::last;
 use crate::page;
 use crate::start::{bptt, command, json, kill_and_resume, wait_for_end, wait_for_file};
 use bptt::backend::Backend;
@@ -8,12 +9,9 @@ use bptt::data::text::{UNKNOWN, Vocabulary};
 use bptt::host;
 use bptt::model::CharacterModel;
 use bptt::nn::{Gradient, Random, Recurrent};
-use bptt::train::checkpoint::Checkpoint;
-use bptt::train::lessons::Progress;
 use burn::module::Module;
 use burn::tensor::{DType, Device};
 use rand::{RngExt, SeedableRng};
-use safetensors::SafeTensors;
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -50,22 +48,6 @@ const SMALL: [&str; 13] = [
 fn trained(folder: &Path, run: &str, more: &[&str]) -> Value {
     let arguments = [&["train", "text", "text.txt", "--json", "--out", run], &SMALL[..], more];
     json(&arguments.concat(), folder)
-}
-
-/// Every tensor of the last checkpoint but the optimizer's record, whose order is not fixed, and the progress.
-fn last(run: &Path) -> (Vec<(String, Vec<u8>)>, Progress) {
-    let file = run.join("checkpoint/last.safetensors");
-    let bytes = std::fs::read(file).unwrap();
-    let checkpoint = Checkpoint::<Progress>::decode(bytes, "last").unwrap();
-    let tensors = SafeTensors::deserialize(&checkpoint.bytes).unwrap();
-    let mut all: Vec<(String, Vec<u8>)> = tensors
-        .iter()
-        .filter(|(name, _)| *name != "training.optimizer")
-        .map(|(name, tensor)| (name.to_string(), tensor.data().to_vec()))
-        .collect();
-    all.sort();
-    assert!(all.len() >= 10, "weights of two layers and of the readout");
-    (all, checkpoint.progress)
 }
 
 #[test]
