@@ -1,4 +1,4 @@
-//! Files that are either there whole or not at all, and reads that end.
+//! Files that are written whole or not at all, and reads with a limit.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -8,16 +8,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Writes `bytes` to a temporary name in the folder of `path`, syncs, and renames it to `path`.
 ///
 /// # Errors
-/// If any of the three fails. The message names the path; what was there before stays, and the
-/// temporary file goes.
+/// If any of the three fails. The message names the path; the old file stays, and the
+/// temporary file is removed.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace_after(path, bytes, || Ok(()))
 }
 
-/// As [`replace`], and what was there before is renamed to `previous` once the new file is whole.
+/// As [`replace`], and the old file is renamed to `previous` after the new file is whole.
 ///
 /// # Errors
-/// As there. Where the disk is full, both names are as they were.
+/// As [`replace`]. If the disk is full, both files stay as they were.
 pub fn replace_and_keep(path: &Path, previous: &Path, bytes: &[u8]) -> io::Result<()> {
     replace_after(path, bytes, || match fs::rename(path, previous) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -56,7 +56,7 @@ fn folder_of(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-/// Whether the file could be written: makes another one beside it, which goes at once.
+/// Checks that the file can be written: creates another file in its folder and removes it.
 ///
 /// # Errors
 /// If it could not.
@@ -64,7 +64,7 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
     Unfinished::create(folder_of(path)).map(drop)
 }
 
-/// A file under a temporary name. It goes when this is dropped, unless it has been renamed.
+/// A file under a temporary name. Dropping this removes the file, unless it has been renamed.
 struct Unfinished {
     path: PathBuf,
     file: File,
@@ -77,7 +77,7 @@ impl Unfinished {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             let path = folder.join(format!(".unfinished-{}-{number}", std::process::id()));
             match OpenOptions::new().write(true).create_new(true).open(&path) {
-                // A process of the same number was killed here.
+                // Left by a killed process with the same id.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 opened => return Ok(Self { file: opened?, path }),
             }
@@ -92,7 +92,7 @@ impl Drop for Unfinished {
     }
 }
 
-/// The bytes of the file, if there are at most so many: what a link leads to may have no end.
+/// The bytes of the file, if there are at most `most`. (A link may lead to a file without an end.)
 ///
 /// # Errors
 /// If it cannot be read, or is longer. The message names the path.
@@ -105,7 +105,7 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// As [`read`], for a caller with messages of its own: none if the file is longer.
+/// As [`read`], for a caller with other messages: `None` if the file is longer.
 ///
 /// # Errors
 /// If it cannot be read.

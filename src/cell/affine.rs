@@ -1,6 +1,6 @@
-//! A step that remembers nothing: `h_t = a_t`, where `a_t = x_t W_x + b_x`.
+//! A step without memory: `h_t = a_t`, where `a_t = x_t W_x + b_x`.
 //!
-//! A readout `O_t = H_t W_2 + b_2` is a layer of it, and so has the products of the walk and their derivatives.
+//! A readout `O_t = H_t W_2 + b_2` is a layer of this cell, so the walk computes its products and their derivatives.
 
 use super::{Cell, Number, RecurrentShare, StepGradient};
 

@@ -1,5 +1,5 @@
 //! The LSTM with the forget gate coupled to the input gate (Greff 2017, "LSTM: a search space
-//! odyssey"): what is written over is forgotten.
+//! odyssey"): the cell forgets as much as it writes.
 //!
 //! ```text
 //! i_t = sigmoid(a_i)      input gate           c_t = (1 − i_t) ⊙ c_{t-1} + i_t ⊙ g_t
@@ -9,7 +9,7 @@
 //!
 //! # The derivative
 //!
-//! That of the [LSTM](super::Lstm) with `f = 1 − i`, so that the input gate hears of both products:
+//! As for the [LSTM](super::Lstm) with `f = 1 − i`, so both products contribute to the input gate:
 //!
 //! ```text
 //! ∂L/∂c_t (all) = ∂L/∂c_t + ∂L/∂h_t ⊙ o_t ⊙ (1 − tanh²(c_t))

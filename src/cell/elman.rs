@@ -9,7 +9,7 @@
 //! ∂L/∂a_t = ∂L/∂h_t ⊙ σ'(a_t)
 //! ```
 //!
-//! and each σ here has a slope that its own output tells, so that the step keeps nothing:
+//! and the slope of each σ here follows from its output, so the step keeps nothing:
 //!
 //! ```text
 //! identity  σ' = 1          sigmoid  σ' = h (1 − h)

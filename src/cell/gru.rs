@@ -8,8 +8,8 @@
 //! h_t = (1 − z_t) ⊙ n_t + z_t ⊙ h_{t-1} = n_t + z_t ⊙ (h_{t-1} − n_t)
 //! ```
 //!
-//! The candidate needs the two halves of its pre-activation apart: the reset gate stands between
-//! them.
+//! The candidate needs the input part and the recurrent part of its pre-activation separately, because the
+//! reset gate multiplies only one of them.
 //!
 //! # The derivative
 //!
@@ -20,7 +20,7 @@
 //! ∂L/∂h_{t-1} = ∂L/∂h_t ⊙ z_t, unit by unit    ∂L/∂a_r = ∂L/∂r_t ⊙ r_t (1 − r_t)
 //! ```
 //!
-//! Where the update gate stays near 1 the gradient passes from step to step unchanged.
+//! If the update gate stays near 1, the gradient passes from step to step unchanged.
 
 use super::{Cell, Named, Number, StepGradient, clipped, clipped_back};
 

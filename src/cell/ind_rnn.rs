@@ -1,5 +1,5 @@
 //! The independently recurrent network (Li 2018, "Independently recurrent neural network"): each
-//! hidden unit looks back at itself alone, through one weight of its own.
+//! hidden unit depends only on its own past, through one weight.
 //!
 //! ```text
 //! h_t = σ(a_t + u ⊙ h_{t-1}),   a_t = x_t W_x + b_x
@@ -11,7 +11,7 @@
 //! ∂L/∂a_t = ∂L/∂h_t ⊙ σ'      ∂L/∂h_{t-1} = ∂L/∂a_t ⊙ u, unit by unit      ∂L/∂u = ∂L/∂a_t ⊙ h_{t-1}
 //! ```
 //!
-//! The gradient of a unit after k steps scales with `u^k`: |u| says at a glance whether it vanishes.
+//! The gradient of a unit after k steps scales with `u^k`: |u| shows whether it vanishes.
 
 use super::{Activation, Cell, Named, Number, RecurrentShare, StepGradient};
 

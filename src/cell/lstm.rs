@@ -9,8 +9,8 @@
 //!
 //! # The derivative
 //!
-//! `c_t` reaches the loss through `h_t` and through `c_{t+1}`. The first way adds to what came along
-//! the second:
+//! `c_t` reaches the loss through `h_t` and through `c_{t+1}`. The gradients of the two paths add
+//! up:
 //!
 //! ```text
 //! ∂L/∂c_t (all) = ∂L/∂c_t + ∂L/∂h_t ⊙ o_t ⊙ (1 − tanh²(c_t))
@@ -24,8 +24,8 @@
 //! ∂L/∂c_{t-1} = ∂L/∂c_t ⊙ f_t
 //! ```
 //!
-//! The last line is why the LSTM was invented: along the cell the gradient is multiplied by `f_t` at
-//! each step, which may stay near 1, and by no weight matrix.
+//! The last line is why the LSTM was invented: along the cell, each step multiplies the gradient by `f_t`,
+//! which may stay near 1, and by no weight matrix.
 
 use super::{Cell, Named, Number, StepGradient, clipped, clipped_back};
 

@@ -1,14 +1,14 @@
 //! A cell is a formula: one step of a recurrence and the step's derivative, both written once
 //! over any number-like type.
 //!
-//! The recursion over time ([`crate::recurrence`]) hands a cell its pre-activations and the
-//! state of the step before; the cell answers with the next state. Of time, weights, batches,
-//! threads and backends it knows nothing. The same few lines run on `f64`, on dual numbers (which
+//! The recursion over time ([`crate::recurrence`]) gives a cell its pre-activations and the
+//! state of the step before, and the cell returns the next state. It knows nothing of time, weights, batches,
+//! threads and backends. The same few lines run on `f64`, on dual numbers (which
 //! check the derivative against the step, [`dual`]) and on the tensors of every Burn backend.
 //!
 //! # How to write one
 //!
-//! Say how many of each there are, per hidden unit, then write the step and its derivative side by
+//! Declare how many of each quantity there are per hidden unit, then write the step and its derivative side by
 //! side (`examples/custom_cell.rs`). A leaky integrator `h_t = h_{t-1} + ρ ⊙ (tanh(x_t W_x + h_{t-1} W_h + b) − h_{t-1})`
 //! with one vector parameter ρ. (`#[inline(always)]` makes the formula part of the kernels, which
 //! compile it for each instruction set; without it the results are the same, but slower.)
@@ -40,7 +40,7 @@ use std::fmt::Debug;
 use std::mem::MaybeUninit;
 use std::ops::{Add, Mul, Sub};
 
-/// What a formula may do with a number: `+ − ×`, constants, and the activations with their
+/// The operations of a formula on a number: `+ − ×`, constants, and the activations with their
 /// slopes expressed by the activation's own output.
 pub trait Number: Clone + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {
     /// `self + constant`.
@@ -156,7 +156,7 @@ mod sealed {
 /// }
 /// ```
 pub trait Row<V>: IntoIterator<Item = V> + AsRef<[V]> + AsMut<[V]> + sealed::Sealed {
-    /// How many there are.
+    /// The number of values.
     const LEN: usize;
 
     /// Makes the row from a function of the position.
@@ -178,7 +178,7 @@ impl<V, const N: usize> Row<V> for [V; N] {
     }
 }
 
-/// Where the pre-activations of a cell get the input's share from.
+/// The input's part of the pre-activations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputShare {
     /// `A = X W_x + b_x`.
@@ -187,24 +187,24 @@ pub enum InputShare {
     Elementwise,
 }
 
-/// Where the pre-activations of a cell get the recurrent share from.
+/// The recurrent part of the pre-activations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecurrentShare {
     /// `U_t = H_{t-1} W_h + b_h`.
     Product,
-    /// None: the cell looks back only through its own state, unit by unit.
+    /// None: each unit of the cell depends only on its own state.
     Elementwise,
 }
 
 /// One step of a recurrence and its derivative, per hidden unit.
 ///
-/// The associated types say how many there are of each quantity, as `[V; N]`:
+/// The associated types give the number of each quantity, as `[V; N]`:
 ///
 /// | type | what |
 /// |---|---|
 /// | `Gates` | pre-activations: `A_t + U_t`, the input's share and the recurrent share together |
-/// | `Apart` | the last so many gates keep their halves apart: their `Gates` entry is `A_t` alone, and `Apart` holds their `U_t` (the candidate of a GRU; most cells have none) |
-/// | `State` | what goes from step to step. The first is the hidden state: it is the output, and it meets `W_h` |
+/// | `Apart` | for the last A gates, the input and recurrent parts arrive separately: `Gates` has only `A_t`, and `Apart` holds `U_t` (the candidate of a GRU; most cells have none) |
+/// | `State` | the values carried from step to step. The first is the hidden state: it is the output, and `W_h` multiplies it |
 /// | `Parameters` | learned vectors of one value a hidden unit |
 /// | `Kept` | what the derivative needs beside the states before and after the step |
 pub trait Cell: Clone + Debug + Send + Sync + 'static {

@@ -20,15 +20,15 @@ const SAMPLE_BYTES: usize = 4 << 20;
 
 const CORRECT_THE_CELL: &str = "correct the cell or choose other columns";
 
-/// What to read of a file; the default takes all that is numeric.
+/// The columns to read from a file. The default reads all numeric columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SeriesOptions {
     /// The columns to read, in this order, each by its name in the header or its number counted
     /// from 1 (a name that looks like a number is tried as a name first). Empty: every numeric
     /// column except the dates.
     pub columns: Vec<String>,
-    /// Columns to read that are known beside those, by name or number; they are not among the
-    /// columns that an empty `columns` takes.
+    /// Columns that are read as further input and not forecast, by name or number. An empty `columns`
+    /// leaves them out.
     pub exogenous: Vec<String>,
     /// The column to keep as labels, by name or number. `None`: the first that holds dates, if any.
     pub date_column: Option<String>,
@@ -170,7 +170,7 @@ struct Layout {
     names: Vec<String>,
     /// The columns to read.
     columns: Vec<usize>,
-    /// The columns that are known beside them.
+    /// The columns that are further input.
     exogenous: Vec<usize>,
     date: Option<usize>,
 }

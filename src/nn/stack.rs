@@ -1,4 +1,4 @@
-//! A stack of layers without the type of its cell: layer over layer, direction beside direction.
+//! A stack of layers and directions without the type of its cell.
 
 use super::Gradient;
 use super::layer::Layer;

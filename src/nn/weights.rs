@@ -349,15 +349,15 @@ impl<C: StackCell> Recurrent<C> {
 
 /// The columns of both products and the biases of burn-nn's gates, in our order.
 fn from_gates(gates: &[&GateController]) -> DirectionWeights {
-    let beside = |linear: fn(&GateController) -> &Linear| {
+    let joined = |linear: fn(&GateController) -> &Linear| {
         let weights = gates.iter().map(|gate| linear(gate).weight.val()).collect();
         let biases: Option<Vec<Tensor<1>>> =
             gates.iter().map(|gate| linear(gate).bias.as_ref().map(Param::val)).collect();
         let weight = Param::from_tensor(Tensor::cat(weights, 1).detach());
         (Some(weight), biases.map(|biases| Param::from_tensor(Tensor::cat(biases, 0).detach())))
     };
-    let (w_x, b_x) = beside(|gate| &gate.input_transform);
-    let (w_h, b_h) = beside(|gate| &gate.hidden_transform);
+    let (w_x, b_x) = joined(|gate| &gate.input_transform);
+    let (w_h, b_h) = joined(|gate| &gate.hidden_transform);
     DirectionWeights { w_x, w_h, b_x, b_h, parameters: None, w_p: None, gain_x: None, gain_h: None }
 }
 

@@ -1,8 +1,8 @@
-//! Checkpoints: everything that a training needs to go on as if nothing had happened.
+//! Checkpoints: everything that a training needs to continue as if it had not been interrupted.
 //!
-//! One is a safetensors file: the weights by PyTorch's names, and beside them `training.state.0`, … (the carried
-//! state), `training.optimizer` (the bytes of Burn's record), and in its metadata the progress and a
-//! checksum. A run keeps `last`, the one before it, `previous`, and the `best` by validation.
+//! A checkpoint is a safetensors file with the weights by PyTorch's names, `training.state.0`, … (the carried
+//! state), `training.optimizer` (the bytes of Burn's record), and the progress and a checksum in its metadata.
+//! A run keeps the `last` one, the `previous` one, and the `best` by validation.
 
 use crate::cell::{Cell, Shape};
 use crate::files;
