@@ -26,7 +26,7 @@ macro_rules! formula {
     ($($cell:ident => $module:ident $config:ident $options:tt)*) => {
         /// The formula of the cell of that name.
         fn formula<E: Element>(name: &str) -> Option<&'static dyn Formula<E>> {
-            $(if let Some((_, cell)) = cell::$cell::NAMED.iter().find(|(known, _)| *known == name) {
+            $(if let Some((_, cell)) = cell::$cell::NAMED.iter().find(|(listed, _)| *listed == name) {
                 return Some(cell);
             })*
             None
@@ -124,7 +124,7 @@ fn measured<E: Element>(
     while times[0].len() < 5 || start.elapsed().as_secs_f64() < 1.0 {
         let forward = |hidden: &mut [E], keep| {
             let mut walk = ForwardWalk::new(machine, formula, &recurrence);
-            walk.over(0..time, HiddenStates::New(hidden), keep)
+            walk.over(0..time, HiddenStates::Write(hidden), keep)
         };
         let start = Instant::now();
         forward(&mut hidden_states, false);

@@ -337,7 +337,7 @@ macro_rules! names {
 
         /// Hands the cell of that name to the visitor; `None` if no cell has the name.
         pub fn visit<V: Visitor>(name: &str, visitor: V) -> Option<V::Output> {
-            $(if let Some((_, cell)) = $cell::NAMED.iter().find(|(known, _)| *known == name) {
+            $(if let Some((_, cell)) = $cell::NAMED.iter().find(|(listed, _)| *listed == name) {
                 return Some(visitor.visit(*cell));
             })*
             None

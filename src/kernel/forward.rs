@@ -68,8 +68,10 @@ impl<'a, E: Element> ForwardWalk<'a, E> {
         let timeline = self.recurrence.timeline;
         let units = self.layout.hidden;
         let (before, here) = match &hidden {
-            HiddenStates::New(all) => (all.len(), timeline.rows_of(&(0..steps.end)).len() * units),
-            HiddenStates::Known(all) => (all.len(), timeline.steps() * units),
+            HiddenStates::Write(all) => {
+                (all.len(), timeline.rows_of(&(0..steps.end)).len() * units)
+            }
+            HiddenStates::Read(all) => (all.len(), timeline.steps() * units),
         };
         assert!(before >= here, "hidden states");
         E::run(self.machine.set, Advance { walk: self, steps, hidden, keep })
@@ -99,9 +101,9 @@ impl<'a, E: Element> ForwardWalk<'a, E> {
 #[derive(Debug)]
 pub(crate) enum HiddenStates<'h, E> {
     /// Those of the steps walked over are written; those before them have been.
-    New(&'h mut [E]),
+    Write(&'h mut [E]),
     /// All of them have been written by an earlier walk.
-    Known(&'h [E]),
+    Read(&'h [E]),
 }
 
 /// The states beside the hidden one between two steps.
@@ -161,13 +163,13 @@ impl<E: Element> Work<E> for Advance<'_, '_, E> {
         let timeline = recurrence.timeline;
         let mut tape = keep.then(|| Tape::new(timeline, steps.clone(), layout, others));
         let panels: Vec<Panel> = panels::<E, I>(layout.hidden).collect();
-        let known = matches!(hidden, HiddenStates::Known(_));
-        let step = if known { 0 } else { layout.shape.gates * layout.hidden * layout.hidden };
+        let given = matches!(hidden, HiddenStates::Read(_));
+        let step = if given { 0 } else { layout.shape.gates * layout.hidden * layout.hidden };
         let bytes = step * size_of::<E>();
         let to_others = Shared(others.as_mut_ptr());
         let hidden = match hidden {
-            HiddenStates::New(all) => Hidden::New(Shared(all.as_mut_ptr())),
-            HiddenStates::Known(all) => Hidden::Known(all),
+            HiddenStates::Write(all) => Hidden::Write(Shared(all.as_mut_ptr())),
+            HiddenStates::Read(all) => Hidden::Read(all),
         };
         let to_tape = tape.as_mut().map(|tape| {
             let lead = tape.lead * layout.others();
@@ -247,8 +249,8 @@ impl<E: Element> Weights<E> {
 /// [`HiddenStates`] among threads.
 #[derive(Clone, Copy)]
 enum Hidden<'a, E> {
-    New(Shared<E>),
-    Known(&'a [E]),
+    Write(Shared<E>),
+    Read(&'a [E]),
 }
 
 impl<E> Hidden<'_, E> {
@@ -256,8 +258,8 @@ impl<E> Hidden<'_, E> {
     #[inline(always)]
     fn at(&self, index: usize) -> *const E {
         match self {
-            Self::New(all) => all.at(index).cast_const(),
-            Self::Known(all) => all[index..].as_ptr(),
+            Self::Write(all) => all.at(index).cast_const(),
+            Self::Read(all) => all[index..].as_ptr(),
         }
     }
 }
@@ -295,14 +297,14 @@ impl<E: Element> Work<E> for RowsForward<'_, E> {
         while t < last {
             let end = (t + self.ahead).min(last);
             self.input_share::<I>(t..end);
-            let known = matches!(self.hidden, Hidden::Known(_));
-            if known {
+            let given = matches!(self.hidden, Hidden::Read(_));
+            if given {
                 self.recurrent_share::<I>(t..end);
             }
             let mut row = 0;
             for t in t..end {
                 let running = self.share.running(t);
-                if known {
+                if given {
                     for panel in self.share.panels {
                         self.panel_steps(t, 0..running, [row; 2], panel);
                     }
@@ -517,8 +519,8 @@ impl<E: Element> RowsForward<'_, E> {
                 others_row: layout.others(),
                 parameters: self.weights.parameters.as_ptr().wrapping_add(unit),
                 hidden: match self.hidden {
-                    Hidden::New(all) => all.at(packed * hidden + unit),
-                    Hidden::Known(_) => null_mut(),
+                    Hidden::Write(all) => all.at(packed * hidden + unit),
+                    Hidden::Read(_) => null_mut(),
                 },
                 hidden_row: hidden,
                 tape_others,

@@ -68,15 +68,15 @@ impl Both<'_> {
             let mut walked = vec![E::default(); steps * hidden];
             let mut tapes = Vec::new();
             for part in stops.windows(2) {
-                tapes.extend(walk.over(part[0]..part[1], HiddenStates::New(&mut walked), keep));
+                tapes.extend(walk.over(part[0]..part[1], HiddenStates::Write(&mut walked), keep));
             }
             (walked, walk.others(), tapes)
         };
-        // Over known hidden states, the later half twice.
+        // Over hidden states that are there, the later half twice.
         let again = |walked: &[E]| {
             let mut walk = ForwardWalk::on_threads(machine, cell, &recurrence);
             let tape = |walk: &mut ForwardWalk<E>, steps| {
-                walk.over(steps, HiddenStates::Known(walked), true).expect("a tape")
+                walk.over(steps, HiddenStates::Read(walked), true).expect("a tape")
             };
             let earlier = tape(&mut walk, 0..time / 2);
             let border = walk.border();
@@ -129,8 +129,8 @@ impl Both<'_> {
         };
         let whole = back(&tapes, None);
         assert!(back(&parts, None) == whole, "stops changed the gradient of {name}");
-        let known = again(&walked);
-        assert!(back(&known, None) == whole, "another walk changed the gradient of {name}");
+        let second = again(&walked);
+        assert!(back(&second, None) == whole, "another walk changed the gradient of {name}");
         let truncated = back(&tapes, Some(&passes));
         [walked, others].into_iter().chain(whole).chain(truncated).collect()
     }
@@ -239,7 +239,7 @@ impl Small {
         let recurrence = self.recurrence();
         let mut hidden = vec![0.0; self.timeline.steps() * self.hidden];
         let mut walk = ForwardWalk::new(ALONE, &LSTM, &recurrence);
-        walk.over(0..2, HiddenStates::New(&mut hidden), true).expect("it was asked for")
+        walk.over(0..2, HiddenStates::Write(&mut hidden), true).expect("it was asked for")
     }
 
     fn walk_back(&self, tape: Tape<f32>) {

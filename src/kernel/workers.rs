@@ -65,7 +65,7 @@ impl Call {
     fn panicked(&self, panic: Box<dyn Any + Send>) {
         let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
         match &*first {
-            Some(known) if !known.is::<Abandoned>() => {}
+            Some(first) if !first.is::<Abandoned>() => {}
             _ => *first = Some(panic),
         }
     }

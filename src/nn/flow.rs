@@ -109,7 +109,7 @@ impl Stack<'_> {
             })
             .collect();
 
-        let mut losses = Losses::Own(matrix(trace.packing.pack(d_output)));
+        let mut losses = Losses::Direct(matrix(trace.packing.pack(d_output)));
         for layer in (0..self.layers.len()).rev() {
             let Remembered { walk, operands, tape } = &trace.remembered[layer];
             let states = &mut layers[layer].states;

@@ -18,10 +18,10 @@ use std::sync::Arc;
 /// assert_eq!(gru.shape().gates, 3);
 /// ```
 #[derive(Clone)]
-pub struct AnyCell(Arc<dyn Described>);
+pub struct AnyCell(Arc<dyn Facts>);
 
 /// The interface of a cell without its type.
-trait Described: Send + Sync {
+trait Facts: Send + Sync {
     fn name(&self) -> String;
     fn gate_names(&self) -> &'static [&'static str];
     fn remembering_gate(&self) -> Option<usize>;
@@ -39,7 +39,7 @@ struct Recorded<C> {
     derivative: Program,
 }
 
-impl<C: Cell> Described for Recorded<C> {
+impl<C: Cell> Facts for Recorded<C> {
     fn name(&self) -> String {
         self.cell.name()
     }
@@ -88,7 +88,7 @@ macro_rules! compiled_here {
             pub fn named(name: &str) -> Option<Self> {
                 $(if let Some((_, cell)) = <cell::$cell as cell::Named>::NAMED
                     .iter()
-                    .find(|(known, _)| *known == name)
+                    .find(|(listed, _)| *listed == name)
                 {
                     return Some(Self::new(*cell));
                 })*

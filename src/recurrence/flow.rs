@@ -75,7 +75,7 @@ pub struct GateFlow {
 /// The gradients of the steps' losses at the hidden states of a layer.
 pub(crate) enum Losses<M> {
     /// The loss of step `t` to `H_t` alone: `[steps, output]`.
-    Own(M),
+    Direct(M),
     /// By step `s`: that of each loss `t = T, …, s` to `H_s`, one after the other.
     All(Vec<M>),
 }
@@ -100,13 +100,13 @@ pub(crate) fn walk_each_loss<M: Matrix>(
         let of_state = |(number, state): (usize, &M)| {
             let [_, width] = state.shape();
             let zeros = |copies: usize| state.zeros(copies * batch, width);
-            let own = match losses {
-                Losses::Own(d) if number == 0 => d.rows(timeline.rows(s)),
+            let direct = match losses {
+                Losses::Direct(d) if number == 0 => d.rows(timeline.rows(s)),
                 _ => zeros(1),
             };
             let earlier =
                 (copies > 1).then(|| carried[number].take().unwrap_or_else(|| zeros(copies - 1)));
-            let source_2 = M::stack_rows(earlier.into_iter().chain([own]).collect());
+            let source_2 = M::stack_rows(earlier.into_iter().chain([direct]).collect());
             match losses {
                 Losses::All(d) if number == 0 => source_2 + d[s].clone(),
                 _ => source_2,

@@ -115,8 +115,8 @@ impl<'a, E: Number> Replay<'a, '_, E> {
     fn over(&mut self, steps: Range<usize>, keep: bool) -> Option<kernel::Tape<E>> {
         self.walk();
         let hidden = match &mut self.hidden {
-            HiddenStates::New(all) => HiddenStates::New(all),
-            HiddenStates::Known(all) => HiddenStates::Known(all),
+            HiddenStates::Write(all) => HiddenStates::Write(all),
+            HiddenStates::Read(all) => HiddenStates::Read(all),
         };
         self.forward.as_mut().expect("it has begun").over(steps, hidden, keep)
     }
@@ -220,7 +220,7 @@ fn forward_of<E: Number, B: HostMemory>(
         cell: E::formula(&walk.cell),
         recurrence: &recurrence,
         forward: None,
-        hidden: HiddenStates::New(&mut hidden),
+        hidden: HiddenStates::Write(&mut hidden),
         backward: None,
     };
     let kept = if keep {
@@ -301,7 +301,7 @@ fn backward_of<E: Number, B: HostMemory>(
             cell,
             recurrence: &recurrence,
             forward: None,
-            hidden: HiddenStates::Known(&hidden),
+            hidden: HiddenStates::Read(&hidden),
             backward: Some(BackwardWalk::new(
                 machine,
                 cell,
