@@ -11,4 +11,4 @@
 pub use rand::{RngExt, SeedableRng};
 
 /// What everything here is drawn from: weights, masks, tasks.
-pub type Random = rand_chacha::ChaCha8Rng;
+pub type Random = chacha20::ChaCha8Rng;
