@@ -65,5 +65,5 @@ pub use host::host;
 pub struct Readme;
 
 #[doc = include_str!("../docs/extending.md")]
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "train"))]
 pub struct Extending;

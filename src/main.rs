@@ -5,5 +5,5 @@ mod cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::parse().and_then(cli::run).unwrap_or_else(cli::report)
+    cli::parse().and_then(cli::run).unwrap_or_else(cli::failed)
 }

@@ -6,7 +6,7 @@
 use bptt::train::run::{Run, RunError, RunOf, Subject};
 use bptt::train::series_run::{self, SeriesRun, SeriesSubject};
 use bptt::train::sound_run::SoundSubject;
-use bptt::train::task_run::TaskRun;
+use bptt::train::task_run::TaskSubject;
 use bptt::train::text_run::TextSubject;
 use bptt_fuzz::{folder, one_line, parts};
 use libfuzzer_sys::fuzz_target;
@@ -51,7 +51,7 @@ fuzz_target!(|bytes: &[u8]| {
             }
         }
     }
-    if let Some(run) = opened(TaskRun::open(path)) {
+    if let Some(run) = run::<TaskSubject>(path) {
         opened(run.task());
     }
 });

@@ -1,5 +1,4 @@
-//! `--config FILE` and `--resume RUN`: a TOML file whose keys are flags. What the command line says itself goes
-//! before the file.
+//! `--config FILE` and `--resume RUN`: a TOML file whose keys are flags. Flags on the command line override the file.
 
 use super::{Cli, Failure};
 use bptt::files;
@@ -9,14 +8,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Keys of a run's configuration that are no flags.
-const NOT_FLAGS: [&str; 2] = ["version", "task"];
+const NOT_FLAGS: [&str; 3] = ["format", "version", "task"];
 
 /// The larger ones are no configuration.
 const LARGEST: u64 = 1 << 20;
 
 /// The arguments, with those of the configuration file after them if one is named.
 pub fn with_file(mut arguments: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
-    // What is wrong with the line is said when it is parsed.
+    // A line that is wrong is refused when it is parsed.
     let Ok(matches) = Cli::command().try_get_matches_from(&arguments) else { return Ok(arguments) };
     let Some(("train", train)) = matches.subcommand() else { return Ok(arguments) };
     let Some((task, given)) = train.subcommand() else { return Ok(arguments) };

@@ -2,30 +2,40 @@
 
 use super::Failure;
 use super::options::{Compute, bytes, size};
-use super::output::{self, Output, table};
+use super::output::{self, Output, page_table, warn};
 use bptt::cell::{self, Cell};
-use bptt::data::task::{Asked, Sequences, Task, TaskSettings};
-use bptt::model::Network;
-use bptt::nn::{Random, Recurrent};
+use bptt::data::adding::Adding;
+use bptt::data::count::CountTask;
+use bptt::data::features::Rows;
+use bptt::data::task::{Asked, Sequences, Task};
+use bptt::data::text::{Sampling, UNKNOWN};
+use bptt::model::forecast::{NetworkForecaster, origins};
+use bptt::nn::Recurrent;
 use bptt::plot::gates::{Gate, Gates};
 use bptt::plot::gradient_by_time::{Curve, GradientByTime};
 use bptt::plot::lag_maps::{LagMap, LagMaps};
 use bptt::plot::page::{Page, Section, Table};
+use bptt::random::{Random, SeedableRng};
 use bptt::recurrence::flow::{Flow, LayerFlow, StateFlow};
 use bptt::report::{brief, lags};
+use bptt::train::count;
+use bptt::train::count_run::CountRun;
+use bptt::train::lessons::Trained;
 use bptt::train::memory::check_memory;
+use bptt::train::run::{Run, RunOf};
+use bptt::train::sequence::{SequenceSubject, trained_model, untrained};
+use bptt::train::series_run::{self, AUTOREGRESSION, SeriesRun};
 use bptt::train::task::{NetworkSettings, Start, each_loss, network};
 use bptt::train::task_run::TaskRun;
-use burn::tensor::{DType, Device};
+use burn::tensor::{DType, Device, Tensor};
 use clap::builder::PossibleValuesParser;
-use rand::SeedableRng;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// How the gradient flows through time: by time, by lag, through gates, before and after training
 ///
-/// For a RUN that `bptt train adding`, `copy`, `order` or `reber` has made: its network before and after
-/// training, on sequences of its task. Without RUN: untrained networks of the cells, side by side on the
+/// For a RUN: its network before and after training, on new sequences of its task, on what a model of a text or
+/// a sound has drawn, or on pasts of a series. Without RUN: untrained networks of the cells, side by side on the
 /// same sequences of the adding problem. The table holds how much of the loss of the last step reaches
 /// each state some steps earlier, as a share of what reaches the last hidden state.
 ///
@@ -116,77 +126,50 @@ struct Row<'a> {
     flow: &'a Flow,
 }
 
-/// What is looked at.
-struct Look<'a> {
-    name: &'a str,
-    task: &'a dyn Task,
-    sequences: &'a Sequences,
+/// What is looked at, in words.
+struct Scene {
+    /// `adding`.
+    name: String,
+    /// `adding problem (Hochreiter & Schmidhuber 1997): 200 steps`.
+    setting: String,
+    /// `sequences`.
+    rows: &'static str,
+    batch: usize,
+    time: usize,
+}
+
+impl Scene {
+    fn size(&self) -> String {
+        format!("{} {} of {} steps", self.batch, self.rows, self.time)
+    }
+}
+
+/// The arguments, and where to compute.
+struct Where<'a> {
+    arguments: &'a Arguments,
     device: &'a Device,
     dtype: DType,
-    run: Option<&'a TaskRun>,
-    settings: NetworkSettings,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let device = arguments.compute.device()?;
     let dtype = DType::from(arguments.compute.dtype);
-    let opened = arguments.run.as_deref().map(TaskRun::open).transpose()?;
-    let asked = match &opened {
-        Some(run) => run.config.task,
-        None => TaskSettings::Adding { time: arguments.time.unwrap_or(100) },
+    let place = Where { arguments, device: &device, dtype };
+    let (seen, scene) = match &arguments.run {
+        None => place.untrained()?,
+        Some(folder) => match Run::open(folder)? {
+            Run::Count(run) => place.count(&run)?,
+            Run::Task(run) => place.task(&run)?,
+            Run::Text(run) => place.sequence(&*run)?,
+            Run::Sound(run) => place.sequence(&*run)?,
+            Run::Series(run) => place.series(&run)?,
+        },
     };
-    let task = asked.task()?;
-    let (cells, settings) = match &opened {
-        Some(run) => (vec![run.config.cell.clone()], run.config.network.clone()),
-        None => {
-            let (hidden, layers) = (arguments.hidden, arguments.layers);
-            let (start, seed) = (Start::Uniform, arguments.compute.seed);
-            let settings =
-                NetworkSettings { hidden, layers, start, forget_bias: None, remember: None, seed };
-            (arguments.cell.clone(), settings)
-        }
-    };
-    // A run may name any time; before the sequences are drawn.
-    let time = match asked {
-        TaskSettings::Adding { time } | TaskSettings::Order { time } => time,
-        TaskSettings::Copy { delay } => delay,
-        TaskSettings::Reber => 1,
-    };
-    let drawn = time as f64 * arguments.batch as f64 * (task.features() + 1) as f64;
-    check_memory(16.0 * drawn, "--time, --batch, --layers or --hidden")?;
-    let mut random = Random::seed_from_u64(arguments.compute.seed.wrapping_add(3 << 32));
-    let sequences = whole_rows(task.draw(arguments.batch, &mut random));
-    let [time, batch, hidden] =
-        [sequences.time, sequences.batch, settings.hidden].map(|n| n as f64);
-    // The lag map of the widest cell at its first step, with what the derivative works with.
-    let numbers = time * time / 2.0 * batch * (hidden * settings.layers as f64 + 4.0)
-        + 24.0 * (time + hidden) * batch * hidden;
-    let bytes = numbers * bytes(arguments.compute.dtype);
-    check_memory(bytes, "--time, --batch, --layers or --hidden")?;
     let folder = match &arguments.run {
         Some(run) => arguments.output.folder_or(run)?,
         None => arguments.output.folder("flow")?,
     };
-
-    let mut seen = Vec::new();
-    for name in &cells {
-        let look = Look {
-            name,
-            task: task.as_ref(),
-            sequences: &sequences,
-            device: &device,
-            dtype,
-            run: opened.as_ref(),
-            settings: NetworkSettings {
-                forget_bias: Some(arguments.forget_bias),
-                ..settings.clone()
-            },
-        };
-        let looked = cell::visit(name, look);
-        let unknown = || Failure(format!("the run has a cell '{name}' that is not known here"));
-        seen.extend(looked.ok_or_else(unknown)??);
-    }
-    let files = write(&seen, task.as_ref(), &sequences, &folder)?;
+    let files = write(&seen, &scene, &folder)?;
     let first = &seen[0];
     let report = Report {
         gradient_norm: &first.flow.gradient_norm,
@@ -198,73 +181,237 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             .collect(),
         files: &files,
     };
-    let mut text = format!("{}\n\n", described(task.as_ref(), &sequences));
-    text += &as_text(&lag_table(&seen));
+    let mut text = format!("{}\n\n", described(&scene));
+    text += &page_table(&lag_table(&seen));
     text += "\n";
-    text += &as_text(&what_lets_through(&seen));
+    text += &page_table(&what_lets_through(&seen));
     text += "\n";
     output::wrote(&mut text, &files);
     arguments.output.print(&report, &text)?;
     Ok(ExitCode::SUCCESS)
 }
 
-impl cell::Visitor for Look<'_> {
+impl Where<'_> {
+    /// Refuses what does not fit memory: the lag map of the widest cell at its first step, with what the derivative works
+    /// with.
+    fn fits(&self, [time, batch, hidden, layers]: [usize; 4]) -> Result<(), Failure> {
+        let [time, batch, hidden, layers] = [time, batch, hidden, layers].map(|n| n as f64);
+        let numbers = time * time / 2.0 * batch * (hidden * layers + 4.0)
+            + 24.0 * (time + hidden) * batch * hidden;
+        let bytes = numbers * bytes(self.arguments.compute.dtype);
+        Ok(check_memory(bytes, "--time, --batch, --layers or --hidden")?)
+    }
+
+    /// Sequences of a task that no training has drawn. Any time may have been asked for: its size is looked at first.
+    fn draw(&self, task: &dyn Task, network: &NetworkSettings) -> Result<Sequences, Failure> {
+        let (batch, seed) = (self.arguments.batch, self.arguments.compute.seed);
+        let drawn = task.time() as f64 * batch as f64 * (task.features() + 1) as f64;
+        check_memory(16.0 * drawn, "--time, --batch, --layers or --hidden")?;
+        let mut random = Random::seed_from_u64(seed.wrapping_add(3 << 32));
+        let sequences = task.draw(batch, &mut random).whole_rows();
+        let Sequences { time, batch, .. } = sequences;
+        self.fits([time, batch, network.hidden, network.layers])?;
+        Ok(sequences)
+    }
+
+    fn untrained(&self) -> Result<(Vec<Seen>, Scene), Failure> {
+        let Arguments { cell, time, hidden, layers, compute, .. } = self.arguments;
+        let task = Adding::new(time.unwrap_or(100))?;
+        let (hidden, layers, start) = (*hidden, *layers, Start::Uniform);
+        let settings = NetworkSettings { hidden, layers, start, forget_bias: None, remember: None };
+        let sequences = self.draw(&task, &settings)?;
+        let mut seen = Vec::new();
+        for name in cell {
+            let untrained = Untrained {
+                place: self,
+                name,
+                settings: &settings,
+                seed: compute.seed,
+                task: &task,
+                sequences: &sequences,
+            };
+            seen.push(cell::visit(name, untrained).expect("clap knows the names")?);
+        }
+        Ok((seen, scene("adding", &task, &sequences)))
+    }
+
+    fn task(&self, run: &TaskRun) -> Result<(Vec<Seen>, Scene), Failure> {
+        let task = run.task()?;
+        let sequences = self.draw(task.as_ref(), &run.config.subject.network)?;
+        let scene = scene(&run.config.task, task.as_ref(), &sequences);
+        let trained = TrainedTask { place: self, run, task: task.as_ref(), sequences: &sequences };
+        let seen = cell::visit(&run.config.cell, trained).ok_or_else(|| run.unknown_cell())??;
+        Ok((seen, scene))
+    }
+
+    /// On what the model draws by itself.
+    fn sequence<S: SequenceSubject>(&self, run: &RunOf<S>) -> Result<(Vec<Seen>, Scene), Failure> {
+        let model = run.config.subject.model();
+        let (time, batch) = (run.config.length.window, self.arguments.batch);
+        self.fits([time, batch, model.hidden, model.layers])?;
+        let trained = TrainedSequence { place: self, run };
+        let seen = cell::visit(&run.config.cell, trained).ok_or_else(|| run.unknown_cell())??;
+        let setting = format!("a model of {}, on {} that it has drawn", run.config.task, S::STEPS);
+        let name = run.config.task.clone();
+        Ok((seen, Scene { name, setting, rows: "rows", batch, time }))
+    }
+
+    /// On pasts of the backtest, spread evenly.
+    fn series(&self, run: &SeriesRun) -> Result<(Vec<Seen>, Scene), Failure> {
+        if run.config.cell == AUTOREGRESSION {
+            let folder = run.folder.display();
+            return Err(Failure(format!(
+                "the run {folder} has no network, through which a gradient would flow: AR(τ) is fitted by least squares"
+            )));
+        }
+        let (subject, window) = (&run.config.subject, run.config.length.window);
+        let series = series_run::read(run)?;
+        let dates = series_run::dates(&series, &run.data.features)?;
+        let rows = run.data.features.rows(&series, dates.as_ref())?;
+        let all = origins(series.rows(), run.data.split, subject.horizon, subject.stride);
+        let batch = self.arguments.batch.min(all.len());
+        self.fits([window, batch, subject.network.hidden, subject.network.layers])?;
+        let origins: Vec<usize> = (0..batch).map(|i| all[i * all.len() / batch]).collect();
+        let trained = TrainedSeries { run, rows: &rows, origins: &origins };
+        let seen = cell::visit(&run.config.cell, trained).ok_or_else(|| run.unknown_cell())??;
+        let setting =
+            format!("a forecast of {}, on pasts of the backtest", series.names.join(", "));
+        Ok((seen, Scene { name: "series".into(), setting, rows: "pasts", batch, time: window }))
+    }
+
+    /// Before and after, of the linear network of one unit.
+    fn count(&self, run: &CountRun) -> Result<(Vec<Seen>, Scene), Failure> {
+        let (length, batch) = (run.config.length, self.arguments.batch);
+        self.fits([length, batch, 1, 1])?;
+        let task = CountTask::generate(batch, length, self.arguments.compute.seed)?;
+        let mut seen = Vec::new();
+        for (moment, at) in [("before", run.config.start), ("after", run.reached()?)] {
+            let flow = count::flow(&task, at, self.device, self.dtype)?;
+            seen.push(Seen { cell: "linear".into(), moment: Some(moment), flow });
+        }
+        let setting = "counting the ones of a sequence, asked after the last step".into();
+        Ok((seen, Scene { name: "count".into(), setting, rows: "sequences", batch, time: length }))
+    }
+}
+
+fn scene(name: &str, task: &dyn Task, sequences: &Sequences) -> Scene {
+    let Sequences { batch, time, .. } = *sequences;
+    Scene { name: name.into(), setting: task.setting(), rows: "sequences", batch, time }
+}
+
+/// An untrained network on sequences of a task.
+struct Untrained<'a> {
+    place: &'a Where<'a>,
+    name: &'a str,
+    settings: &'a NetworkSettings,
+    seed: u64,
+    task: &'a dyn Task,
+    sequences: &'a Sequences,
+}
+
+impl cell::Visitor for Untrained<'_> {
+    type Output = Result<Seen, Failure>;
+
+    fn visit<C: Cell>(self, cell: C) -> Self::Output {
+        let Self { place: &Where { arguments, device, dtype }, name, task, sequences, .. } = self;
+        let gated = cell.remembering_gate().is_some();
+        let forget_bias = gated.then_some(arguments.forget_bias);
+        let settings = NetworkSettings { forget_bias, ..self.settings.clone() };
+        let network =
+            network(cell, task, (&settings, self.seed), |config| config, (device, dtype))?;
+        let [input, d_hidden] = each_loss(&network, task, sequences, device, dtype);
+        let flow = network.recurrent.flow(input, d_hidden, true)?;
+        Ok(Seen { cell: name.into(), moment: None, flow })
+    }
+}
+
+/// The networks before and after training; each gives its input and ∂L_t/∂H_t of the loss of each step.
+fn before_and_after<C: Cell>(
+    cell: &str,
+    networks: [(&Recurrent<C>, [Tensor<3>; 2]); 2],
+    last: bool,
+) -> Result<Vec<Seen>, Failure> {
+    let mut seen = Vec::new();
+    for (moment, (recurrent, [input, d_hidden])) in ["before", "after"].into_iter().zip(networks) {
+        let flow = recurrent.flow(input, d_hidden, last)?;
+        seen.push(Seen { cell: cell.into(), moment: Some(moment), flow });
+    }
+    Ok(seen)
+}
+
+struct TrainedTask<'a> {
+    place: &'a Where<'a>,
+    run: &'a TaskRun,
+    task: &'a dyn Task,
+    sequences: &'a Sequences,
+}
+
+impl cell::Visitor for TrainedTask<'_> {
     type Output = Result<Vec<Seen>, Failure>;
 
     fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        let Self { name, task, device, dtype, .. } = self;
-        match self.run {
-            Some(run) => {
-                let [before, after] = run.networks(cell, device, dtype)?;
-                Ok(vec![self.look(&before, Some("before"))?, self.look(&after, Some("after"))?])
-            }
-            None => {
-                let forget_bias =
-                    self.settings.forget_bias.filter(|_| cell.remembering_gate().is_some());
-                let settings = NetworkSettings { forget_bias, ..self.settings.clone() };
-                let network = network(cell, task, &settings, |config| config, (device, dtype))
-                    .map_err(|error| Failure(format!("{name}: {error}")))?;
-                Ok(vec![self.look(&network, None)?])
-            }
-        }
+        let Self { place: &Where { device, dtype, .. }, run, task, sequences } = self;
+        let (networks, refused) = run.networks(cell, device, dtype)?;
+        warn(&refused);
+        let losses = |network| each_loss(network, task, sequences, device, dtype);
+        let networks = [0, 1].map(|n| (&networks[n].recurrent, losses(&networks[n])));
+        before_and_after(&run.config.cell, networks, task.asked() == Asked::AtTheEnd)
     }
 }
 
-impl Look<'_> {
-    fn look<C: Cell>(
-        &self,
-        network: &Network<Recurrent<C>>,
-        moment: Option<&'static str>,
-    ) -> Result<Seen, Failure> {
-        let [input, d_output] =
-            each_loss(network, self.task, self.sequences, self.device, self.dtype);
-        let last = self.task.asked() == Asked::AtTheEnd;
-        let flow = network.recurrent.flow(input, d_output, last)?;
-        Ok(Seen { cell: self.name.into(), moment, flow })
+struct TrainedSequence<'a, S: SequenceSubject> {
+    place: &'a Where<'a>,
+    run: &'a RunOf<S>,
+}
+
+impl<S: SequenceSubject> cell::Visitor for TrainedSequence<'_, S> {
+    type Output = Result<Vec<Seen>, Failure>;
+
+    fn visit<C: Cell>(self, cell: C) -> Self::Output {
+        let Self { place: &Where { arguments, device, dtype }, run } = self;
+        let Trained { model: after, refused } = trained_model(cell.clone(), run, (device, dtype))?;
+        warn(&refused);
+        let (settings, seed) = (run.config.subject.model(), run.config.training.seed);
+        let options = (device, dtype);
+        let before = untrained(cell, after.classes(), settings, seed, |config| config, options);
+        let (batch, time) = (arguments.batch, run.config.length.window);
+        let sampling = Sampling { temperature: 1.0, top_k: None, top_p: None };
+        let random = Random::seed_from_u64(arguments.compute.seed);
+        let targets: Vec<u32> = after.generate(&[], sampling, random).take(batch * time).collect();
+        let before_each = std::iter::once(UNKNOWN).chain(targets.iter().copied());
+        let inputs: Vec<u32> = before_each.take(targets.len()).collect();
+        let models = [&before, &after];
+        let networks = models.map(|model| {
+            (&model.network.recurrent, model.each_loss(&inputs, &targets, [batch, time]))
+        });
+        before_and_after(&run.config.cell, networks, false)
     }
 }
 
-/// The rows that run to the last step: lags are counted in steps that all of them have.
-fn whole_rows(sequences: Sequences) -> Sequences {
-    let Sequences { batch, time, lengths, input, target, .. } = sequences;
-    let rows: Vec<usize> = (0..batch).filter(|&row| lengths[row] == time).collect();
-    let of = |values: &[f64]| -> Vec<f64> {
-        let width = values.len() / batch;
-        rows.iter().flat_map(|&row| values[row * width..(row + 1) * width].to_vec()).collect()
-    };
-    let (input, target) = (of(&input), of(&target));
-    Sequences {
-        batch: rows.len(),
-        time,
-        lengths: vec![time; rows.len()],
-        input,
-        target,
-        right: None,
+struct TrainedSeries<'a> {
+    run: &'a SeriesRun,
+    rows: &'a Rows,
+    origins: &'a [usize],
+}
+
+impl cell::Visitor for TrainedSeries<'_> {
+    type Output = Result<Vec<Seen>, Failure>;
+
+    fn visit<C: Cell>(self, cell: C) -> Self::Output {
+        let Self { run, rows, origins } = self;
+        let mut warnings = Vec::new();
+        let networks = run.networks(cell, &mut warnings)?;
+        warn(&warnings);
+        let networks = [0, 1].map(|n| {
+            let NetworkForecaster { network, .. } = &networks[n];
+            (&network.recurrent, networks[n].each_loss(rows, origins))
+        });
+        before_and_after(&run.config.cell, networks, false)
     }
 }
 
-fn described(task: &dyn Task, sequences: &Sequences) -> String {
-    format!("{}; {} sequences of {} steps", task.setting(), sequences.batch, sequences.time)
+fn described(scene: &Scene) -> String {
+    format!("{}; {}", scene.setting, scene.size())
 }
 
 fn time(seen: &[Seen]) -> usize {
@@ -323,20 +470,9 @@ fn what_lets_through(seen: &[Seen]) -> Table {
     }
 }
 
-fn as_text(of: &Table) -> String {
-    let header: Vec<&str> = of.header.iter().map(String::as_str).collect();
-    table(&header, &of.rows)
-}
-
 /// Writes the pictures and the page, and returns their names.
-fn write(
-    seen: &[Seen],
-    task: &dyn Task,
-    sequences: &Sequences,
-    folder: &Path,
-) -> Result<Vec<PathBuf>, Failure> {
-    let Sequences { batch, time, .. } = *sequences;
-    let what = format!("{}: {batch} sequences of {time} steps", task.name());
+fn write(seen: &[Seen], scene: &Scene, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let what = format!("{}: {}", scene.name, scene.size());
     let mut files = Vec::new();
     let by_time = by_time(seen, &what);
     let (mut by_time_svg, mut gates_svg) = (None, None);
@@ -351,7 +487,7 @@ fn write(
         files.extend(gates.save(&folder.join("gates"))?);
         gates_svg = Some(gates.svg()?);
     }
-    let page = page(seen, described(task, sequences), [by_time_svg, Some(maps.svg()?), gates_svg]);
+    let page = page(seen, described(scene), [by_time_svg, Some(maps.svg()?), gates_svg]);
     let path = folder.join("flow.html");
     page.save(&path)?;
     files.push(path);
@@ -414,7 +550,7 @@ fn gates(seen: &[Seen], what: &str) -> Gates {
     Gates { gates: gates.collect(), title: "How open the gates are".into(), subtitle: what.into() }
 }
 
-/// What the table says, in a sentence for each network.
+/// The table in a sentence for each network.
 fn sentences(seen: &[Seen]) -> Vec<String> {
     let lag = lags(time(seen)).into_iter().rev().find(|lag| *lag <= 50).unwrap_or(0);
     let sentence = |seen: &Seen| {
@@ -430,7 +566,7 @@ fn sentences(seen: &[Seen]) -> Vec<String> {
         let verdict = match most {
             most if !most.is_finite() || most > 10.0 => "It explodes.",
             most if most >= 0.01 => "A loss here can still change what was seen there.",
-            most if most >= 1e-6 => "What was seen there is hardly heard.",
+            most if most >= 1e-6 => "What was seen there has almost no effect.",
             _ => "It has vanished: nothing can be learnt over so many steps.",
         };
         format!("{}: {lag} steps back, {}. {verdict}", seen.name(), states.join(", and "))

@@ -12,6 +12,7 @@ mod interrupt;
 mod options;
 mod output;
 mod print;
+mod report;
 mod runs;
 mod score;
 mod sequence;
@@ -51,8 +52,8 @@ enum Command {
     Gradcheck(gradcheck::Arguments),
     Flow(flow::Arguments),
     Bench(bench::Arguments),
-    Runs(runs::List),
-    Report(runs::Report),
+    Runs(runs::Arguments),
+    Report(report::Arguments),
     /// Print the completions for a shell, or the manual page
     #[command(subcommand)]
     Print(print::What),
@@ -62,7 +63,7 @@ enum Command {
 struct TrainArguments {
     #[command(subcommand)]
     task: Train,
-    /// Read flags from a TOML file, a line each, as hidden = 64; flags on the line go before it
+    /// Read flags from a TOML file, a line each, as hidden = 64; flags on the command line override the file
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 }
@@ -70,10 +71,8 @@ struct TrainArguments {
 #[derive(Subcommand)]
 enum Train {
     Count(count::Arguments),
-    Adding(task::Adding),
-    Copy(task::Copy),
-    Order(task::Order),
-    Reber(task::Reber),
+    #[command(flatten)]
+    Generated(task::Arguments),
     Series(series::Arguments),
     Text(text::Arguments),
     Sound(sound::Arguments),
@@ -95,7 +94,7 @@ pub fn parse() -> Result<Cli, Failure> {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
-        // The first paragraph says what is wrong; the rest repeats the usage.
+        // The first paragraph holds the reason; the rest repeats the usage.
         _ => {
             let text = error.render().to_string();
             let paragraph = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
@@ -111,10 +110,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Train(train) => match train.task {
             Train::Count(arguments) => count::run(&arguments),
-            Train::Adding(arguments) => task::adding(&arguments),
-            Train::Copy(arguments) => task::copy(&arguments),
-            Train::Order(arguments) => task::order(&arguments),
-            Train::Reber(arguments) => task::reber(&arguments),
+            Train::Generated(arguments) => task::run(&arguments),
             Train::Series(arguments) => series::run(&arguments),
             Train::Text(arguments) => text::run(arguments),
             Train::Sound(arguments) => sound::run(arguments),
@@ -125,14 +121,14 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
         Command::Flow(arguments) => flow::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
-        Command::Runs(arguments) => runs::list(&arguments),
-        Command::Report(arguments) => runs::report(&arguments),
+        Command::Runs(arguments) => runs::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Print(what) => print::run(&what),
     }
 }
 
 /// Prints the line and returns the exit code of bad input.
-pub fn report(Failure(line): Failure) -> ExitCode {
+pub fn failed(Failure(line): Failure) -> ExitCode {
     // One line whatever names and texts of files are in it.
     let line = line.replace(|character: char| character.is_control(), " ");
     output::note(format_args!("error: {line}"));

@@ -1,8 +1,7 @@
-//! `bptt runs` and `bptt report`: what has been trained.
+//! `bptt runs`: what has been trained.
 
 use super::Failure;
-use super::output::{note, show, table, warn, wrote};
-use bptt::report;
+use super::output::{note, show, table};
 use bptt::train::run::{Run, Standing};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,23 +15,13 @@ use std::process::ExitCode;
 /// Example: bptt runs
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
-pub struct List {
+pub struct Arguments {
     /// Folder whose folders are looked at
     #[arg(default_value = "runs")]
     folder: PathBuf,
     /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
-}
-
-/// Write the page of a run again: report.html and its pictures
-///
-/// Example: bptt report runs/text
-#[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
-pub struct Report {
-    /// Folder of the run
-    run: PathBuf,
 }
 
 /// A line of the list.
@@ -74,7 +63,7 @@ fn rank(a: &Standing, b: &Standing) -> std::cmp::Ordering {
     })
 }
 
-pub fn list(arguments: &List) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let refused = |error: std::io::Error| {
         Failure(format!("cannot read the folder {}: {error}", arguments.folder.display()))
     };
@@ -112,13 +101,4 @@ fn cells(run: &Path, standing: &Standing) -> Vec<String> {
         if standing.done { "done" } else { "can go on" }.into(),
         if measures.is_empty() { "-".into() } else { measures.join(", ") },
     ]
-}
-
-pub fn report(arguments: &Report) -> Result<ExitCode, Failure> {
-    let written = report::write(&arguments.run)?;
-    warn(&written.warnings);
-    let mut text = String::new();
-    wrote(&mut text, &written.files);
-    show(format_args!("{text}"))?;
-    Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,7 @@ use super::{Failure, output};
 use bptt::cell::{self, Cell};
 use bptt::report::{self, SequencePage, comparison};
 use bptt::train::checkpoint::Checkpoint;
-use bptt::train::lessons::{Computing, Progress};
+use bptt::train::lessons::{Computing, Epoch, Progress};
 use bptt::train::run::RunOf;
 use bptt::train::sequence::{Sequence, beginner};
 use bptt::train::streams::Streams;
@@ -43,7 +43,7 @@ struct Learner<'a, S: SequencePage> {
     output: &'a Output,
 }
 
-/// What `--json` prints. Losses are nats a step.
+/// What `--json` prints. Losses are nats a step, those of the best epoch, whose model is kept.
 #[derive(serde::Serialize)]
 struct Report {
     run: PathBuf,
@@ -72,8 +72,12 @@ impl<S: SequencePage> cell::Visitor for Learner<'_, S> {
         let sizes = config.subject.model();
         let model = beginner(cell, classes, sizes, (settings, window), &computing)?;
         let lessons = Streams::<C>::new(sequence, settings, config.length)?;
-        let loss = |nats| format!("{nats:.4} nats ({:.4} bits) a {}", nats / LN_2, S::STEP);
-        let unit = Unit { steps: S::STEPS, window, loss };
+        let loss = |epoch: &Epoch| {
+            let nats = epoch.valid_loss;
+            format!("{nats:.4} nats ({:.4} bits) a {}", nats / LN_2, S::STEP)
+        };
+        let may_end_early = settings.early_stop.is_some();
+        let unit = Unit { steps: S::STEPS, window, epoch: "epoch", loss, may_end_early };
         let learnt = train(&lessons, model, (&run, resume), &computing, output, unit)?;
         let Some(learnt) = learnt else { return Ok(ExitCode::SUCCESS) };
         let Learnt { ref progress, best, seconds, steps_per_second, rate, .. } = learnt;
@@ -83,7 +87,7 @@ impl<S: SequencePage> cell::Visitor for Learner<'_, S> {
         let report = Report {
             run: run.folder.clone(),
             task: S::TASKS[0],
-            train_loss: progress.epochs.last().expect("the best is one").train_loss,
+            train_loss: best.train_loss,
             valid_loss: best.valid_loss,
             valid_bits: best.valid_loss / LN_2,
             baselines: baselines.iter().map(|baseline| (baseline.key, baseline.nats)).collect(),

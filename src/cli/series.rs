@@ -11,7 +11,7 @@ use bptt::model::forecast::{ColumnErrors, TestedMethod};
 use bptt::report;
 use bptt::report::series::{accuracy_table, error_by_step_table, next_rows};
 use bptt::train::checkpoint::Checkpoint;
-use bptt::train::lessons::{Computing, Progress};
+use bptt::train::lessons::{Computing, Epoch, Progress};
 use bptt::train::memory::check_memory;
 use bptt::train::series::{NetworkSize, SeriesLessons, beginner};
 use bptt::train::series_forecast::Backtests;
@@ -113,7 +113,7 @@ fn calendar(text: &str) -> Result<String, String> {
 }
 
 /// What `--json` prints. Losses and baselines are mean squared errors of transformed and standardised values over all
-/// steps of the horizon.
+/// steps of the horizon; the losses are those of the best epoch, whose model is kept.
 #[derive(serde::Serialize)]
 struct Report {
     run: PathBuf,
@@ -201,8 +201,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// What rows and squares are called.
-fn unit(window: usize) -> Unit {
-    Unit { steps: "rows", window, loss: |loss| format!("{loss:.4}") }
+fn unit(window: usize, may_end_early: bool) -> Unit {
+    let loss = |epoch: &Epoch| format!("{:.4}", epoch.valid_loss);
+    Unit { steps: "rows", window, epoch: "epoch", loss, may_end_early }
 }
 
 impl Learner<'_> {
@@ -240,7 +241,7 @@ impl cell::Visitor for Learner<'_> {
         let known = (run.data.split, origins.as_slice());
         let how = (settings, length);
         let lessons = SeriesLessons::<C>::new(&rows, network, known, how, &computing)?;
-        let unit = unit(length.window);
+        let unit = unit(length.window, settings.early_stop.is_some());
         let learnt = train(&lessons, model, (&run, resume), &computing, output, unit)?;
         let Some(learnt) = learnt else { return Ok(ExitCode::SUCCESS) };
         let Learnt { progress, best, all, seconds, steps_per_second, rate } = learnt;

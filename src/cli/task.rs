@@ -1,166 +1,153 @@
-//! `bptt train adding`, `copy`, `order` and `reber`: tasks that need memory, and how soon a network solves
-//! them.
+//! `bptt train` on a generated task: a subcommand for each declaration of [`TASKS`], with a flag for each of its sizes.
 
 use super::Failure;
-use super::options::{Backward, Compute, bytes, positive, size};
-use super::output::{self, Output, table};
+use super::options::{bytes, named, number, size};
+use super::output::{page_table, warn, wrote};
+use super::training::{Flags, Learnt, Unit, train};
 use bptt::cell::{self, Cell, Shape};
-use bptt::data::task::{Measure, Task, TaskSettings};
-use bptt::plot::learning_curve::LearningCurve;
+use bptt::data::task::{Declaration, Size, TASKS, Task};
+use bptt::report::{self, task_comparison};
+use bptt::train::lessons::{Computing, Score, Settings};
 use bptt::train::memory::check_memory;
+use bptt::train::run::RunConfig;
 use bptt::train::task::{
-    Fit, NetworkSettings, Score, Settings, Start, TaskTrainingError, check, train,
+    NetworkSettings, Start, TaskLessons, TaskTrainingError, TestedSteps, beginner,
 };
-use bptt::train::task_run::{TaskConfig, TaskRun};
-use burn::tensor::{DType, Device};
-use clap::Args;
-use clap::builder::PossibleValuesParser;
+use bptt::train::task_run::{Drawn, Sizes, TaskRun, TaskSubject};
+use clap::error::ErrorKind;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
 
-/// A network learns to add two marked numbers that it saw long ago
-///
-/// The adding problem (Hochreiter & Schmidhuber 1997, experiment 4): one of the first ten numbers is
-/// marked, and one more of the first half; the answer is asked at the end. The mean squared error of
-/// whoever remembers nothing is 1/6, which Le 2015 prints as 0.1767. It counts as solved below 0.01.
-///
-/// Example: bptt train adding --time 200 --cell gru
-#[derive(Args)]
-#[command(verbatim_doc_comment)]
-pub struct Adding {
-    /// Steps of a sequence
-    #[arg(long, value_name = "N", default_value = "200", value_parser = size)]
-    time: usize,
-    #[command(flatten)]
-    training: Training,
+/// A task with its sizes, and how to train on it.
+pub struct Arguments {
+    task: &'static Declaration,
+    sizes: Vec<usize>,
+    flags: TaskFlags,
 }
 
-/// A network learns to say ten symbols again after a delay
-///
-/// The copying problem in the setting of Arjovsky 2016: the cross entropy of whoever remembers nothing is
-/// 10 ln 8 / (delay + 20). It counts as solved when 99 % of the sequences are said without a mistake.
-///
-/// Example: bptt train copy --delay 20 --cell lstm
-#[derive(Args)]
-#[command(verbatim_doc_comment)]
-pub struct Copy {
-    /// Steps between hearing and saying
-    #[arg(long, value_name = "N", default_value = "20", value_parser = size)]
-    delay: usize,
-    #[command(flatten)]
-    training: Training,
-}
-
-/// A network learns in which order two symbols came
-///
-/// The temporal order problem (Hochreiter & Schmidhuber 1997, experiment 6a, in the form of Martens &
-/// Sutskever 2011): one of four answers at the end. It counts as solved when 99 % are right.
-///
-/// Example: bptt train order --time 100 --cell lstm
-#[derive(Args)]
-#[command(verbatim_doc_comment)]
-pub struct Order {
-    /// Steps of a sequence
-    #[arg(long, value_name = "N", default_value = "100", value_parser = size)]
-    time: usize,
-    #[command(flatten)]
-    training: Training,
-}
-
-/// A network learns which symbols of the embedded Reber grammar may come next
-///
-/// Hochreiter & Schmidhuber 1997, experiment 1: a string is right when all legal successors are predicted
-/// at every step, the last but one among them, which repeats the second symbol. It counts as solved when
-/// 99 % of the test strings are right.
-///
-/// Example: bptt train reber --cell lstm
-#[derive(Args)]
-#[command(verbatim_doc_comment)]
-pub struct Reber {
-    #[command(flatten)]
-    training: Training,
-}
-
-/// What the four tasks share.
+/// The flags that all generated tasks have.
 #[derive(Args, Clone, Debug)]
-struct Training {
-    /// Cell of the network
-    #[arg(long, value_name = "NAME", default_value = "lstm", value_parser = PossibleValuesParser::new(cell::names()))]
-    cell: String,
-    /// Hidden units
-    #[arg(long, value_name = "N", default_value = "64", value_parser = size)]
-    hidden: usize,
-    /// Layers
-    #[arg(long, value_name = "N", default_value = "1", value_parser = size)]
-    layers: usize,
-    /// Where the weights start
-    #[arg(long, value_enum, default_value_t = StartName::Uniform)]
-    start: StartName,
-    /// Bias at the start of the gate that keeps the old state: the lstm's forget gate, the gru's update
-    /// gate
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = super::options::number)]
+#[command(
+    mut_arg("hidden", |arg| arg.default_value("64")),
+    mut_arg("layers", |arg| arg.default_value("1")),
+    mut_arg("batch", |arg| arg.default_value("32").help("Sequences of an optimizer step")),
+    mut_arg("accumulate", |arg| arg
+        .help("Batches whose gradients are added up to one optimizer step")),
+    mut_arg("lr", |arg| arg.default_value("0.003")),
+    mut_arg("schedule", |arg| arg.default_value("constant")),
+    mut_arg("clip", |arg| arg.default_value("1")),
+    mut_arg("early_stop", |arg| arg.help("End after so many tests without a better loss")),
+    mut_arg("checkpoint_every", |arg| arg
+        .help("Optimizer steps between two checkpoints; there is one at each test, too")),
+)]
+struct TaskFlags {
+    /// Initial weights: uniform as PyTorch's, orthogonal recurrent weights, or the identity for elman-relu (irnn, Le 2015)
+    #[arg(long, value_name = "NAME", default_value = "uniform", value_parser = named::<Start>(Start::NAMES))]
+    start: Start,
+    /// Initial bias of the gate that keeps the old state: the lstm's forget gate, the gru's update gate
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = number)]
     forget_bias: Option<f64>,
-    /// Steps that a state lasts at the start, by the gates' biases (Tallec & Ollivier 2018) [default: those
-    /// of the task, if there is no --forget-bias]
+    /// Initial memory length in steps, set by the gates' biases (Tallec & Ollivier 2018) [default: the steps of the
+    /// task, if there is no --forget-bias]
     #[arg(long, value_name = "N", value_parser = size, conflicts_with = "forget_bias")]
     remember: Option<usize>,
+    #[command(flatten)]
+    flags: Flags<StepFlags>,
+}
+
+/// How long to train on sequences that are drawn.
+#[derive(Args, Clone, Debug)]
+struct StepFlags {
     /// The most optimizer steps; each draws new sequences
     #[arg(long, value_name = "N", default_value = "20000", value_parser = size)]
     steps: usize,
     /// Go on to the last step when the task is solved
     #[arg(long)]
     all_steps: bool,
-    /// Sequences of an optimizer step
-    #[arg(long, value_name = "N", default_value = "32", value_parser = size)]
-    batch: usize,
-    /// Learning rate of Adam
-    #[arg(long, value_name = "X", default_value = "0.003", value_parser = positive)]
-    lr: f64,
-    /// Largest norm of the gradient of all parameters together
-    #[arg(long, value_name = "X", default_value = "1", value_parser = positive)]
-    clip: f64,
     /// Optimizer steps between two tests
     #[arg(long, value_name = "N", default_value = "200", value_parser = size)]
     test_every: usize,
     /// Sequences of the test, drawn once
     #[arg(long, value_name = "N", default_value = "500", value_parser = size)]
     test: usize,
-    #[command(flatten)]
-    backward: Backward,
-    #[command(flatten)]
-    compute: Compute,
-    #[command(flatten)]
-    output: Output,
 }
 
-/// [`Start`] on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum StartName {
-    /// As PyTorch's: U(−1/√hidden, 1/√hidden)
-    Uniform,
-    /// Recurrent weights orthogonal, gate by gate
-    Orthogonal,
-    /// Recurrent weights the identity, for elman-relu (Le 2015)
-    Irnn,
-}
-
-impl From<StartName> for Start {
-    fn from(name: StartName) -> Self {
-        match name {
-            StartName::Uniform => Self::Uniform,
-            StartName::Orthogonal => Self::Orthogonal,
-            StartName::Irnn => Self::Irnn,
-        }
+impl StepFlags {
+    fn length(&self) -> TestedSteps {
+        let Self { steps, all_steps, test_every, test } = *self;
+        TestedSteps { steps, test_every, test, all_steps }
     }
 }
 
-/// What `--json` prints.
+/// The subcommand of a task.
+fn subcommand(task: &'static Declaration) -> Command {
+    let sizes = task.sizes.iter().map(|size| {
+        let parser = super::options::size;
+        let arg = Arg::new(size.name).long(size.name).value_name("N").value_parser(parser);
+        arg.help(format!("{} [default: {}]", size.help, size.default))
+    });
+    let chosen = task.sizes.iter().map(|size| format!(" --{} {}", size.name, size.default));
+    let example = format!("bptt train {}{} --cell gru", task.name, chosen.collect::<String>());
+    let description = wrapped(task.description);
+    TaskFlags::augment_args(Command::new(task.name).args(sizes))
+        .about(task.summary)
+        .long_about(format!("{}\n\n{description}\n\nExample: {example}", task.summary))
+}
+
+/// The text in lines of at most 100 characters.
+fn wrapped(text: &str) -> String {
+    let (mut wrapped, mut width) = (String::new(), 0);
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        let fits = width + 1 + length <= 100;
+        match width {
+            0 => {}
+            _ if fits => wrapped.push(' '),
+            _ => wrapped.push('\n'),
+        }
+        width = if fits && width > 0 { width + 1 + length } else { length };
+        wrapped.push_str(word);
+    }
+    wrapped
+}
+
+impl Subcommand for Arguments {
+    fn augment_subcommands(command: Command) -> Command {
+        command.subcommands(TASKS.iter().map(subcommand))
+    }
+
+    fn augment_subcommands_for_update(command: Command) -> Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        Declaration::named(name).is_some()
+    }
+}
+
+impl FromArgMatches for Arguments {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let chosen = matches.subcommand();
+        let found = chosen.and_then(|(name, given)| Some((Declaration::named(name)?, given)));
+        let (task, given) = found.ok_or_else(|| clap::Error::new(ErrorKind::InvalidSubcommand))?;
+        let chosen = |size: &Size| given.get_one(size.name).copied().unwrap_or(size.default);
+        let sizes = task.sizes.iter().map(chosen).collect();
+        Ok(Self { task, sizes, flags: TaskFlags::from_arg_matches(given)? })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// What `--json` prints. The losses and the right answers are those of the best test, whose model is kept.
 #[derive(serde::Serialize)]
 struct Report {
     run: PathBuf,
-    task: &'static str,
+    task: String,
     train_loss: f64,
     valid_loss: f64,
     valid_right: f64,
@@ -168,210 +155,169 @@ struct Report {
     /// Tests, each after some optimizer steps.
     epochs: usize,
     steps: usize,
+    done: bool,
     seconds: f64,
     steps_per_second: f64,
     solved: bool,
     solved_after: Option<usize>,
     tests: Vec<Score>,
-    pictures: Vec<PathBuf>,
+    files: Vec<PathBuf>,
 }
-
-pub fn adding(arguments: &Adding) -> Result<ExitCode, Failure> {
-    run(TaskSettings::Adding { time: arguments.time }, &arguments.training)
-}
-
-pub fn copy(arguments: &Copy) -> Result<ExitCode, Failure> {
-    run(TaskSettings::Copy { delay: arguments.delay }, &arguments.training)
-}
-
-pub fn order(arguments: &Order) -> Result<ExitCode, Failure> {
-    run(TaskSettings::Order { time: arguments.time }, &arguments.training)
-}
-
-pub fn reber(arguments: &Reber) -> Result<ExitCode, Failure> {
-    run(TaskSettings::Reber, &arguments.training)
-}
-
-/// About the steps of a string that is longer than most.
-const REBER: usize = 30;
 
 struct Learner<'a> {
+    arguments: &'a Arguments,
     task: &'a dyn Task,
-    chosen: TaskSettings,
-    training: &'a Training,
-    device: Device,
+    computing: Computing,
 }
 
-fn run(chosen: TaskSettings, training: &Training) -> Result<ExitCode, Failure> {
-    let task = chosen.task()?;
-    let device = training.compute.device()?;
-    training.backward.check()?;
-    let learner = Learner { task: task.as_ref(), chosen, training, device };
-    cell::visit(&training.cell, learner).expect("clap knows the names")
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let task = (arguments.task.make)(&arguments.sizes)?;
+    let computing = arguments.flags.flags.computing()?;
+    let learner = Learner { arguments, task: task.as_ref(), computing };
+    cell::visit(&arguments.flags.flags.training.cell, learner).expect("clap knows the names")
+}
+
+impl Arguments {
+    /// Refuses sequences and weights that do not fit memory.
+    fn fits<C: Cell>(&self, task: &dyn Task) -> Result<(), Failure> {
+        let Flags { training, length, compute, .. } = &self.flags.flags;
+        let (hidden, layers) = (training.hidden, training.layers);
+        let Shape { gates, states, .. } = Shape::of::<C>();
+        let wide = hidden * layers * (2 * gates + states) + task.features();
+        let weights = hidden as f64 * hidden as f64 * (8 * gates * layers) as f64;
+        let rows = training.batch.max(length.test) as f64;
+        let numbers = task.time() as f64 * rows * wide as f64 + weights;
+        let bytes = numbers * bytes(compute.dtype);
+        Ok(check_memory(bytes, "the task, --batch, --test, --layers or --hidden")?)
+    }
+
+    /// The configuration of a run with that cell.
+    fn config(&self, cell: &impl Cell, task: &dyn Task) -> RunConfig<TaskSubject> {
+        let TaskFlags { start, forget_bias, remember, flags } = &self.flags;
+        let gated = cell.remembering_gate().is_some() && forget_bias.is_none();
+        let network = NetworkSettings {
+            hidden: flags.training.hidden,
+            layers: flags.training.layers,
+            start: *start,
+            forget_bias: *forget_bias,
+            remember: remember.or(gated.then_some(task.time())),
+        };
+        let names = self.task.sizes.iter().map(|size| size.name.to_string());
+        let sizes = Sizes(names.zip(self.sizes.iter().copied()).collect());
+        flags.config(self.task.name, TaskSubject { sizes, network }, flags.length.length())
+    }
+
+    /// An error with the flag that it is about.
+    fn explained(&self, error: TaskTrainingError) -> Failure {
+        let cell = &self.flags.flags.training.cell;
+        match error {
+            TaskTrainingError::Start(_) => {
+                Failure(format!("--start irnn is for --cell elman-relu, and not for {cell}"))
+            }
+            TaskTrainingError::ForgetGate(_) => Failure(format!(
+                "--forget-bias and --remember: {cell} has no gate that keeps the old state; leave them out"
+            )),
+            other => other.into(),
+        }
+    }
 }
 
 impl cell::Visitor for Learner<'_> {
     type Output = Result<ExitCode, Failure>;
 
     fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        let Self { task, chosen, training, device } = self;
-        let (time, features) = match chosen {
-            TaskSettings::Adding { time } | TaskSettings::Order { time } => (time, task.features()),
-            TaskSettings::Copy { delay } => (delay + 20, task.features()),
-            TaskSettings::Reber => (REBER, task.features()),
+        let Self { arguments, task, computing } = self;
+        let flags = &arguments.flags.flags;
+        arguments.fits::<C>(task)?;
+        let config = arguments.config(&cell, task);
+        let (network, settings) = (&config.subject.network, &config.training);
+        let model = beginner(cell, task, network, settings, &computing)
+            .map_err(|error| arguments.explained(error))?;
+        let lessons = TaskLessons::<C>::new(task, settings, config.length, &computing);
+        let (run, resume) = flags.begin(config, Drawn {})?;
+        let unit = Unit {
+            steps: "sequences",
+            window: 1,
+            epoch: "test",
+            loss: |epoch| {
+                let right = epoch
+                    .right
+                    .map_or(String::new(), |right| format!(" ({:.1} % right)", 100.0 * right));
+                format!("{:.5}{right}", epoch.valid_loss)
+            },
+            may_end_early: !flags.length.all_steps,
         };
-        let Training { hidden, layers, batch, test, .. } = *training;
-        let wide =
-            hidden * layers * (2 * Shape::of::<C>().gates + Shape::of::<C>().states) + features;
-        let weights = hidden as f64 * hidden as f64 * (8 * Shape::of::<C>().gates * layers) as f64;
-        let numbers = time as f64 * batch.max(test) as f64 * wide as f64 + weights;
-        let bytes = numbers * bytes(training.compute.dtype);
-        check_memory(bytes, "--time, --delay, --batch, --test, --layers or --hidden")?;
-
-        let gated = cell.remembering_gate().is_some() && training.forget_bias.is_none();
-        let network = NetworkSettings {
-            hidden,
-            layers,
-            start: training.start.into(),
-            forget_bias: training.forget_bias,
-            remember: training.remember.or(gated.then_some(time)),
-            seed: training.compute.seed,
-        };
-        let settings = Settings {
-            network: network.clone(),
-            steps: training.steps,
-            batch,
-            learning_rate: training.lr,
-            clip: training.clip,
-            test_every: training.test_every.min(training.steps),
-            test,
-            all_steps: training.all_steps,
-            truncation: training.backward.truncate,
-            memory_budget: training.backward.memory_budget,
-            gradient: training.backward.gradient,
-            dtype: DType::from(training.compute.dtype),
-            device,
-        };
-        check(cell.clone(), task, &settings, time).map_err(|error| explained(error, training))?;
-        let folder = training.output.folder(task.name())?;
-        let start = Instant::now();
-        let bar = training.output.progress(training.steps);
-        let fit = train(cell, task, &settings, |done, train, score| {
-            bar.set_message(format!("loss {train:.4}, test {:.4}", score.loss));
-            bar.set_position(done as u64);
-        });
-        bar.finish_and_clear();
-        let fit = fit.map_err(|error| explained(error, training))?;
-        let seconds = start.elapsed().as_secs_f64();
-
-        let config = TaskConfig {
-            version: env!("CARGO_PKG_VERSION").into(),
-            cell: training.cell.clone(),
-            dtype: training.compute.dtype.to_string(),
-            backend: training.compute.backend.to_string(),
-            gradient: training.backward.gradient.to_string(),
-            truncate: training.backward.truncate.to_string(),
-            steps: training.steps,
-            batch,
-            lr: training.lr,
-            clip: training.clip,
-            task: chosen,
-            network,
-        };
-        TaskRun::save(&folder, config, &fit.network)?;
-        let curve = LearningCurve {
-            train: fit.train_losses.clone(),
-            valid: fit.tests.iter().map(|score| score.loss).collect(),
-            every: settings.test_every,
-            unit: "optimizer step",
-            level: Some(("remembering nothing".into(), task.chance())),
-            title: format!(
-                "{}, {}: {} by optimizer step",
-                task.name(),
-                training.cell,
-                measured(task)
-            ),
-        };
-        let pictures = curve.save(&folder.join("learning_curve"))?.to_vec();
-        let report = report(task, &fit, folder, seconds, pictures);
-        let text = text(task, training, &report);
-        training.output.print(&report, &text)?;
+        let learnt = train(&lessons, model, (&run, resume), &computing, &flags.output, unit)?;
+        let Some(learnt) = learnt else { return Ok(ExitCode::SUCCESS) };
+        let written = report::write(&run.folder)?;
+        warn(&written.warnings);
+        let report = report(&run, task, &learnt, written.files)?;
+        let text = text(&run, task, &report);
+        flags.output.print(&report, &text)?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// An error with the flag that it is about.
-fn explained(error: TaskTrainingError, training: &Training) -> Failure {
-    match error {
-        TaskTrainingError::Start(_) => {
-            Failure(format!("--start irnn is for --cell elman-relu, and not for {}", training.cell))
-        }
-        TaskTrainingError::ForgetGate(_) => Failure(format!(
-            "--forget-bias and --remember: {} has no gate that keeps the old state; leave them out",
-            training.cell
-        )),
-        other => other.into(),
-    }
-}
-
-fn measured(task: &dyn Task) -> &'static str {
-    match task.measure() {
-        Measure::SquaredError => "mean squared error",
-        Measure::CrossEntropy => "cross entropy",
-    }
-}
-
-fn report<C: Cell>(
+fn report(
+    run: &TaskRun,
     task: &dyn Task,
-    fit: &Fit<C>,
-    run: PathBuf,
-    seconds: f64,
-    pictures: Vec<PathBuf>,
-) -> Report {
-    let last = *fit.tests.last().expect("a test after the last step");
-    Report {
-        run,
-        task: task.name(),
-        train_loss: *fit.train_losses.last().expect("as many"),
-        valid_loss: last.loss,
-        valid_right: last.right,
+    learnt: &Learnt,
+    files: Vec<PathBuf>,
+) -> Result<Report, Failure> {
+    let Learnt { ref progress, best, seconds, steps_per_second, .. } = *learnt;
+    let solved_after = run.solved_after(progress)?;
+    Ok(Report {
+        run: run.folder.clone(),
+        task: run.config.task.clone(),
+        train_loss: best.train_loss,
+        valid_loss: best.valid_loss,
+        valid_right: best.right.unwrap_or(0.0),
         baselines: BTreeMap::from([("chance", task.chance())]),
-        epochs: fit.tests.len(),
-        steps: fit.steps,
+        epochs: progress.epochs.len(),
+        steps: progress.step,
+        done: progress.done,
         seconds,
-        steps_per_second: fit.steps as f64 / seconds,
-        solved: fit.solved_after.is_some(),
-        solved_after: fit.solved_after,
-        tests: fit.tests.clone(),
-        pictures,
-    }
+        steps_per_second,
+        solved: solved_after.is_some(),
+        solved_after,
+        tests: progress.epochs.iter().map(|epoch| epoch.score()).collect(),
+        files,
+    })
 }
 
-fn text(task: &dyn Task, training: &Training, report: &Report) -> String {
-    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
-    let rows = [
-        vec![
-            format!("{}, {} units", training.cell, training.hidden),
-            format!("{:.5}", report.valid_loss),
-            percent(report.valid_right),
-        ],
-        vec![
-            "remembering nothing".into(),
-            format!("{:.5}", task.chance()),
-            percent(task.chance_right()),
-        ],
-    ];
+fn text(run: &TaskRun, task: &dyn Task, report: &Report) -> String {
+    let Settings { batch, accumulate, .. } = run.config.training;
     let mut text = format!("{}\n\n", task.setting());
-    text += &table(&["", measured(task), "right"], &rows);
+    text += &page_table(&task_comparison(run, task, &report.tests));
     text += &match report.solved_after {
-        Some(steps) => format!("\nsolved after {} optimizer steps", steps),
+        Some(steps) => format!("\nsolved after {steps} optimizer steps"),
         None => format!("\nnot solved in {} optimizer steps", report.steps),
     };
     text += &format!(
         " of {} sequences, {:.0} s ({:.0} steps a second)\n",
-        training.batch, report.seconds, report.steps_per_second
+        batch * accumulate,
+        report.seconds,
+        report.steps_per_second
     );
-    output::wrote(&mut text, &report.pictures);
-    text += &format!("the run is in {}\n", report.run.display());
+    wrote(&mut text, &report.files);
+    let folder = report.run.display();
+    if !report.done {
+        text += &format!("go on with: bptt train {} --resume {folder}\n", report.task);
+    }
+    text += &format!("use it with: bptt flow {folder}\n");
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn lines_are_at_most_a_hundred_characters_long() {
+        let text = "word ".repeat(60);
+        let lines = wrapped(text.trim());
+        assert!(lines.lines().all(|line| (95..=100).contains(&line.len()) || line.len() < 100));
+        assert_eq!(lines.replace('\n', " "), text.trim());
+        assert_eq!(lines.lines().count(), 3);
+    }
 }

@@ -58,7 +58,7 @@ pub struct Training {
     /// Optimizer steps between two checkpoints within an epoch
     #[arg(long, value_name = "N", default_value = "200", value_parser = size)]
     pub checkpoint_every: usize,
-    /// Go on with the training of this run; flags beside it change its configuration
+    /// Continue the training of this run; other flags change its configuration
     #[arg(long, value_name = "RUN", conflicts_with = "out")]
     pub resume: Option<PathBuf>,
 }
@@ -175,15 +175,19 @@ impl<L: Args> Flags<L> {
     }
 }
 
-/// What the steps and losses of a task are called.
+/// What the steps and losses of a task are called, and how it ends.
 #[derive(Clone, Copy)]
 pub struct Unit {
-    /// Steps of time: characters, rows, samples.
+    /// Steps: characters, rows, samples, sequences.
     pub steps: &'static str,
-    /// Steps of time of a row of the batch.
+    /// Those of a row of the batch.
     pub window: usize,
-    /// A validation loss in words.
-    pub loss: fn(f64) -> String,
+    /// What ends with a validation: an epoch, or the stretch to a test.
+    pub epoch: &'static str,
+    /// A validation in words.
+    pub loss: fn(&Epoch) -> String,
+    /// Whether the training may end before its last step.
+    pub may_end_early: bool,
 }
 
 /// What came of a training.
@@ -236,8 +240,9 @@ pub fn train<L: Lessons, S: Subject>(
     let (_, progress) = learnt?;
     let Some(best) = progress.best() else {
         note(format_args!(
-            "ended after {} of {all} optimizer steps, before the first epoch's end; go on with: bptt train {} --resume {}",
+            "ended after {} of {all} optimizer steps, before the end of the first {}; go on with: bptt train {} --resume {}",
             progress.step,
+            unit.epoch,
             run.config.task,
             run.folder.display()
         ));
@@ -274,14 +279,16 @@ impl Shown {
     }
 
     fn epoch(&self, epoch: &Epoch, steps: usize) {
-        let Epoch { epoch: number, train_loss, valid_loss, .. } = *epoch;
+        let Epoch { epoch: number, train_loss, .. } = *epoch;
         let seconds = self.start.elapsed().as_secs_f64();
         let left = seconds / (epoch.steps - self.first) as f64 * (steps - epoch.steps) as f64;
         let line = format!(
-            "epoch {number}: loss {train_loss:.4}, validation {}, {:.0} {}/s, {left:.0} s left",
-            (self.unit.loss)(valid_loss),
+            "{} {number}: loss {train_loss:.4}, validation {}, {:.0} {}/s, {}{left:.0} s left",
+            self.unit.epoch,
+            (self.unit.loss)(epoch),
             self.rate(epoch.steps),
-            self.unit.steps
+            self.unit.steps,
+            if self.unit.may_end_early { "at most " } else { "" },
         );
         if self.plain {
             note(format_args!("{line}"));

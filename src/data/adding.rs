@@ -1,15 +1,24 @@
 //! The adding problem (Hochreiter & Schmidhuber 1997, experiment 4, with the numbers of Le, Jaitly &
 //! Hinton 2015, section 4.1): add two marked numbers that were seen long ago.
 
-use super::task::{Asked, Measure, Sequences, Task, TaskError};
+use super::task::{Declaration, Measure, Sequences, Size, Task, TaskError};
 use crate::random::{Random, RngExt};
+
+/// The declaration of the task.
+pub const TASK: Declaration = Declaration {
+    name: "adding",
+    summary: "A network learns to add two marked numbers that it saw long ago",
+    description: "The adding problem (Hochreiter & Schmidhuber 1997, experiment 4): one of the first ten numbers is marked, and one more of the first half; the sum is asked at the end. The mean squared error of a memoryless answer is 1/6, which Le 2015 prints as 0.1767. The task counts as solved below 0.01.",
+    sizes: &[Size { name: "time", default: 200, help: "Steps of a sequence" }],
+    make: |sizes| Ok(Box::new(Adding::new(sizes[0])?)),
+};
 
 /// `time` steps of a number drawn from `[0, 1)` and a mark. As Hochreiter & Schmidhuber have it, one of
 /// the first ten steps is marked with 1 and one more of the first half; the answer at the end is the sum of
 /// their numbers. So nothing that matters is seen in the second half, and a gradient that does not reach
 /// back over it learns nothing. (Le 2015 marks one step in each half.)
 ///
-/// Whoever always says 1 has the variance of that sum as mean squared error, `1/6` (which Le 2015 prints
+/// The constant answer 1 has the variance of that sum as mean squared error, `1/6` (which Le 2015 prints
 /// as 0.1767).
 ///
 /// ```
@@ -38,17 +47,14 @@ impl Adding {
 }
 
 impl Task for Adding {
-    fn name(&self) -> &'static str {
-        "adding"
+    fn time(&self) -> usize {
+        self.time
     }
     fn features(&self) -> usize {
         2
     }
     fn outputs(&self) -> usize {
         1
-    }
-    fn asked(&self) -> Asked {
-        Asked::AtTheEnd
     }
     fn measure(&self) -> Measure {
         Measure::SquaredError

@@ -1,13 +1,26 @@
 //! The copying problem (Hochreiter & Schmidhuber 1997; the setting of Arjovsky, Shah & Bengio 2016,
-//! section 4.1): say again what was said long before.
+//! section 4.1): repeat symbols that were seen long before.
 
-use super::task::{Asked, Measure, Sequences, Task, TaskError, largest, one_hot};
+use super::task::{Asked, Declaration, Sequences, Size, Task, TaskError, largest, one_hot};
 use crate::random::{Random, RngExt};
+
+/// The declaration of the task.
+pub const TASK: Declaration = Declaration {
+    name: "copy",
+    summary: "A network learns to repeat ten symbols after a delay",
+    description: "The copying problem in the setting of Arjovsky 2016: the cross entropy of a memoryless answer is 10 ln 8 / (delay + 20). The task counts as solved when 99 % of the sequences are repeated without a mistake.",
+    sizes: &[Size {
+        name: "delay",
+        default: 20,
+        help: "Steps between the symbols and their repetition",
+    }],
+    make: |sizes| Ok(Box::new(Copy::new(sizes[0])?)),
+};
 
 /// Ten symbols of eight kinds, `delay − 1` blanks, a delimiter, ten blanks: `delay + 20` steps. The answer
 /// is a blank at each step until the delimiter has been seen, and then the ten symbols in order.
 ///
-/// Whoever knows when to speak but not what has a cross entropy of `10 ln 8 / (delay + 20)`.
+/// An answer that knows when to repeat, but not what, has a cross entropy of `10 ln 8 / (delay + 20)`.
 #[derive(Clone, Debug)]
 pub struct Copy {
     delay: usize,
@@ -31,8 +44,8 @@ impl Copy {
 }
 
 impl Task for Copy {
-    fn name(&self) -> &'static str {
-        "copy"
+    fn time(&self) -> usize {
+        self.delay + 2 * SYMBOLS
     }
     fn features(&self) -> usize {
         KINDS + 2
@@ -43,18 +56,15 @@ impl Task for Copy {
     fn asked(&self) -> Asked {
         Asked::AtEachStep
     }
-    fn measure(&self) -> Measure {
-        Measure::CrossEntropy
-    }
     fn chance(&self) -> f64 {
-        SYMBOLS as f64 * (KINDS as f64).ln() / (self.delay + 2 * SYMBOLS) as f64
+        SYMBOLS as f64 * (KINDS as f64).ln() / self.time() as f64
     }
     fn chance_right(&self) -> f64 {
         (KINDS as f64).powi(-(SYMBOLS as i32))
     }
 
     fn draw(&self, batch: usize, random: &mut Random) -> Sequences {
-        let time = self.delay + 2 * SYMBOLS;
+        let time = self.time();
         let (mut input, mut target) = (Vec::new(), Vec::new());
         for _ in 0..batch {
             let symbols: [usize; SYMBOLS] = std::array::from_fn(|_| random.random_range(0..KINDS));
@@ -81,14 +91,9 @@ impl Task for Copy {
         })
     }
 
-    /// 99 % of the sequences without a mistake.
-    fn solved(&self, _loss: f64, right: f64) -> bool {
-        right >= 0.99
-    }
-
     fn setting(&self) -> String {
         format!(
-            "copying problem (Arjovsky 2016): 10 symbols of 8 kinds, to be said again after a delay of {} steps",
+            "copying problem (Arjovsky 2016): 10 symbols of 8 kinds, to be repeated after a delay of {} steps",
             self.delay
         )
     }

@@ -18,7 +18,7 @@ pub enum CountError {
         /// The requested bits per sequence.
         length: usize,
     },
-    /// More bits than memory.
+    /// More bits than are sensible in memory.
     #[error(
         "{sequences} sequences of {length} bits do not fit into memory; choose fewer or shorter ones"
     )]
@@ -48,13 +48,15 @@ impl CountTask {
     /// gives the same task on every machine.
     ///
     /// # Errors
-    /// If a size is 0, or the sizes are too large for memory.
+    /// If a size is 0, or there are more than 100 million bits.
     pub fn generate(sequences: usize, length: usize, seed: u64) -> Result<Self, CountError> {
         if sequences == 0 || length == 0 {
             return Err(CountError::Nothing { sequences, length });
         }
         let too_large = || CountError::TooLarge { sequences, length };
-        let bits = sequences.checked_mul(length).ok_or_else(too_large)?;
+        const MOST: usize = 100_000_000;
+        let bits = sequences.checked_mul(length).filter(|bits| *bits <= MOST);
+        let bits = bits.ok_or_else(too_large)?;
         let mut x = Vec::new();
         x.try_reserve_exact(bits).map_err(|_| too_large())?;
         let mut random = Random::seed_from_u64(seed);

@@ -1,14 +1,23 @@
 //! The temporal order problem (Hochreiter & Schmidhuber 1997, experiment 6a, in the form of Martens &
 //! Sutskever 2011): say in which order two symbols came.
 
-use super::task::{Asked, Measure, Sequences, Task, TaskError, largest, one_hot};
+use super::task::{Declaration, Sequences, Size, Task, TaskError, one_hot};
 use crate::random::{Random, RngExt};
+
+/// The declaration of the task.
+pub const TASK: Declaration = Declaration {
+    name: "order",
+    summary: "A network learns in which order two symbols came",
+    description: "The temporal order problem (Hochreiter & Schmidhuber 1997, experiment 6a, in the form of Martens & Sutskever 2011): one of four answers at the end. The task counts as solved when 99 % are right.",
+    sizes: &[Size { name: "time", default: 100, help: "Steps of a sequence" }],
+    make: |sizes| Ok(Box::new(Order::new(sizes[0])?)),
+};
 
 /// `time` steps of six symbols: distractors `a b c d`, and at two places `X` or `Y`, the first in the
 /// second tenth of the sequence and the second in its sixth tenth. The answer at the end is which of `XX`,
 /// `XY`, `YX`, `YY` it was.
 ///
-/// Whoever remembers nothing is right once in four times, with a cross entropy of `ln 4`.
+/// A memoryless answer is right once in four times, with a cross entropy of `ln 4`.
 #[derive(Clone, Debug)]
 pub struct Order {
     time: usize,
@@ -28,8 +37,8 @@ impl Order {
 }
 
 impl Task for Order {
-    fn name(&self) -> &'static str {
-        "order"
+    fn time(&self) -> usize {
+        self.time
     }
     fn features(&self) -> usize {
         DISTRACTORS + 2
@@ -37,17 +46,8 @@ impl Task for Order {
     fn outputs(&self) -> usize {
         4
     }
-    fn asked(&self) -> Asked {
-        Asked::AtTheEnd
-    }
-    fn measure(&self) -> Measure {
-        Measure::CrossEntropy
-    }
     fn chance(&self) -> f64 {
         4f64.ln()
-    }
-    fn chance_right(&self) -> f64 {
-        0.25
     }
 
     fn draw(&self, batch: usize, random: &mut Random) -> Sequences {
@@ -70,15 +70,6 @@ impl Task for Order {
             target.extend(one_hot(2 * symbols[0] + symbols[1], 4));
         }
         Sequences { batch, time, lengths: vec![time; batch], input, target, right: None }
-    }
-
-    fn is_right(&self, sequences: &Sequences, row: usize, outputs: &[f64]) -> bool {
-        largest(outputs) == largest(&sequences.target[row * 4..][..4])
-    }
-
-    /// 99 % of the sequences.
-    fn solved(&self, _loss: f64, right: f64) -> bool {
-        right >= 0.99
     }
 
     fn setting(&self) -> String {

@@ -12,8 +12,17 @@
 //!
 //! The last symbol but one is the second symbol once more, however long the string between them is.
 
-use super::task::{Asked, Measure, Sequences, Task, one_hot};
+use super::task::{Asked, Declaration, Sequences, Task, one_hot};
 use crate::random::{Random, RngExt};
+
+/// The declaration of the task.
+pub const TASK: Declaration = Declaration {
+    name: "reber",
+    summary: "A network learns which symbols of the embedded Reber grammar may come next",
+    description: "Hochreiter & Schmidhuber 1997, experiment 1: a string is right when all legal successors are predicted at every step, the last but one among them, which repeats the second symbol. The task counts as solved when 99 % of the test strings are right.",
+    sizes: &[],
+    make: |_| Ok(Box::new(Reber)),
+};
 
 /// The symbols, in the order of the features.
 pub const SYMBOLS: [char; 7] = ['B', 'T', 'S', 'X', 'P', 'V', 'E'];
@@ -44,24 +53,63 @@ impl EmbeddedReberString {
     /// Draws a string: each way out of a state is as likely as the other.
     pub fn draw(random: &mut Random) -> Self {
         let (mut symbols, mut legal) = (Vec::new(), Vec::new());
-        let mut say = |symbol: char, next: &[char]| {
+        let mut push = |symbol: char, next: &[char]| {
             symbols.push(position(symbol));
             legal.push(next.iter().map(|&symbol| position(symbol)).collect::<Vec<_>>());
         };
         let outer = if random.random() { 'T' } else { 'P' };
-        say('B', &['T', 'P']);
-        say(outer, &['B']);
+        push('B', &['T', 'P']);
+        push(outer, &['B']);
         let (mut symbol, mut state) = ('B', 0);
         while let Some(ways) = WAYS.get(state) {
-            say(symbol, &ways.map(|(symbol, _)| symbol));
+            push(symbol, &ways.map(|(symbol, _)| symbol));
             (symbol, state) = ways[usize::from(random.random::<bool>())];
         }
-        say(symbol, &['E']);
-        say('E', &[outer]);
-        say(outer, &['E']);
+        push(symbol, &['E']);
+        push('E', &[outer]);
+        push(outer, &['E']);
         symbols.push(position('E'));
         Self { symbols, legal }
     }
+}
+
+/// How often each symbol follows each symbol in a string, on the average: `[current][next]`.
+///
+/// The visits of the states of the grammar solve `v = v_0 + Pᵀ v`, where half of the visits of a state go each way.
+fn expected_pairs() -> [[f64; SYMBOLS.len()]; SYMBOLS.len()] {
+    const MORE_THAN_ENOUGH: usize = 500;
+    let mut visits = [0.0; WAYS.len() + 1];
+    for _ in 0..MORE_THAN_ENOUGH {
+        let mut next = [0.0; WAYS.len() + 1];
+        next[0] = 1.0;
+        for (ways, visits) in WAYS.iter().zip(visits) {
+            ways.iter().for_each(|&(_, state)| next[state] += 0.5 * visits);
+        }
+        visits = next;
+    }
+    let mut pairs = [[0.0; SYMBOLS.len()]; SYMBOLS.len()];
+    let mut add = |current: char, next: char, times: f64| {
+        pairs[position(current)][position(next)] += times;
+    };
+    for outer in ['T', 'P'] {
+        for (current, next) in [('B', outer), (outer, 'B'), ('E', outer), (outer, 'E')] {
+            add(current, next, 0.5);
+        }
+    }
+    for (next, _) in WAYS[0] {
+        add('B', next, 0.5);
+    }
+    for (ways, visits) in WAYS.iter().zip(visits) {
+        for (current, state) in ways {
+            match WAYS.get(*state) {
+                Some(onwards) => {
+                    onwards.iter().for_each(|&(next, _)| add(*current, next, 0.25 * visits));
+                }
+                None => add(*current, 'E', 0.5 * visits),
+            }
+        }
+    }
+    pairs
 }
 
 /// Strings of the embedded Reber grammar, each of its own length, to be predicted symbol by symbol.
@@ -69,8 +117,8 @@ impl EmbeddedReberString {
 pub struct Reber;
 
 impl Task for Reber {
-    fn name(&self) -> &'static str {
-        "reber"
+    fn time(&self) -> usize {
+        30
     }
     fn features(&self) -> usize {
         SYMBOLS.len()
@@ -81,16 +129,21 @@ impl Task for Reber {
     fn asked(&self) -> Asked {
         Asked::AtEachStep
     }
-    fn measure(&self) -> Measure {
-        Measure::CrossEntropy
-    }
-    /// That of all symbols alike.
+    /// The entropy of a symbol, given the one before it: `−Σ p(current, next) ln p(next | current)`.
     fn chance(&self) -> f64 {
-        (SYMBOLS.len() as f64).ln()
+        let pairs = expected_pairs();
+        let (mut entropy, mut all) = (0.0, 0.0);
+        for row in pairs {
+            let current: f64 = row.iter().sum();
+            let seen = row.into_iter().filter(|times| *times > 0.0);
+            entropy -= seen.map(|times| times * (times / current).ln()).sum::<f64>();
+            all += current;
+        }
+        entropy / all
     }
-    /// That of whoever knows the grammar and forgets the second symbol.
+    /// The second symbol is followed by B, and the same symbol near the end by E, which it does not tell by itself.
     fn chance_right(&self) -> f64 {
-        0.5
+        0.0
     }
 
     fn draw(&self, batch: usize, random: &mut Random) -> Sequences {
@@ -130,11 +183,6 @@ impl Task for Reber {
             let least = of(true).fold(f64::INFINITY, f64::min);
             of(false).all(|output| output < least)
         })
-    }
-
-    /// 99 % of the strings.
-    fn solved(&self, _loss: f64, right: f64) -> bool {
-        right >= 0.99
     }
 
     fn setting(&self) -> String {

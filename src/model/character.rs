@@ -171,6 +171,23 @@ impl<C: Cell> CharacterModel<Recurrent<C>> {
         })
     }
 
+    /// The input, and `∂L_t/∂H_t` of the loss `L_t` of each step, the mean over the rows of `[batch, time]`: what
+    /// [`Recurrent::flow`] starts from. For a model on a device without autodiff.
+    pub fn each_loss(
+        &self,
+        inputs: &[u32],
+        targets: &[u32],
+        [batch, time]: [usize; 2],
+    ) -> [Tensor<3>; 2] {
+        let input = self.input(inputs, [batch, time]);
+        let d_hidden = self.network.d_hidden(input.clone(), |logits| {
+            let logits = logits.reshape([batch * time, self.classes()]);
+            // A step's logits are in no other step's loss.
+            self.losses(logits, targets).sum() / batch as f64
+        });
+        [input, d_hidden]
+    }
+
     /// Reads the weights: those of the network as [`Network::load_safetensors`] does, and
     /// `embedding.weight`.
     ///

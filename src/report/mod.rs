@@ -11,24 +11,30 @@
 #![doc = include_str!("../../examples/forecast.rs")]
 //! ```
 
+pub mod count;
 mod gradient_flow;
 mod sequence;
 pub mod series;
 mod sound;
+mod task;
 mod text;
 
 pub use gradient_flow::{brief, lags};
 pub use sequence::{SequencePage, comparison};
+pub use task::task_comparison;
 
+use crate::backend::NotBuilt;
+use crate::data::count::CountError;
 use crate::model::forecast::OutlookError;
 use crate::nn::FlowError;
 use crate::plot;
-use crate::plot::page::Section;
+use crate::plot::page::{Section, Table};
 use crate::train::checkpoint::CheckpointError;
-use crate::train::lessons::LearningError;
+use crate::train::lessons::{LearningError, Progress};
 use crate::train::run::{Run, RunError};
 use crate::train::sequence::SequenceError;
 use crate::train::series_run::SeriesRunError;
+use crate::train::task_run::TaskRunError;
 use std::path::{Path, PathBuf};
 
 /// What was written.
@@ -52,6 +58,15 @@ pub enum ReportError {
     /// The sound that the run keeps cannot be read.
     #[error(transparent)]
     Sequence(#[from] SequenceError),
+    /// The task of the run makes no sense, or its networks cannot be read.
+    #[error(transparent)]
+    Task(#[from] TaskRunError),
+    /// The sequences of the exercise make no sense.
+    #[error(transparent)]
+    Count(#[from] CountError),
+    /// This build does not have the backend of the run.
+    #[error(transparent)]
+    Backend(#[from] NotBuilt),
     /// Its checkpoints cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -84,6 +99,8 @@ pub fn write(folder: &Path) -> Result<Written, ReportError> {
         Run::Series(run) => series::write(&run.backtests()?),
         Run::Sound(run) => sequence::write(&run),
         Run::Text(run) => sequence::write(&run),
+        Run::Task(run) => task::write(&run),
+        Run::Count(run) => count::write(&run),
     }
 }
 
@@ -95,4 +112,28 @@ fn configuration(folder: &Path) -> Result<Section, ReportError> {
         code: Some(std::fs::read_to_string(folder.join("config.toml"))?),
         ..Section::default()
     })
+}
+
+/// The epochs of a training, whose losses are in that measure.
+fn epochs(progress: &Progress, measure: &str) -> Table {
+    let with_right = progress.epochs.iter().any(|epoch| epoch.right.is_some());
+    let mut header = vec!["epoch", "optimizer steps", "training", "validation", "learning rate"];
+    header.extend(with_right.then_some("right"));
+    let rows = progress.epochs.iter().map(|epoch| {
+        let mut row = vec![
+            epoch.epoch.to_string(),
+            epoch.steps.to_string(),
+            format!("{:.5}", epoch.train_loss),
+            format!("{:.5}", epoch.valid_loss),
+            format!("{:.2e}", epoch.lr),
+        ];
+        let right = epoch.right.map(|right| format!("{:.1} %", 100.0 * right));
+        row.extend(with_right.then(|| right.unwrap_or_default()));
+        row
+    });
+    Table {
+        caption: format!("{measure}, epoch by epoch"),
+        header: header.into_iter().map(String::from).collect(),
+        rows: rows.collect(),
+    }
 }

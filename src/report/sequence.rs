@@ -147,14 +147,6 @@ fn write_page<S: SequencePage>(
     };
     let [png, svg] = curve.save(&run.folder.join("learning_curve"))?;
     let picture = std::fs::read_to_string(&svg)?;
-    let epochs = progress.epochs.iter().map(|epoch| {
-        vec![
-            epoch.epoch.to_string(),
-            format!("{:.4}", epoch.train_loss),
-            format!("{:.4}", epoch.valid_loss),
-            format!("{:.2e}", epoch.lr),
-        ]
-    });
     let (model, [_, valid], step, task) =
         (config.subject.model(), S::sizes(data), S::STEP, S::TASKS[0]);
     let learning = Section {
@@ -165,11 +157,7 @@ fn write_page<S: SequencePage>(
                 "Nats a {step} on the training and the validating part by epoch, with the best epoch marked"
             ),
         )),
-        tables: vec![Table {
-            caption: format!("Nats a {step} by epoch"),
-            header: ["epoch", "training", "validation", "learning rate"].map(String::from).into(),
-            rows: epochs.collect(),
-        }],
+        tables: vec![super::epochs(&progress, &format!("nats a {step}"))],
         ..Section::default()
     };
     let compared = Section {

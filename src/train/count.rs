@@ -18,19 +18,57 @@ use super::{Diverged, RpropConfig, host};
 use crate::cell::Activation;
 use crate::data::count::CountTask;
 use crate::gradcheck::{self, relative_error};
-use crate::nn::{Gradient, Random, Rnn, RnnConfig};
+use crate::nn::{FlowError, Gradient, Random, Rnn, RnnConfig};
+use crate::recurrence::flow::Flow;
 use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::SeedableRng;
+use std::fmt;
+use std::str::FromStr;
 
-/// The two weights of the network.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+/// The two weights of the network; as text they are `w_x,w_rec`.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Weights {
     /// The input's weight.
     pub w_x: f64,
     /// The recurrent weight.
     pub w_rec: f64,
+}
+
+impl FromStr for Weights {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number =
+            |text: &str| text.trim().parse().ok().filter(|number: &f64| number.is_finite());
+        let both = text.split_once(',');
+        let both = both.and_then(|(w_x, w_rec)| Some((number(w_x)?, number(w_rec)?)));
+        let (w_x, w_rec) =
+            both.ok_or("give two finite numbers with a comma between them, such as -1.5,2.0")?;
+        Ok(Self { w_x, w_rec })
+    }
+}
+
+impl fmt::Display for Weights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{},{}", self.w_x, self.w_rec)
+    }
+}
+
+impl TryFrom<String> for Weights {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Weights> for String {
+    fn from(weights: Weights) -> Self {
+        weights.to_string()
+    }
 }
 
 /// How to train.
@@ -190,7 +228,26 @@ pub fn gradient_by_time(
     }
 }
 
-/// What the network says of fresh sequences: `(prediction, number of ones)` for each.
+/// How the gradient flows through the network by time and by lag, with the loss `(S_k − target)² / rows` after each step
+/// and that of the last step as the whole one.
+///
+/// # Errors
+/// As [`Recurrent::flow`](crate::nn::Recurrent::flow).
+pub fn flow(
+    task: &CountTask,
+    at: Weights,
+    device: &Device,
+    dtype: DType,
+) -> Result<Flow, FlowError> {
+    let network = network(at, Gradient::Manual, device, dtype);
+    let (x, target) = tensors(task, device, dtype);
+    let [rows, length, _] = x.dims();
+    let (states, _) = network.forward(x.clone(), None);
+    let target = target.reshape([rows, 1, 1]).repeat_dim(1, length);
+    network.flow(x, (states - target) * (2.0 / rows as f64), true)
+}
+
+/// The predictions for fresh sequences: `(prediction, number of ones)` for each.
 pub fn predictions(
     task: &CountTask,
     at: Weights,
@@ -225,7 +282,7 @@ pub fn error_surface(task: &CountTask, w_x: &[f64], w_rec: &[f64]) -> Vec<f64> {
     surface
 }
 
-fn network(at: Weights, gradient: Gradient, device: &Device, dtype: DType) -> Rnn {
+pub(super) fn network(at: Weights, gradient: Gradient, device: &Device, dtype: DType) -> Rnn {
     let config =
         RnnConfig::new(1, 1, false).with_activation(Activation::Identity).with_gradient(gradient);
     let mut network = config.init_with((device, dtype), &mut Random::seed_from_u64(0));
@@ -237,7 +294,7 @@ fn network(at: Weights, gradient: Gradient, device: &Device, dtype: DType) -> Rn
     network
 }
 
-fn parameters(network: &Rnn) -> [&Param<Tensor<2>>; 2] {
+pub(super) fn parameters(network: &Rnn) -> [&Param<Tensor<2>>; 2] {
     let direction = &network.layers[0].directions[0];
     [&direction.w_x, &direction.w_h].map(|w| w.as_ref().expect("a linear network has weights"))
 }

@@ -1,4 +1,4 @@
-//! The training loop, written once for whatever is learnt: [`Lessons`] says what a window of the data teaches, [`learn`]
+//! The training loop, written once for every task: [`Lessons`] says what a window of the data teaches, [`learn`]
 //! takes the optimizer's steps, validates after each epoch, and keeps checkpoints.
 //!
 //! Everything that is drawn in a step comes from the seed and the step's number, or from a stream of random numbers whose
@@ -149,6 +149,17 @@ pub struct Computing {
 }
 
 impl Computing {
+    /// The whole gradient by hand, in single precision, on that device.
+    pub fn on(device: Device) -> Self {
+        Self {
+            truncation: Truncation::Full,
+            memory_budget: None,
+            gradient: Gradient::Manual,
+            dtype: DType::F32,
+            device,
+        }
+    }
+
     /// The configuration of a recurrent stack that is trained like that.
     pub fn configure(&self, config: RecurrentConfig, settings: &Settings) -> RecurrentConfig {
         config
@@ -211,7 +222,7 @@ impl Progress {
     }
 }
 
-/// What a training says of itself.
+/// What a training reports while it runs.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     /// After an optimizer step: how many are done, of how many, and its loss.

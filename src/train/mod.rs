@@ -4,6 +4,7 @@
 pub mod checkpoint;
 mod clip;
 pub mod count;
+pub mod count_run;
 mod data_type;
 pub mod lessons;
 pub mod memory;

@@ -208,7 +208,7 @@ impl SeriesRun {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub(crate) fn networks<C: Cell>(
+    pub fn networks<C: Cell>(
         &self,
         cell: C,
         warnings: &mut Vec<String>,

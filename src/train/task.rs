@@ -1,16 +1,19 @@
-//! Training on a generated task ([`crate::data::task`]): every step draws new sequences.
+//! Learning a generated task ([`crate::data::task`]): every step draws new sequences.
 
-use super::{Diverged, clip_norm, host};
+use super::host;
+use super::lessons::{Computing, Lesson, Lessons, Score, Settings, Window};
 use crate::cell::{Activation, Cell, Elman};
 use crate::data::task::{Asked, Measure, Sequences, Task};
 use crate::model::Network;
-use crate::nn::{Gradient, Random, Recurrent, RecurrentConfig, RecurrentInitializer, Truncation};
+use crate::names::names;
+use crate::nn::{FlowError, Random, Recurrent, RecurrentConfig, RecurrentInitializer};
 use crate::recurrence::budget::BudgetError;
-use burn::module::{Initializer, Module};
-use burn::optim::{AdamConfig, GradientsParams};
+use crate::recurrence::flow::StateGradient;
+use burn::module::Initializer;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::SeedableRng;
+use std::marker::PhantomData;
 
 /// Where the weights start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -26,8 +29,11 @@ pub enum Start {
     Irnn,
 }
 
+names! { Start, "a start of the weights", Uniform = "uniform", Orthogonal = "orthogonal", Irnn = "irnn" }
+
 /// What network to train.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct NetworkSettings {
     /// Hidden units.
     pub hidden: usize,
@@ -37,65 +43,17 @@ pub struct NetworkSettings {
     pub start: Start,
     /// The bias at the start of the gate that keeps the old state: the LSTM's forget gate, the GRU's update
     /// gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forget_bias: Option<f64>,
-    /// Steps that a state lasts at the start, where gates keep it: see [`Recurrent::remember_over`].
+    /// Initial memory length in steps, where gates keep the state: see [`Recurrent::remember_over`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remember: Option<usize>,
-    /// Seed of the weights and of all that is drawn.
-    pub seed: u64,
 }
 
-/// How to train it.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The network.
-    pub network: NetworkSettings,
-    /// The most optimizer steps.
-    pub steps: usize,
-    /// Sequences of a step.
-    pub batch: usize,
-    /// Adam's learning rate.
-    pub learning_rate: f64,
-    /// Largest norm of the gradient of all parameters together.
-    pub clip: f64,
-    /// Optimizer steps between two tests.
-    pub test_every: usize,
-    /// Sequences of the test, drawn once.
-    pub test: usize,
-    /// Whether to go on when the task is solved.
-    pub all_steps: bool,
-    /// Which part of the gradient through time is computed.
-    pub truncation: Truncation,
-    /// The bytes that the manual path may keep for its backward pass: all that it likes if not given.
-    pub memory_budget: Option<usize>,
-    /// Who writes the derivative.
-    pub gradient: Gradient,
-    /// F32 or F64.
-    pub dtype: DType,
-    /// The backend's device.
-    pub device: Device,
-}
-
-/// How good the answers to some sequences are.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub struct Score {
-    /// The mean loss.
-    pub loss: f64,
-    /// The share of sequences that are answered rightly.
-    pub right: f64,
-}
-
-/// A trained network and how it got there.
-pub struct Fit<C: Cell> {
-    /// The network, on a device without autodiff.
-    pub network: Network<Recurrent<C>>,
-    /// The mean training loss between two tests.
-    pub train_losses: Vec<f64>,
-    /// The tests, the first after [`Settings::test_every`] steps.
-    pub tests: Vec<Score>,
-    /// Optimizer steps that were taken.
-    pub steps: usize,
-    /// Optimizer steps after which the test was first passed.
-    pub solved_after: Option<usize>,
+impl Default for NetworkSettings {
+    fn default() -> Self {
+        Self { hidden: 64, layers: 1, start: Start::Uniform, forget_bias: None, remember: None }
+    }
 }
 
 /// Why a task could not be learnt.
@@ -110,29 +68,21 @@ pub enum TaskTrainingError {
     /// A memory budget that cannot be met.
     #[error(transparent)]
     Budget(#[from] BudgetError),
-    /// The loss stopped being a number.
-    #[error(transparent)]
-    Diverged(#[from] Diverged),
 }
 
-const ADVICE: &str = "lower the learning rate with --lr, or the largest gradient norm with --clip";
-
-/// Adam's ε, as in Kingma & Ba 2015: a gradient that has come over many steps is small.
-const EPSILON: f32 = 1e-8;
-
-/// The network before training: the same for the same settings.
+/// The network before training: the same for the same settings and seed. `configure` sees the configuration of its stack.
 ///
 /// # Errors
 /// If the cell does not have the start, or no forget gate for the bias.
 pub fn network<C: Cell>(
     cell: C,
     task: &dyn Task,
-    settings: &NetworkSettings,
+    (settings, seed): (&NetworkSettings, u64),
     configure: impl FnOnce(RecurrentConfig) -> RecurrentConfig,
     options: (&Device, DType),
 ) -> Result<Network<Recurrent<C>>, TaskTrainingError> {
     let name = cell.name();
-    let mut random = Random::seed_from_u64(settings.seed);
+    let mut random = Random::seed_from_u64(seed);
     let config =
         RecurrentConfig::new(task.features(), settings.hidden, true).with_layers(settings.layers);
     let config = match settings.start {
@@ -168,93 +118,109 @@ pub fn network<C: Cell>(
     Ok(network)
 }
 
-fn untrained<C: Cell>(
+/// The network that is to be trained.
+///
+/// # Errors
+/// As [`network`]; if its memory budget cannot be met.
+pub fn beginner<C: Cell>(
     cell: C,
     task: &dyn Task,
+    network: &NetworkSettings,
     settings: &Settings,
-    device: &Device,
+    computing: &Computing,
 ) -> Result<Network<Recurrent<C>>, TaskTrainingError> {
-    let configure = |config: RecurrentConfig| {
-        config
-            .with_truncation(settings.truncation)
-            .with_memory_budget(settings.memory_budget)
-            .with_gradient(settings.gradient)
-    };
-    network(cell, task, &settings.network, configure, (device, settings.dtype))
+    let device = computing.device.clone().autodiff();
+    let configure = |config| computing.configure(config, settings);
+    let options = (&device, computing.dtype);
+    let network = self::network(cell, task, (network, settings.seed), configure, options)?;
+    network.recurrent.check_memory_budget(task.time(), settings.batch, computing.dtype)?;
+    Ok(network)
 }
 
-/// Whether there is anything in the settings that [`train`] would refuse, over sequences of that time.
-///
-/// # Errors
-/// If so.
-pub fn check<C: Cell>(
-    cell: C,
-    task: &dyn Task,
-    settings: &Settings,
-    time: usize,
-) -> Result<(), TaskTrainingError> {
-    let network = untrained(cell, task, settings, &settings.device)?;
-    Ok(network.recurrent.check_memory_budget(time, settings.batch, settings.dtype)?)
+/// How long to train: an epoch is the stretch from one test to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TestedSteps {
+    /// The most optimizer steps.
+    pub steps: usize,
+    /// Optimizer steps from one test to the next.
+    pub test_every: usize,
+    /// Sequences of the test, drawn once.
+    pub test: usize,
+    /// Whether to go on when the task is solved.
+    pub all_steps: bool,
 }
 
-/// Trains until the task is solved or the steps are done. After each test `progress` is told the steps so
-/// far, the mean training loss since the test before, and the test's score.
-///
-/// # Errors
-/// As [`network`]; if the memory budget is too small, or the loss stops being a number.
-pub fn train<C: Cell>(
-    cell: C,
-    task: &dyn Task,
-    settings: &Settings,
-    mut progress: impl FnMut(usize, f64, Score),
-) -> Result<Fit<C>, TaskTrainingError> {
-    let Settings { dtype, batch, .. } = *settings;
-    let device = settings.device.clone().autodiff();
-    // Truncation may draw, and it draws from the device.
-    device.seed(settings.network.seed);
-    let mut network = untrained(cell, task, settings, &device)?;
-    let sequences_from =
-        |offset: u64| Random::seed_from_u64(settings.network.seed.wrapping_add(offset));
-    let (mut training, mut testing) = (sequences_from(1 << 32), sequences_from(2 << 32));
-    let test = task.draw(settings.test, &mut testing);
-    let mut optimizer = AdamConfig::new().with_epsilon(EPSILON).init();
-
-    let mut fit_losses = Vec::new();
-    let (mut tests, mut solved_after): (Vec<Score>, _) = (Vec::new(), None);
-    let (mut sum, mut since, mut done) = (0.0, 0, 0);
-    while done < settings.steps {
-        let sequences = task.draw(batch, &mut training);
-        if done == 0 {
-            network.recurrent.check_memory_budget(sequences.time, batch, dtype)?;
-        }
-        let outputs = answers(&network, task, &sequences, &device, dtype);
-        let loss = loss(task, &sequences, outputs);
-        let value = host(loss.clone())[0];
-        done += 1;
-        if !value.is_finite() {
-            let diverged = Diverged { loss: value, unit: "step", number: done, advice: ADVICE };
-            return Err(diverged.into());
-        }
-        (sum, since) = (sum + value, since + 1);
-        let mut gradients = GradientsParams::from_grads(loss.backward(), &network);
-        clip_norm(&mut gradients, &network, settings.clip);
-        network = optimizer.step(settings.learning_rate, network, gradients);
-        if done % settings.test_every == 0 || done == settings.steps {
-            let score = score(&network.valid(), task, &test, &settings.device, dtype);
-            fit_losses.push(sum / f64::from(since));
-            tests.push(score);
-            progress(done, sum / f64::from(since), score);
-            (sum, since) = (0.0, 0);
-            if task.solved(score.loss, score.right) {
-                solved_after = solved_after.or(Some(done));
-                if !settings.all_steps {
-                    break;
-                }
-            }
-        }
+impl Default for TestedSteps {
+    fn default() -> Self {
+        Self { steps: 20_000, test_every: 200, test: 500, all_steps: false }
     }
-    let network = network.valid();
-    Ok(Fit { network, train_losses: fit_losses, tests, steps: done, solved_after })
+}
+
+/// Sequences that are drawn for each step, and those of the test.
+pub struct TaskLessons<'a, C> {
+    task: &'a dyn Task,
+    test: Sequences,
+    length: TestedSteps,
+    batch: usize,
+    accumulate: usize,
+    seed: u64,
+    device: Device,
+    dtype: DType,
+    cell: PhantomData<C>,
+}
+
+impl<'a, C> TaskLessons<'a, C> {
+    /// Draws the test.
+    pub fn new(
+        task: &'a dyn Task,
+        settings: &Settings,
+        length: TestedSteps,
+        computing: &Computing,
+    ) -> Self {
+        let Settings { batch, accumulate, seed, .. } = *settings;
+        let test = task.draw(length.test, &mut Random::seed_from_u64(seed.wrapping_add(2 << 32)));
+        let (device, dtype) = (computing.device.clone(), computing.dtype);
+        Self { task, test, length, batch, accumulate, seed, device, dtype, cell: PhantomData }
+    }
+}
+
+impl<C: Cell> Lessons for TaskLessons<'_, C> {
+    type Model = Network<Recurrent<C>>;
+
+    fn windows(&self) -> usize {
+        self.length.test_every.min(self.length.steps).saturating_mul(self.accumulate)
+    }
+
+    fn steps(&self, _epoch: usize) -> usize {
+        self.length.steps
+    }
+
+    /// The sequences are the next ones of one stream of random numbers.
+    fn lesson(&self, model: &Self::Model, window: Window, _: Vec<Tensor<3>>) -> Lesson {
+        let mut random = Random::seed_from_u64(self.seed.wrapping_add(1 << 32));
+        random.set_word_pos(window.drawn.into());
+        let sequences = self.task.draw(self.batch, &mut random);
+        let drawn = random.get_word_pos() as u64;
+        let device = self.device.clone().autodiff();
+        let outputs = answers(model, self.task, &sequences, &device, self.dtype);
+        let loss = loss(self.task, &sequences, outputs);
+        let value = host(loss.clone())[0];
+        Lesson { loss, value, state: Vec::new(), drawn }
+    }
+
+    fn validate(&self, model: &Self::Model) -> Score {
+        score(model, self.task, &self.test, &self.device, self.dtype)
+    }
+
+    fn is_enough(&self, score: Score) -> bool {
+        !self.length.all_steps && is_solved(self.task, score)
+    }
+}
+
+/// Whether a test is as good as the literature asks for.
+pub fn is_solved(task: &dyn Task, score: Score) -> bool {
+    task.solved(score.loss, score.right.unwrap_or(0.0))
 }
 
 /// The loss and the share of right answers.
@@ -273,7 +239,7 @@ pub fn score<C: Cell>(
         .enumerate()
         .filter(|(row, outputs)| task.is_right(sequences, *row, outputs))
         .count();
-    Score { loss, right: right as f64 / sequences.batch as f64 }
+    Score { loss, right: Some(right as f64 / sequences.batch as f64) }
 }
 
 /// The answers: `[batch, time, outputs]`, or `[batch, 1, outputs]` at the end alone.
@@ -352,4 +318,24 @@ pub fn each_loss<C: Cell>(
         sum / batch as f64
     });
     [input, d_hidden]
+}
+
+/// How large the gradient of the last step's loss is at each state of each layer, by time: how far back the network
+/// listens. The sequences must be of one length: [`Sequences::whole_rows`].
+///
+/// # Errors
+/// As [`Recurrent::gradient_norms`].
+pub fn gradient_norms<C: Cell>(
+    network: &Network<Recurrent<C>>,
+    task: &dyn Task,
+    sequences: &Sequences,
+    device: &Device,
+    dtype: DType,
+) -> Result<Vec<Vec<StateGradient>>, FlowError> {
+    let [input, d_hidden] = each_loss(network, task, sequences, device, dtype);
+    let last = sequences.time - 1;
+    let earlier = d_hidden.clone().slice_dim(1, 0..last).zeros_like();
+    let of_last = d_hidden.slice_dim(1, last..last + 1);
+    let d_hidden = if last == 0 { of_last } else { Tensor::cat(vec![earlier, of_last], 1) };
+    network.recurrent.gradient_norms(input, d_hidden)
 }

@@ -209,10 +209,17 @@ fn trained(training: &[&str], folder: &Path) -> PathBuf {
 /// What uses the run of such a training.
 fn uses(training: &[&str]) -> Vec<Vec<&'static str>> {
     let uses: &[&[&str]] = match training[0] {
-        "text" => &[&["generate", "run"], &["score", "run", "novel.txt"], &["report", "run"]],
-        "sound" => &[&["generate", "run", "--seconds", "0.1"], &["report", "run"]],
-        "series" => &[&["forecast", "run"], &["report", "run"]],
-        _ => &[&["flow", "run"]],
+        "text" => &[
+            &["generate", "run"],
+            &["score", "run", "novel.txt"],
+            &["report", "run"],
+            &["flow", "run"],
+        ],
+        "sound" => {
+            &[&["generate", "run", "--seconds", "0.1"], &["report", "run"], &["flow", "run"]]
+        }
+        "series" => &[&["forecast", "run"], &["report", "run"], &["flow", "run"]],
+        _ => &[&["flow", "run"], &["report", "run"]],
     };
     uses.iter().map(|arguments| arguments.to_vec()).collect()
 }
@@ -230,7 +237,7 @@ fn sizes_that_somebody_has_changed_in_a_run() {
                 std::fs::write(&config, text.replace(key, &format!("{name} = {size}"))).unwrap();
                 for arguments in uses(training) {
                     // What a flow needs is estimated first.
-                    let words: &[&str] = if training[0] == "adding" { &[] } else { &["run"] };
+                    let words: &[&str] = if arguments[0] == "flow" { &[] } else { &["run"] };
                     refused(&arguments, folder.path(), words);
                 }
             }

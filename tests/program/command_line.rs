@@ -17,17 +17,6 @@ fn json(arguments: &[&str], folder: &Path) -> Value {
     serde_json::from_slice(&output.stdout).expect("one JSON object")
 }
 
-/// Pictures are there, are not empty, and nothing else is left behind.
-fn pictures(result: &Value, folder: &Path, out: &str) {
-    let pictures = result["pictures"].as_array().unwrap();
-    for picture in pictures {
-        let bytes = std::fs::read(folder.join(picture.as_str().unwrap())).unwrap();
-        let (png, svg) = (bytes.starts_with(b"\x89PNG"), bytes.starts_with(b"<svg"));
-        assert!(png != svg && bytes.len() > 5_000, "{picture}");
-    }
-    assert_eq!(std::fs::read_dir(folder.join(out)).unwrap().count(), pictures.len());
-}
-
 /// What the run of a series names is there: a page, a table, pictures.
 fn files(result: &Value, folder: &Path) {
     let files = result["files"].as_array().unwrap();
@@ -58,8 +47,19 @@ fn counting_reaches_one_and_one() {
         let apart = row["predicted"].as_f64().unwrap() - row["ones"].as_f64().unwrap();
         assert!(apart.abs() < 0.02 * row["length"].as_f64().unwrap(), "{row}");
     }
-    assert_eq!(result["pictures"].as_array().unwrap().len(), 4);
-    pictures(&result, folder.path(), "runs/count");
+    let files = result["files"].as_array().unwrap();
+    assert_eq!(files.len(), 5, "a page, and two pictures in two formats each");
+    for file in files {
+        let bytes = std::fs::read(folder.path().join(file.as_str().unwrap())).unwrap();
+        let starts = [&b"\x89PNG"[..], b"<svg", b"<!DOCTYPE html>"];
+        let known = starts.iter().any(|start| bytes.starts_with(start));
+        assert!(known && bytes.len() > 5_000, "{file}");
+    }
+    // And the configuration, the metrics and the checkpoint: nothing else is left behind.
+    assert_eq!(std::fs::read_dir(folder.path().join("runs/count")).unwrap().count(), 5 + 3);
+    let metrics = std::fs::read_to_string(folder.path().join("runs/count/metrics.jsonl")).unwrap();
+    let last: Value = serde_json::from_str(metrics.lines().last().unwrap()).unwrap();
+    assert_eq!((metrics.lines().count(), &last["w_x"]), (501, &result["w_x"]));
 }
 
 #[test]
@@ -185,7 +185,8 @@ fn a_task_is_learnt_and_its_run_shows_its_flow_before_and_after() {
     assert!(
         result["baselines"]["chance"].as_f64().unwrap() > result["valid_loss"].as_f64().unwrap()
     );
-    for file in ["config.toml", "checkpoint/last.safetensors", "learning_curve.png"] {
+    for file in ["config.toml", "checkpoint/last.safetensors", "learning_curve.png", "report.html"]
+    {
         assert!(folder.path().join("runs/reber").join(file).metadata().unwrap().len() > 200);
     }
 

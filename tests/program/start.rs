@@ -98,7 +98,7 @@ pub fn kill_and_resume<T: PartialEq>(
         let resume = [arguments[0], arguments[1], "--resume", &run, "--quiet"];
         let mut moments = Vec::new();
         loop {
-            let begun = folder.join(&run).join("data.toml").exists();
+            let begun = bptt::train::run::Run::open(&folder.join(&run)).is_ok();
             let mut child = command(if begun { &resume } else { &begin[..] }, folder)
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())

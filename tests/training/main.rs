@@ -1,7 +1,15 @@
 //! What training reads, draws and learns, as a library.
 
+#[path = "../../examples/custom_task.rs"]
+mod custom_task;
+
 mod backends;
 #[cfg(feature = "plot")]
 mod examples;
 mod series_reader;
 mod tasks;
+
+#[test]
+fn the_example_of_a_task_runs() {
+    custom_task::main();
+}

@@ -2,6 +2,7 @@
 
 use super::{Forecaster, Pasts};
 use crate::cell::Cell;
+use crate::data::features::Rows;
 use crate::model::Network;
 use crate::nn::{FlowError, Recurrent};
 use crate::recurrence::flow::StateGradient;
@@ -79,6 +80,37 @@ impl<C: Cell> NetworkForecaster<C> {
             }
             (last - tracked(target)).powi_scalar(2).mean()
         })
+    }
+
+    /// The input of the window before each origin, and `∂L_t/∂H_t` of the squared error `L_t` of the forecast of each
+    /// step: what [`Recurrent::flow`] starts from.
+    pub fn each_loss(&self, rows: &Rows, origins: &[usize]) -> [Tensor<3>; 2] {
+        let (window, width, batch) = (self.window, rows.width, origins.len());
+        let Output { targets, horizon, changes } = self.output;
+        let (mut values, mut to_come): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
+        for &origin in origins {
+            values.extend(rows.range(origin - window, origin));
+            for next in origin - window + 1..=origin {
+                let ahead = rows.range(next, next + horizon).chunks_exact(width);
+                to_come.extend(ahead.flat_map(|row| &row[..targets]));
+            }
+        }
+        let data = TensorData::new(values, [batch, window, width]);
+        let x = Tensor::<3>::from_data(data, (&self.device, self.dtype));
+        let d_hidden = self.network.d_hidden(x.clone(), |outputs| {
+            let tracked = |data| Tensor::<3>::from_data(data, (&outputs.device(), self.dtype));
+            let to_come = tracked(TensorData::new(to_come, [batch, window, self.output.width()]));
+            let forecast = match changes {
+                true => {
+                    let last = x.clone().slice([0..batch, 0..window, 0..targets]);
+                    outputs.clone() + tracked(last.repeat_dim(2, horizon).into_data())
+                }
+                false => outputs.clone(),
+            };
+            // A step's forecast is in no other step's loss.
+            (forecast - to_come).powi_scalar(2).sum() / (batch * self.output.width()) as f64
+        });
+        [x, d_hidden]
     }
 }
 

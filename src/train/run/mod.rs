@@ -25,12 +25,13 @@ mod run_of;
 pub use run_of::{Resumed, RunConfig, RunOf, Subject};
 
 use super::checkpoint::{CheckpointError, Checkpoints};
+use super::count_run::CountRun;
 use super::lessons::Progress;
 use super::series_run::{SeriesRun, SeriesSubject};
 use super::sound_run::{SoundRun, SoundSubject};
+use super::task_run::{TaskRun, TaskSubject};
 use super::text_run::{TextRun, TextSubject};
 use crate::names::names;
-pub(super) use read::read;
 use read::{configuration, refused};
 use std::path::Path;
 
@@ -66,6 +67,10 @@ pub enum Run {
     Sound(Box<SoundRun>),
     /// On a series.
     Series(Box<SeriesRun>),
+    /// On a generated task.
+    Task(Box<TaskRun>),
+    /// The exercise.
+    Count(Box<CountRun>),
 }
 
 /// Does the same with the run, whatever its task.
@@ -75,6 +80,8 @@ macro_rules! each {
             Run::Text($name) => $same,
             Run::Sound($name) => $same,
             Run::Series($name) => $same,
+            Run::Task($name) => $same,
+            Run::Count($name) => $same,
         }
     };
 }
@@ -93,6 +100,10 @@ impl Run {
             Ok(Self::Sound(Box::new(RunOf::from_table(folder, table)?)))
         } else if SeriesSubject::TASKS.contains(&task) {
             Ok(Self::Series(Box::new(RunOf::from_table(folder, table)?)))
+        } else if TaskSubject::TASKS.contains(&task) {
+            Ok(Self::Task(Box::new(RunOf::from_table(folder, table)?)))
+        } else if task == CountRun::TASK {
+            Ok(Self::Count(Box::new(CountRun::from_table(folder, table)?)))
         } else {
             let reason = format!("its task is '{task}', which is not one of this program");
             Err(refused(&folder.join("config.toml"), &reason))
@@ -111,23 +122,20 @@ impl Run {
 
     /// What can be done with it.
     pub fn uses(&self) -> &'static [Use] {
-        fn of<S: Subject>(_: &RunOf<S>) -> &'static [Use] {
-            S::USES
-        }
-        each!(self, run => of(run))
+        each!(self, run => run.uses())
     }
 
     /// How far it is, and how good.
     ///
     /// # Errors
-    /// If a file cannot be read that says so.
+    /// If a file that it is computed from cannot be read.
     pub fn standing(&self) -> Result<Standing, RunError> {
         each!(self, run => run.standing())
     }
 
     /// The error of one who wants to do with the run what cannot be done with it.
     pub fn unfit(&self, wanted: Use) -> RunError {
-        let uses: Vec<&str> = self.uses().iter().map(|one| Use::NAMES[*one as usize]).collect();
+        let uses: Vec<String> = self.uses().iter().map(Use::to_string).collect();
         RunError::Unfit {
             run: self.folder().display().to_string(),
             task: self.task().into(),
@@ -237,10 +245,15 @@ pub enum RunError {
 }
 
 impl<S: Subject> RunOf<S> {
+    /// What can be done with it.
+    pub fn uses(&self) -> &'static [Use] {
+        S::USES
+    }
+
     /// How far it is, and how good.
     ///
     /// # Errors
-    /// If a file cannot be read that says so.
+    /// If a file that it is computed from cannot be read.
     pub fn standing(&self) -> Result<Standing, RunError> {
         let last = Checkpoints::of(&self.folder).first::<Progress>(&["last", "previous", "best"]);
         let progress = last.map(|(last, _)| last.progress).unwrap_or_default();

@@ -18,7 +18,7 @@ fn read_limited(path: &Path) -> Result<String, RunError> {
 }
 
 /// The content of such a file.
-pub(in crate::train) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, RunError> {
+pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, RunError> {
     let text = read_limited(path)?;
     toml::from_str(&text).map_err(|error| {
         let line = error.span().map(|span| text[..span.start].lines().count().max(1));

@@ -27,7 +27,7 @@ pub trait Subject: Clone + Debug + Serialize + DeserializeOwned {
     /// How good a run is in the measures of its task, the most important one first; nothing before the first epoch's end.
     ///
     /// # Errors
-    /// If a file of the run cannot be read that says so.
+    /// If a file that they are computed from cannot be read.
     fn measures(run: &RunOf<Self>, progress: &Progress) -> Result<Vec<Measure>, RunError>;
 
     /// Whether there is nothing to train in steps.
