@@ -1,11 +1,10 @@
 //! Trains a network on a text, character by character, and draws a sample from it.
-use bptt::cell::Lstm;
 use bptt::data::text::Sampling;
 use bptt::random::{Random, SeedableRng};
 use bptt::report;
 use bptt::train::lessons::{Event, Passes};
 use bptt::train::run::{RunConfig, RunOf};
-use bptt::train::sequence::{ModelSettings, SequenceSubject, trained_model};
+use bptt::train::sequence::{ModelSettings, SequenceSubject};
 use bptt::train::text_run::TextSubject;
 use std::error::Error;
 use std::path::Path;
@@ -17,14 +16,14 @@ pub fn train(text: &Path, epochs: usize, folder: &Path) -> Result<String, Box<dy
     let config = RunConfig::new("text", text.subject, "lstm", Passes { epochs, window: 25 });
     let run = RunOf::begin(folder, config, text.data)?;
     let sequence = [text.training.as_slice(), &text.valid];
-    run.learn(Lstm::default(), sequence, None, |event| {
+    run.learn(sequence, None, |event| {
         if let Event::Epoch(progress) = event {
             println!("{:?}", progress.epochs.last());
         }
         true // Go on.
     })?;
     let (device, dtype) = run.device()?;
-    let model = trained_model(Lstm::default(), &run, (&device, dtype))?.model;
+    let model = run.model((&device, dtype))?.model;
     let vocabulary = &run.data.vocabulary;
     let sampling = Sampling { temperature: 0.7, top_k: None, top_p: None };
     let drawn = model.generate(&vocabulary.classes_of(b"fn "), sampling, Random::seed_from_u64(1));

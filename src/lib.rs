@@ -20,7 +20,8 @@
 //! - `model`: what the commands train, a recurrence with a readout.
 //! - `train`: the loops, the folder of a run, checkpoints, and optimizers that Burn lacks.
 //!
-//! With the feature `plot`, `plot` draws pictures and pages. The feature `cli` is the program, and brings both.
+//! With the feature `plot`, `plot` draws pictures and pages. With both, `report` writes the page of a run. The feature
+//! `cli` is the program, and brings both.
 //!
 //! ```
 //! use bptt::nn::RnnConfig;

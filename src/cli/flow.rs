@@ -6,11 +6,10 @@ use super::output::{self, Output, page_table, warn};
 use bptt::cell::{self, Cell};
 use bptt::data::adding::Adding;
 use bptt::data::count::CountTask;
-use bptt::data::features::Rows;
 use bptt::data::task::{Asked, Sequences, Task};
 use bptt::data::text::{Sampling, UNKNOWN};
-use bptt::model::forecast::{NetworkForecaster, origins};
-use bptt::nn::Recurrent;
+use bptt::model::forecast::origins;
+use bptt::nn::{Recurrent, StackCell};
 use bptt::plot::gates::{Gate, Gates};
 use bptt::plot::gradient_by_time::{Curve, GradientByTime};
 use bptt::plot::lag_maps::{LagMap, LagMaps};
@@ -23,7 +22,7 @@ use bptt::train::count_run::CountRun;
 use bptt::train::lessons::Trained;
 use bptt::train::memory::check_memory;
 use bptt::train::run::{Run, RunOf};
-use bptt::train::sequence::{SequenceSubject, trained_model, untrained};
+use bptt::train::sequence::SequenceSubject;
 use bptt::train::series_run::{self, AUTOREGRESSION, SeriesRun};
 use bptt::train::task::{NetworkSettings, Start, each_loss, network};
 use bptt::train::task_run::TaskRun;
@@ -249,8 +248,19 @@ impl Where<'_> {
         let model = run.config.subject.model();
         let (time, batch) = (run.config.length.window, self.arguments.batch);
         self.fits([time, batch, model.hidden, model.layers])?;
-        let trained = TrainedSequence { place: self, run };
-        let seen = cell::visit(&run.config.cell, trained).ok_or_else(|| run.unknown_cell())??;
+        let options = (self.device, self.dtype);
+        let Trained { model: after, refused } = run.model(options)?;
+        warn(&refused);
+        let before = run.untrained_model(options)?;
+        let sampling = Sampling { temperature: 1.0, top_k: None, top_p: None };
+        let random = Random::seed_from_u64(self.arguments.compute.seed);
+        let targets: Vec<u32> = after.generate(&[], sampling, random).take(batch * time).collect();
+        let before_each = std::iter::once(UNKNOWN).chain(targets.iter().copied());
+        let inputs: Vec<u32> = before_each.take(targets.len()).collect();
+        let networks = [&before, &after].map(|model| {
+            (&model.network.recurrent, model.each_loss(&inputs, &targets, [batch, time]))
+        });
+        let seen = before_and_after(&run.config.cell, networks, false)?;
         let setting = format!("a model of {}, on {} that it has drawn", run.config.task, S::STEPS);
         let name = run.config.task.clone();
         Ok((seen, Scene { name, setting, rows: "rows", batch, time }))
@@ -272,8 +282,13 @@ impl Where<'_> {
         let batch = self.arguments.batch.min(all.len());
         self.fits([window, batch, subject.network.hidden, subject.network.layers])?;
         let origins: Vec<usize> = (0..batch).map(|i| all[i * all.len() / batch]).collect();
-        let trained = TrainedSeries { run, rows: &rows, origins: &origins };
-        let seen = cell::visit(&run.config.cell, trained).ok_or_else(|| run.unknown_cell())??;
+        let mut warnings = Vec::new();
+        let networks = run.networks(&mut warnings)?;
+        warn(&warnings);
+        let networks = networks.each_ref().map(|forecaster| {
+            (&forecaster.network.recurrent, forecaster.each_loss(&rows, &origins))
+        });
+        let seen = before_and_after(&run.config.cell, networks, false)?;
         let setting =
             format!("a forecast of {}, on pasts of the backtest", series.names.join(", "));
         Ok((seen, Scene { name: "series".into(), setting, rows: "pasts", batch, time: window }))
@@ -326,7 +341,7 @@ impl cell::Visitor for Untrained<'_> {
 }
 
 /// The networks before and after training; each gives its input and ∂L_t/∂H_t of the loss of each step.
-fn before_and_after<C: Cell>(
+fn before_and_after<C: StackCell>(
     cell: &str,
     networks: [(&Recurrent<C>, [Tensor<3>; 2]); 2],
     last: bool,
@@ -356,57 +371,6 @@ impl cell::Visitor for TrainedTask<'_> {
         let losses = |network| each_loss(network, task, sequences, device, dtype);
         let networks = [0, 1].map(|n| (&networks[n].recurrent, losses(&networks[n])));
         before_and_after(&run.config.cell, networks, task.asked() == Asked::AtTheEnd)
-    }
-}
-
-struct TrainedSequence<'a, S: SequenceSubject> {
-    place: &'a Where<'a>,
-    run: &'a RunOf<S>,
-}
-
-impl<S: SequenceSubject> cell::Visitor for TrainedSequence<'_, S> {
-    type Output = Result<Vec<Seen>, Failure>;
-
-    fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        let Self { place: &Where { arguments, device, dtype }, run } = self;
-        let Trained { model: after, refused } = trained_model(cell.clone(), run, (device, dtype))?;
-        warn(&refused);
-        let (settings, seed) = (run.config.subject.model(), run.config.training.seed);
-        let options = (device, dtype);
-        let before = untrained(cell, after.classes(), settings, seed, |config| config, options);
-        let (batch, time) = (arguments.batch, run.config.length.window);
-        let sampling = Sampling { temperature: 1.0, top_k: None, top_p: None };
-        let random = Random::seed_from_u64(arguments.compute.seed);
-        let targets: Vec<u32> = after.generate(&[], sampling, random).take(batch * time).collect();
-        let before_each = std::iter::once(UNKNOWN).chain(targets.iter().copied());
-        let inputs: Vec<u32> = before_each.take(targets.len()).collect();
-        let models = [&before, &after];
-        let networks = models.map(|model| {
-            (&model.network.recurrent, model.each_loss(&inputs, &targets, [batch, time]))
-        });
-        before_and_after(&run.config.cell, networks, false)
-    }
-}
-
-struct TrainedSeries<'a> {
-    run: &'a SeriesRun,
-    rows: &'a Rows,
-    origins: &'a [usize],
-}
-
-impl cell::Visitor for TrainedSeries<'_> {
-    type Output = Result<Vec<Seen>, Failure>;
-
-    fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        let Self { run, rows, origins } = self;
-        let mut warnings = Vec::new();
-        let networks = run.networks(cell, &mut warnings)?;
-        warn(&warnings);
-        let networks = [0, 1].map(|n| {
-            let NetworkForecaster { network, .. } = &networks[n];
-            (&network.recurrent, networks[n].each_loss(rows, origins))
-        });
-        before_and_after(&run.config.cell, networks, false)
     }
 }
 

@@ -3,16 +3,14 @@
 use super::Failure;
 use super::options::{Compute, number, positive, share, size};
 use super::output::{note, read_on, show, warn};
-use bptt::cell::{self, Cell};
 use bptt::data::sound;
 use bptt::data::text::{Sampling, UNKNOWN};
 use bptt::files;
 use bptt::random::{Random, SeedableRng};
 use bptt::train::lessons::Trained;
-use bptt::train::run::{Run, RunOf, Use};
-use bptt::train::sequence::{SequenceSubject, trained_model};
-use bptt::train::sound_run::SoundSubject;
-use bptt::train::text_run::TextSubject;
+use bptt::train::run::{Run, Use};
+use bptt::train::sound_run::SoundRun;
+use bptt::train::text_run::TextRun;
 use burn::tensor::{DType, Device};
 use std::io::Write;
 use std::path::PathBuf;
@@ -83,69 +81,60 @@ impl Arguments {
     }
 }
 
-struct Generator<'a, S: SequenceSubject> {
-    arguments: &'a Arguments,
-    run: &'a RunOf<S>,
-    device: Device,
-}
-
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let device = arguments.compute.device()?;
     match Run::open(&arguments.run)? {
         Run::Sound(run) => {
             let length = arguments.length.is_some();
             arguments.refuse("--length", length, "the length of a sound is set by --seconds")?;
-            let generator = Generator { arguments, run: &run, device };
-            cell::visit(&run.config.cell, generator).ok_or_else(|| run.unknown_cell())?
+            generate_sound(arguments, &run, &device)
         }
         Run::Text(run) => {
             let [seconds, out] = [arguments.seconds.is_some(), arguments.out.is_some()];
             arguments.refuse("--seconds", seconds, "the length of a text is set by --length")?;
             arguments.refuse("--out", out, "a text goes to standard output")?;
-            let generator = Generator { arguments, run: &run, device };
-            cell::visit(&run.config.cell, generator).ok_or_else(|| run.unknown_cell())?
+            generate_text(arguments, &run, &device)
         }
         other => Err(other.unfit(Use::Generate).into()),
     }
 }
 
-impl cell::Visitor for Generator<'_, TextSubject> {
-    type Output = Result<ExitCode, Failure>;
-
-    fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        let Self { arguments, run, device } = self;
-        let vocabulary = &run.data.vocabulary;
-        let dtype = DType::from(arguments.compute.dtype);
-        let Trained { model, refused } = trained_model(cell, run, (&device, dtype))?;
-        warn(&refused);
-        let written = arguments.prompt.as_deref().unwrap_or_default();
-        let prompt = vocabulary.classes_of(written.as_bytes());
-        let unknown = prompt.iter().filter(|&&class| class == UNKNOWN).count();
-        if unknown > 0 {
-            note(format_args!(
-                "warning: {unknown} characters of the prompt were not in the training text; the network reads them as unknown"
-            ));
-        }
-        let length = arguments.length.unwrap_or(500);
-        let sampling = arguments.sampling(Sampling::TEXT_TEMPERATURE);
-        let generation = model.generate(&prompt, sampling, arguments.random()).take(length);
-        let drawn = generation.map(|class| vocabulary.text_of(class));
-        if arguments.json {
-            let drawn: Vec<u8> = drawn.flatten().collect();
-            let text = String::from_utf8_lossy(&drawn);
-            let object = serde_json::json!({ "prompt": written, "text": text, "steps": length });
-            show(format_args!("{object}\n"))?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        let mut out = std::io::stdout().lock();
-        let prompt = std::iter::once(written.as_bytes().to_vec());
-        for bytes in prompt.chain(drawn).chain([b"\n".to_vec()]) {
-            if !read_on(out.write_all(&bytes).and_then(|()| out.flush()))? {
-                break;
-            }
-        }
-        Ok(ExitCode::SUCCESS)
+fn generate_text(
+    arguments: &Arguments,
+    run: &TextRun,
+    device: &Device,
+) -> Result<ExitCode, Failure> {
+    let vocabulary = &run.data.vocabulary;
+    let dtype = DType::from(arguments.compute.dtype);
+    let Trained { model, refused } = run.model((device, dtype))?;
+    warn(&refused);
+    let written = arguments.prompt.as_deref().unwrap_or_default();
+    let prompt = vocabulary.classes_of(written.as_bytes());
+    let unknown = prompt.iter().filter(|&&class| class == UNKNOWN).count();
+    if unknown > 0 {
+        note(format_args!(
+            "warning: {unknown} characters of the prompt were not in the training text; the network reads them as unknown"
+        ));
     }
+    let length = arguments.length.unwrap_or(500);
+    let sampling = arguments.sampling(Sampling::TEXT_TEMPERATURE);
+    let generation = model.generate(&prompt, sampling, arguments.random()).take(length);
+    let drawn = generation.map(|class| vocabulary.text_of(class));
+    if arguments.json {
+        let drawn: Vec<u8> = drawn.flatten().collect();
+        let text = String::from_utf8_lossy(&drawn);
+        let object = serde_json::json!({ "prompt": written, "text": text, "steps": length });
+        show(format_args!("{object}\n"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut out = std::io::stdout().lock();
+    let prompt = std::iter::once(written.as_bytes().to_vec());
+    for bytes in prompt.chain(drawn).chain([b"\n".to_vec()]) {
+        if !read_on(out.write_all(&bytes).and_then(|()| out.flush()))? {
+            break;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What `--json` prints of a sound.
@@ -160,60 +149,54 @@ struct SoundReport {
     seconds: f64,
 }
 
-impl cell::Visitor for Generator<'_, SoundSubject> {
-    type Output = Result<ExitCode, Failure>;
-
-    fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        let Self { arguments, run, device } = self;
-        let rate = run.config.subject.rate;
-        let wanted = (arguments.seconds.unwrap_or(2.0) * f64::from(rate)).round();
-        const MOST: f64 = 1e8;
-        if !(1.0..=MOST).contains(&wanted) {
-            let most = MOST / f64::from(rate);
-            return Err(Failure(format!(
-                "{wanted} samples at {rate} Hz cannot be drawn: give --seconds up to {most} and at least one sample"
-            )));
-        }
-        let steps = wanted as usize;
-        let file = arguments.out.clone().unwrap_or_else(|| arguments.run.join("generated.wav"));
-        // Before the work is done.
-        files::check_writable(&file).map_err(|error| {
-            Failure(format!(
-                "cannot write {}: {error}; name another file with --out",
-                file.display()
-            ))
-        })?;
-        let mut classes = match &arguments.prompt {
-            Some(prompt) => sound::classes(&sound::read(&[prompt.into()], rate)?),
-            None => Vec::new(),
-        };
-        let prompt_samples = classes.len();
-        let dtype = DType::from(arguments.compute.dtype);
-        let Trained { model, refused } = trained_model(cell, run, (&device, dtype))?;
-        warn(&refused);
-        let start = Instant::now();
-        let sampling = arguments.sampling(Sampling::SOUND_TEMPERATURE);
-        let bar = super::output::bar(steps, arguments.json);
-        let generation = model.generate(&classes, sampling, arguments.random()).take(steps);
-        let drawn: Vec<u32> = generation.inspect(|_| bar.inc(1)).collect();
-        classes.extend(drawn);
-        bar.finish_and_clear();
-        sound::write(&file, &sound::samples(&classes), rate)?;
-        let seconds = start.elapsed().as_secs_f64();
-        let report = SoundReport { rate, prompt_samples, steps, seconds, file };
-        if arguments.json {
-            show(format_args!("{}\n", serde_json::to_string(&report).expect("plain data")))?;
-        } else {
-            let seconds = |samples: usize| samples as f64 / f64::from(rate);
-            let (drawn, file, took) = (seconds(steps), report.file.display(), report.seconds);
-            let after = match prompt_samples {
-                0 => String::new(),
-                samples => format!(" after {:.2} s of prompt", seconds(samples)),
-            };
-            show(format_args!(
-                "wrote {file}: {drawn:.2} s of sound{after}, drawn in {took:.1} s\n"
-            ))?;
-        }
-        Ok(ExitCode::SUCCESS)
+fn generate_sound(
+    arguments: &Arguments,
+    run: &SoundRun,
+    device: &Device,
+) -> Result<ExitCode, Failure> {
+    let rate = run.config.subject.rate;
+    let wanted = (arguments.seconds.unwrap_or(2.0) * f64::from(rate)).round();
+    const MOST: f64 = 1e8;
+    if !(1.0..=MOST).contains(&wanted) {
+        let most = MOST / f64::from(rate);
+        return Err(Failure(format!(
+            "{wanted} samples at {rate} Hz cannot be drawn: give --seconds up to {most} and at least one sample"
+        )));
     }
+    let steps = wanted as usize;
+    let file = arguments.out.clone().unwrap_or_else(|| arguments.run.join("generated.wav"));
+    // Before the work is done.
+    files::check_writable(&file).map_err(|error| {
+        Failure(format!("cannot write {}: {error}; name another file with --out", file.display()))
+    })?;
+    let mut classes = match &arguments.prompt {
+        Some(prompt) => sound::classes(&sound::read(&[prompt.into()], rate)?),
+        None => Vec::new(),
+    };
+    let prompt_samples = classes.len();
+    let dtype = DType::from(arguments.compute.dtype);
+    let Trained { model, refused } = run.model((device, dtype))?;
+    warn(&refused);
+    let start = Instant::now();
+    let sampling = arguments.sampling(Sampling::SOUND_TEMPERATURE);
+    let bar = super::output::bar(steps, arguments.json);
+    let generation = model.generate(&classes, sampling, arguments.random()).take(steps);
+    let drawn: Vec<u32> = generation.inspect(|_| bar.inc(1)).collect();
+    classes.extend(drawn);
+    bar.finish_and_clear();
+    sound::write(&file, &sound::samples(&classes), rate)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let report = SoundReport { rate, prompt_samples, steps, seconds, file };
+    if arguments.json {
+        show(format_args!("{}\n", serde_json::to_string(&report).expect("plain data")))?;
+    } else {
+        let seconds = |samples: usize| samples as f64 / f64::from(rate);
+        let (drawn, file, took) = (seconds(steps), report.file.display(), report.seconds);
+        let after = match prompt_samples {
+            0 => String::new(),
+            samples => format!(" after {:.2} s of prompt", seconds(samples)),
+        };
+        show(format_args!("wrote {file}: {drawn:.2} s of sound{after}, drawn in {took:.1} s\n"))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }

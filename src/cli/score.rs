@@ -3,11 +3,10 @@
 use super::Failure;
 use super::options::{Compute, size};
 use super::output::{note, show, table, warn};
-use bptt::cell::{self, Cell};
 use bptt::train::lessons::Trained;
 use bptt::train::run::{Run, RunOf, Use};
-use bptt::train::sequence::{Scoring, SequenceSubject, trained_model};
-use burn::tensor::{DType, Device};
+use bptt::train::sequence::{Scoring, SequenceSubject};
+use burn::tensor::DType;
 use std::collections::BTreeMap;
 use std::f64::consts::LN_2;
 use std::path::PathBuf;
@@ -58,14 +57,6 @@ struct Report {
     baselines: BTreeMap<&'static str, f64>,
 }
 
-struct Scorer<'a, S: SequenceSubject> {
-    arguments: &'a Arguments,
-    run: &'a RunOf<S>,
-    device: Device,
-    /// What `--per-step` calls a class.
-    class: &'a str,
-}
-
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     match Run::open(&arguments.run)? {
         Run::Sound(run) => score(arguments, &run, "level"),
@@ -77,70 +68,59 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 fn score<S: SequenceSubject>(
     arguments: &Arguments,
     run: &RunOf<S>,
-    class: &str,
+    class_column: &str,
 ) -> Result<ExitCode, Failure> {
-    let device = arguments.compute.device()?;
-    let scorer = Scorer { arguments, run, device, class };
-    cell::visit(&run.config.cell, scorer).ok_or_else(|| run.unknown_cell())?
-}
-
-impl<S: SequenceSubject> cell::Visitor for Scorer<'_, S> {
-    type Output = Result<ExitCode, Failure>;
-
-    fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        let Self { arguments, run, device, class } = self;
-        let dtype = DType::from(arguments.compute.dtype);
-        let Trained { model, refused } = trained_model(cell, run, (&device, dtype))?;
-        warn(&refused);
-        let shuffle = arguments.shuffle.then_some(arguments.compute.seed);
-        let scoring = Scoring { shuffle, forget: arguments.forget };
-        let score = run.score(&model, &arguments.file, &scoring)?;
-        if score.unknown > 0 {
-            note(format_args!(
-                "warning: {} {} were not in the training data; each is scored as the unknown one",
-                score.unknown,
-                S::STEPS
-            ));
-        }
-        if arguments.per_step {
-            let mut out = csv::Writer::from_writer(std::io::stdout().lock());
-            out.write_record(["step", class, "nats"])?;
-            for (t, (&class, nats)) in score.classes.iter().zip(&score.losses).enumerate() {
-                let class = S::class_name(&run.data, class);
-                out.write_record([(t + 1).to_string(), class, nats.to_string()])?;
-            }
-            out.flush()?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        let (nats, nats_per_step) = (score.nats(), score.nats_per_step());
-        let baseline = score.baseline;
-        let report = Report {
-            steps: score.losses.len(),
-            nats,
-            nats_per_step,
-            bits_per_step: nats_per_step / LN_2,
-            perplexity: nats_per_step.exp(),
-            unknown: score.unknown,
-            baselines: baseline.iter().map(|baseline| (baseline.key, baseline.nats)).collect(),
-        };
-        if arguments.json {
-            show(format_args!("{}\n", serde_json::to_string(&report).expect("plain data")))?;
-        } else {
-            let row = |name: String, value: String| vec![name, value];
-            let step = S::STEP;
-            let mut rows = vec![
-                row(S::STEPS.into(), report.steps.to_string()),
-                row("log P, nats".into(), format!("{:.3}", -report.nats)),
-                row(format!("nats a {step}"), format!("{nats_per_step:.4}")),
-                row(format!("bits a {step}"), format!("{:.4}", report.bits_per_step)),
-                row("perplexity".into(), format!("{:.3}", report.perplexity)),
-            ];
-            if let Some(baseline) = baseline {
-                let bits = baseline.nats / LN_2;
-                rows.push(row(format!("bits a {step} of {}", baseline.name), format!("{bits:.4}")));
-            }
-            show(format_args!("{}", table(&["", ""], &rows).trim_start()))?;
-        }
-        Ok(ExitCode::SUCCESS)
+    let (device, dtype) = (arguments.compute.device()?, DType::from(arguments.compute.dtype));
+    let Trained { model, refused } = run.model((&device, dtype))?;
+    warn(&refused);
+    let shuffle = arguments.shuffle.then_some(arguments.compute.seed);
+    let scoring = Scoring { shuffle, forget: arguments.forget };
+    let score = run.score(&model, &arguments.file, &scoring)?;
+    if score.unknown > 0 {
+        note(format_args!(
+            "warning: {} {} were not in the training data; each is scored as the unknown one",
+            score.unknown,
+            S::STEPS
+        ));
     }
+    if arguments.per_step {
+        let mut out = csv::Writer::from_writer(std::io::stdout().lock());
+        out.write_record(["step", class_column, "nats"])?;
+        for (t, (&class, nats)) in score.classes.iter().zip(&score.losses).enumerate() {
+            let class = S::class_name(&run.data, class);
+            out.write_record([(t + 1).to_string(), class, nats.to_string()])?;
+        }
+        out.flush()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (nats, nats_per_step) = (score.nats(), score.nats_per_step());
+    let baseline = score.baseline;
+    let report = Report {
+        steps: score.losses.len(),
+        nats,
+        nats_per_step,
+        bits_per_step: nats_per_step / LN_2,
+        perplexity: nats_per_step.exp(),
+        unknown: score.unknown,
+        baselines: baseline.iter().map(|baseline| (baseline.key, baseline.nats)).collect(),
+    };
+    if arguments.json {
+        show(format_args!("{}\n", serde_json::to_string(&report).expect("plain data")))?;
+    } else {
+        let row = |name: String, value: String| vec![name, value];
+        let step = S::STEP;
+        let mut rows = vec![
+            row(S::STEPS.into(), report.steps.to_string()),
+            row("log P, nats".into(), format!("{:.3}", -report.nats)),
+            row(format!("nats a {step}"), format!("{nats_per_step:.4}")),
+            row(format!("bits a {step}"), format!("{:.4}", report.bits_per_step)),
+            row("perplexity".into(), format!("{:.3}", report.perplexity)),
+        ];
+        if let Some(baseline) = baseline {
+            let bits = baseline.nats / LN_2;
+            rows.push(row(format!("bits a {step} of {}", baseline.name), format!("{bits:.4}")));
+        }
+        show(format_args!("{}", table(&["", ""], &rows).trim_start()))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,12 +1,10 @@
 //! What `bptt train text` and `bptt train sound` have in common: a training, and what is printed at its end.
 
-use super::output::{Output, page_table, warn};
+use super::output::{page_table, warn};
 use super::training::{Flags, Learnt, PassFlags, Unit, train};
 use super::{Failure, output};
-use bptt::cell::{self, Cell};
 use bptt::report::{self, SequencePage, comparison};
-use bptt::train::checkpoint::Checkpoint;
-use bptt::train::lessons::{Computing, Epoch, Progress};
+use bptt::train::lessons::Epoch;
 use bptt::train::run::RunOf;
 use bptt::train::sequence::{Sequence, beginner};
 use bptt::train::streams::Streams;
@@ -14,34 +12,6 @@ use std::collections::BTreeMap;
 use std::f64::consts::LN_2;
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-/// Begins a run, or goes on with one, and learns.
-pub fn learn<S: SequencePage>(subject: S, flags: &Flags<PassFlags>) -> Result<ExitCode, Failure> {
-    let Flags { training: how, output, .. } = flags;
-    let computing = flags.computing()?;
-    let Sequence { subject, training, valid, data } = subject.read()?;
-    let config = flags.config(S::TASKS[0], subject, flags.length.passes());
-    // Before anything is written.
-    Streams::<()>::new([&training, &valid], &config.training, config.length)?;
-    let classes = S::classes(&data);
-    let features = config.subject.model().embedding.unwrap_or(classes);
-    // A block is scored at once.
-    let steps =
-        (how.batch as f64 * config.length.window as f64).max(2048f64.min(valid.len() as f64));
-    how.fits([features, classes], steps)?;
-    let (run, resume) = flags.begin(config, data)?;
-    S::keep(&run, &valid)?;
-    let learner = Learner { sequence: [&training, &valid], run, resume, computing, output };
-    cell::visit(&how.cell, learner).expect("clap knows the names")
-}
-
-struct Learner<'a, S: SequencePage> {
-    sequence: [&'a [u32]; 2],
-    run: RunOf<S>,
-    resume: Option<Checkpoint<Progress>>,
-    computing: Computing,
-    output: &'a Output,
-}
 
 /// What `--json` prints. Losses are nats a step, those of the best epoch, whose model is kept.
 #[derive(serde::Serialize)]
@@ -62,46 +32,53 @@ struct Report {
     files: Vec<PathBuf>,
 }
 
-impl<S: SequencePage> cell::Visitor for Learner<'_, S> {
-    type Output = Result<ExitCode, Failure>;
-
-    fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        let Self { sequence, run, resume, computing, output } = self;
-        let (config, settings) = (&run.config, &run.config.training);
-        let (classes, window) = (S::classes(&run.data), config.length.window);
-        let sizes = config.subject.model();
-        let model = beginner(cell, classes, sizes, (settings, window), &computing)?;
-        let lessons = Streams::<C>::new(sequence, settings, config.length)?;
-        let loss = |epoch: &Epoch| {
-            let nats = epoch.valid_loss;
-            format!("{nats:.4} nats ({:.4} bits) a {}", nats / LN_2, S::STEP)
-        };
-        let may_end_early = settings.early_stop.is_some();
-        let unit = Unit { steps: S::STEPS, window, epoch: "epoch", loss, may_end_early };
-        let learnt = train(&lessons, model, (&run, resume), &computing, output, unit)?;
-        let Some(learnt) = learnt else { return Ok(ExitCode::SUCCESS) };
-        let Learnt { ref progress, best, seconds, steps_per_second, rate, .. } = learnt;
-        let written = report::write(&run.folder)?;
-        warn(&written.warnings);
-        let baselines = S::baselines(&run.data);
-        let report = Report {
-            run: run.folder.clone(),
-            task: S::TASKS[0],
-            train_loss: best.train_loss,
-            valid_loss: best.valid_loss,
-            valid_bits: best.valid_loss / LN_2,
-            baselines: baselines.iter().map(|baseline| (baseline.key, baseline.nats)).collect(),
-            epochs: progress.epochs.len(),
-            steps: progress.step,
-            done: progress.done,
-            seconds,
-            steps_per_second,
-            rate: BTreeMap::from([(format!("{}_per_second", S::STEPS), rate)]),
-            files: written.files,
-        };
-        output.print(&report, &text(&report, &run, learnt.all, rate))?;
-        Ok(ExitCode::SUCCESS)
-    }
+/// Begins a run, or goes on with one, and learns.
+pub fn learn<S: SequencePage>(subject: S, flags: &Flags<PassFlags>) -> Result<ExitCode, Failure> {
+    let Flags { training: how, output, .. } = flags;
+    let computing = flags.computing()?;
+    let Sequence { subject, training, valid, data } = subject.read()?;
+    let config = flags.config(S::TASKS[0], subject, flags.length.passes());
+    // Before anything is written.
+    let lessons = Streams::new([&training, &valid], &config.training, config.length)?;
+    let (classes, window) = (S::classes(&data), config.length.window);
+    let features = config.subject.model().embedding.unwrap_or(classes);
+    // A block is scored at once.
+    let steps = (how.batch as f64 * window as f64).max(2048f64.min(valid.len() as f64));
+    how.fits([features, classes], steps)?;
+    let (run, resume) = flags.begin(config, data)?;
+    S::keep(&run, &valid)?;
+    let settings = &run.config.training;
+    let sizes = run.config.subject.model();
+    let model = beginner(run.cell()?, classes, sizes, (settings, window), &computing)?;
+    let loss = |epoch: &Epoch| {
+        let nats = epoch.valid_loss;
+        format!("{nats:.4} nats ({:.4} bits) a {}", nats / LN_2, S::STEP)
+    };
+    let may_end_early = settings.early_stop.is_some();
+    let unit = Unit { steps: S::STEPS, window, epoch: "epoch", loss, may_end_early };
+    let learnt = train(&lessons, model, (&run, resume), &computing, output, unit)?;
+    let Some(learnt) = learnt else { return Ok(ExitCode::SUCCESS) };
+    let Learnt { ref progress, best, seconds, steps_per_second, rate, .. } = learnt;
+    let written = report::write(&run.folder)?;
+    warn(&written.warnings);
+    let baselines = S::baselines(&run.data);
+    let report = Report {
+        run: run.folder.clone(),
+        task: S::TASKS[0],
+        train_loss: best.train_loss,
+        valid_loss: best.valid_loss,
+        valid_bits: best.valid_loss / LN_2,
+        baselines: baselines.iter().map(|baseline| (baseline.key, baseline.nats)).collect(),
+        epochs: progress.epochs.len(),
+        steps: progress.step,
+        done: progress.done,
+        seconds,
+        steps_per_second,
+        rate: BTreeMap::from([(format!("{}_per_second", S::STEPS), rate)]),
+        files: written.files,
+    };
+    output.print(&report, &text(&report, &run, learnt.all, rate))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn text<S: SequencePage>(report: &Report, run: &RunOf<S>, all: usize, rate: f64) -> String {

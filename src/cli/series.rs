@@ -4,7 +4,7 @@ use super::options::{share, size};
 use super::output::{Output, note, page_table, warn};
 use super::training::{Flags, Learnt, PassFlags, Unit, train};
 use super::{Failure, output};
-use bptt::cell::{self, Cell};
+use bptt::cell;
 use bptt::data::calendar::Feature;
 use bptt::model::Lags;
 use bptt::model::forecast::{ColumnErrors, TestedMethod};
@@ -156,15 +156,6 @@ impl Arguments {
     }
 }
 
-/// All that a training begins with.
-struct Learner<'a> {
-    input: SeriesInput,
-    run: SeriesRun,
-    resume: Option<Checkpoint<Progress>>,
-    computing: Computing,
-    output: &'a Output,
-}
-
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let Flags { training, output, .. } = &arguments.flags;
     if arguments.bidirectional {
@@ -186,17 +177,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let batch = training.batch.min(split) as f64 * passes.window.min(split) as f64;
         check_memory(32.0 * batch * (width as f64 + outputs), "--batch")?;
         training.fits([width, arguments.horizon * targets], batch)?;
-        let network = config.subject.output(targets);
-        let known = (split, input.origins.as_slice());
         let how = (&config.training, passes);
-        SeriesLessons::<()>::new(&input.rows, network, known, how, &computing)?;
+        let network = config.subject.output(targets);
+        SeriesLessons::new(&input.rows, network, (split, &input.origins), how, &computing)?;
     }
     let (run, resume) = arguments.flags.begin(config, input.data.clone())?;
     series_run::write(&input.series, &run.folder)?;
-    let learner = Learner { input, run, resume, computing, output };
     match training.cell.as_str() {
-        AUTOREGRESSION => learner.without_network(),
-        cell => cell::visit(cell, learner).expect("clap knows the names"),
+        AUTOREGRESSION => without_network(run, input, output),
+        _ => learn(run, input, (resume, &computing), output),
     }
 }
 
@@ -206,55 +195,49 @@ fn unit(window: usize, may_end_early: bool) -> Unit {
     Unit { steps: "rows", window, epoch: "epoch", loss, may_end_early }
 }
 
-impl Learner<'_> {
-    /// AR(τ) by itself: it is fitted already.
-    fn without_network(self) -> Result<ExitCode, Failure> {
-        let start = Instant::now();
-        let Self { input: SeriesInput { series, dates, .. }, run, output, .. } = self;
-        let backtests = Backtests::new(run, series, dates)?;
-        let train_loss = backtests.autoregression_training_loss();
-        let valid_loss = backtests.methods[0].loss();
-        let progress = Progress { done: true, ..Progress::default() };
-        let seconds = start.elapsed().as_secs_f64();
-        let report = Report {
-            train_loss,
-            valid_loss,
-            steps_per_second: 0.0,
-            rows_per_second: 0.0,
-            ..report(&backtests, &progress, seconds)?
-        };
-        finish(output, &backtests, report, 0)
-    }
+/// AR(τ) by itself: it is fitted already.
+fn without_network(
+    run: SeriesRun,
+    input: SeriesInput,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    let start = Instant::now();
+    let backtests = Backtests::new(run, input.series, input.dates)?;
+    let train_loss = backtests.autoregression_training_loss();
+    let valid_loss = backtests.methods[0].loss();
+    let progress = Progress { done: true, ..Progress::default() };
+    let seconds = start.elapsed().as_secs_f64();
+    let report = Report { train_loss, valid_loss, ..report(&backtests, &progress, seconds)? };
+    finish(output, &backtests, report, 0)
 }
 
-impl cell::Visitor for Learner<'_> {
-    type Output = Result<ExitCode, Failure>;
-
-    fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        let Self { input, run, resume, computing, output } = self;
-        let SeriesInput { series, dates, rows, origins, .. } = input;
-        let (settings, length) = (&run.config.training, run.config.length);
-        let network = run.config.subject.output(series.names.len());
-        let size = run.config.subject.network;
-        let how = (settings, length.window);
-        let model = beginner(cell, (rows.width, network), size, how, &computing)?;
-        let known = (run.data.split, origins.as_slice());
-        let how = (settings, length);
-        let lessons = SeriesLessons::<C>::new(&rows, network, known, how, &computing)?;
-        let unit = unit(length.window, settings.early_stop.is_some());
-        let learnt = train(&lessons, model, (&run, resume), &computing, output, unit)?;
-        let Some(learnt) = learnt else { return Ok(ExitCode::SUCCESS) };
-        let Learnt { progress, best, all, seconds, steps_per_second, rate } = learnt;
-        let backtests = Backtests::new(run, series, dates)?;
-        let report = Report {
-            train_loss: best.train_loss,
-            valid_loss: best.valid_loss,
-            steps_per_second,
-            rows_per_second: rate,
-            ..report(&backtests, &progress, seconds)?
-        };
-        finish(output, &backtests, report, all)
-    }
+fn learn(
+    run: SeriesRun,
+    input: SeriesInput,
+    (resume, computing): (Option<Checkpoint<Progress>>, &Computing),
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    let SeriesInput { series, dates, rows, origins, .. } = input;
+    let (settings, length) = (&run.config.training, run.config.length);
+    let network = run.config.subject.output(series.names.len());
+    let size = run.config.subject.network;
+    let how = (settings, length.window);
+    let model = beginner(run.cell()?, (rows.width, network), size, how, computing)?;
+    let known = (run.data.split, origins.as_slice());
+    let lessons = SeriesLessons::new(&rows, network, known, (settings, length), computing)?;
+    let unit = unit(length.window, settings.early_stop.is_some());
+    let learnt = train(&lessons, model, (&run, resume), computing, output, unit)?;
+    let Some(learnt) = learnt else { return Ok(ExitCode::SUCCESS) };
+    let Learnt { progress, best, all, seconds, steps_per_second, rate } = learnt;
+    let backtests = Backtests::new(run, series, dates)?;
+    let report = Report {
+        train_loss: best.train_loss,
+        valid_loss: best.valid_loss,
+        steps_per_second,
+        rows_per_second: rate,
+        ..report(&backtests, &progress, seconds)?
+    };
+    finish(output, &backtests, report, all)
 }
 
 /// The report of a run, without its losses and rates.

@@ -1,10 +1,9 @@
 //! A model of a sequence of classes, characters say: `P(x) = Π_t P(x_t | x_1 … x_{t−1})`.
 
 use super::Network;
-use crate::cell::{Cell, Row};
 use crate::host;
 use crate::nn::weights::{self, Each, NamedWeights, WeightsError};
-use crate::nn::{FlowError, Random, Recurrent, RecurrentConfig, cross_entropy};
+use crate::nn::{FlowError, Random, Recurrent, RecurrentConfig, StackCell, cross_entropy};
 use crate::recurrence::flow::StateGradient;
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Int, Tensor, TensorCreationOptions, TensorData};
@@ -20,7 +19,7 @@ pub struct CharacterModel<R: Module> {
     pub network: Network<R>,
 }
 
-impl<C: Cell> CharacterModel<Recurrent<C>> {
+impl<C: StackCell> CharacterModel<Recurrent<C>> {
     /// A model with drawn weights: an embedding of that width, from `N(0, 1)` as PyTorch's, or one-hot input.
     /// `configure` sees the configuration of the stack.
     pub fn new(
@@ -84,8 +83,8 @@ impl<C: Cell> CharacterModel<Recurrent<C>> {
         &self,
         classes: &[u32],
         [batch, time]: [usize; 2],
-        state: Option<C::State<Tensor<3>>>,
-    ) -> (Tensor<2>, C::State<Tensor<3>>) {
+        state: Option<C::States>,
+    ) -> (Tensor<2>, C::States) {
         let input = self.input(classes, [batch, time]);
         let (hidden, state) = self.network.recurrent.forward(input, state);
         let logits = self.network.readout.forward(hidden);
@@ -93,9 +92,8 @@ impl<C: Cell> CharacterModel<Recurrent<C>> {
     }
 
     /// A state that carries no gradient, for the next window of the same rows.
-    pub fn step_state(state: C::State<Tensor<3>>) -> C::State<Tensor<3>> {
-        let mut states = state.into_iter();
-        Row::from_fn(|_| states.next().expect("as many states").detach())
+    pub fn step_state(state: C::States) -> C::States {
+        C::states(state.into_iter().map(Tensor::detach).collect())
     }
 
     /// `−ln P(x_t | x_1 … x_{t−1})` in nats for every t, by the chain rule from a zero state; the first class
@@ -146,8 +144,8 @@ impl<C: Cell> CharacterModel<Recurrent<C>> {
         inputs: &[u32],
         targets: &[u32],
         shape: [usize; 2],
-        state: Option<C::State<Tensor<3>>>,
-    ) -> (Tensor<1>, C::State<Tensor<3>>) {
+        state: Option<C::States>,
+    ) -> (Tensor<1>, C::States) {
         let (logits, state) = self.forward(inputs, shape, state);
         (self.losses(logits, targets), Self::step_state(state))
     }
@@ -206,7 +204,7 @@ impl<C: Cell> CharacterModel<Recurrent<C>> {
     }
 }
 
-impl<C: Cell> NamedWeights for CharacterModel<Recurrent<C>> {
+impl<C: StackCell> NamedWeights for CharacterModel<Recurrent<C>> {
     fn for_each_named(&mut self, prefix: &str, each: Each<'_>) -> Result<(), WeightsError> {
         if let Some(embedding) = &mut self.embedding {
             each(format!("{prefix}embedding.weight"), embedding)?;

@@ -1,26 +1,24 @@
 //! Drawing a sequence from a [`CharacterModel`], class by class.
 
 use super::CharacterModel;
-use crate::cell::Cell;
 use crate::data::text::{Sampling, UNKNOWN};
 use crate::host;
-use crate::nn::Recurrent;
+use crate::nn::{Recurrent, StackCell};
 use crate::random::Random;
-use burn::tensor::Tensor;
 
 /// A continuation of a prompt without an end: each class is drawn from `P(x_t | x_1 … x_{t−1})` and read before the next
 /// one is drawn. [`CharacterModel::generate`] makes one.
 #[derive(Debug)]
-pub struct Generation<'a, C: Cell> {
+pub struct Generation<'a, C: StackCell> {
     model: &'a CharacterModel<Recurrent<C>>,
     sampling: Sampling,
     random: Random,
     /// What the model has yet to read.
     unread: Vec<u32>,
-    state: Option<C::State<Tensor<3>>>,
+    state: Option<C::States>,
 }
 
-impl<C: Cell> CharacterModel<Recurrent<C>> {
+impl<C: StackCell> CharacterModel<Recurrent<C>> {
     /// Goes on from the prompt, which follows [`UNKNOWN`], without an end: [`Iterator::take`] as many classes as you want.
     /// For a model on a device without autodiff.
     pub fn generate(
@@ -34,7 +32,7 @@ impl<C: Cell> CharacterModel<Recurrent<C>> {
     }
 }
 
-impl<C: Cell> Iterator for Generation<'_, C> {
+impl<C: StackCell> Iterator for Generation<'_, C> {
     type Item = u32;
 
     fn next(&mut self) -> Option<u32> {

@@ -1,8 +1,7 @@
 //! A recurrent stack with the readout `O = H W_2 + b_2`.
 
-use crate::cell::Cell;
 use crate::nn::weights::{self, Each, NamedWeights, WeightsError};
-use crate::nn::{FlowError, Random, Readout, Recurrent, RecurrentConfig};
+use crate::nn::{FlowError, Random, Readout, Recurrent, RecurrentConfig, StackCell};
 use crate::recurrence::flow::StateGradient;
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorCreationOptions};
@@ -17,7 +16,7 @@ pub struct Network<R: Module> {
     pub readout: Readout,
 }
 
-impl<C: Cell> Network<Recurrent<C>> {
+impl<C: StackCell> Network<Recurrent<C>> {
     /// A network with drawn weights.
     pub fn new(
         cell: C,
@@ -89,7 +88,7 @@ impl<C: Cell> Network<Recurrent<C>> {
     }
 }
 
-impl<C: Cell> NamedWeights for Network<Recurrent<C>> {
+impl<C: StackCell> NamedWeights for Network<Recurrent<C>> {
     fn for_each_named(&mut self, prefix: &str, each: Each<'_>) -> Result<(), WeightsError> {
         self.recurrent.for_each_named(&format!("{prefix}recurrent."), each)?;
         self.readout.for_each_named(&format!("{prefix}readout."), each)

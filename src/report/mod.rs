@@ -20,7 +20,7 @@ mod task;
 mod text;
 
 pub use gradient_flow::{brief, lags};
-pub use sequence::{SequencePage, comparison};
+pub use sequence::{Sample, SequencePage, comparison};
 pub use task::task_comparison;
 
 use crate::backend::NotBuilt;

@@ -3,7 +3,6 @@
 
 use super::gradient_flow::GradientFlow;
 use super::{ReportError, Written};
-use crate::cell::{self, Cell};
 use crate::data::text::UNKNOWN;
 use crate::model::CharacterModel;
 use crate::nn::Recurrent;
@@ -12,7 +11,7 @@ use crate::plot::page::{Page, Section, Table};
 use crate::train::checkpoint::Checkpoints;
 use crate::train::lessons::{Progress, Trained};
 use crate::train::run::RunOf;
-use crate::train::sequence::{SequenceSubject, trained_model, untrained};
+use crate::train::sequence::SequenceSubject;
 use std::f64::consts::LN_2;
 use std::path::PathBuf;
 
@@ -33,10 +32,7 @@ pub trait SequencePage: SequenceSubject {
     ///
     /// # Errors
     /// If a file cannot be read or written.
-    fn sample<C: Cell>(
-        run: &RunOf<Self>,
-        model: &CharacterModel<Recurrent<C>>,
-    ) -> Result<Sample, ReportError>;
+    fn sample(run: &RunOf<Self>, model: &CharacterModel<Recurrent>) -> Result<Sample, ReportError>;
 }
 
 /// A sample of a model.
@@ -74,24 +70,10 @@ pub fn comparison<S: SequenceSubject>(run: &RunOf<S>, valid_loss: f64) -> Table 
 
 /// Writes the page and the pictures of a run from what is in its folder.
 pub(super) fn write<S: SequencePage>(run: &RunOf<S>) -> Result<Written, ReportError> {
-    struct Writer<'a, S: SequencePage>(&'a RunOf<S>);
-    impl<S: SequencePage> cell::Visitor for Writer<'_, S> {
-        type Output = Result<Written, ReportError>;
-        fn visit<C: Cell>(self, cell: C) -> Self::Output {
-            write_with(cell, self.0)
-        }
-    }
-    cell::visit(&run.config.cell, Writer(run)).ok_or_else(|| run.unknown_cell())?
-}
-
-fn write_with<C: Cell, S: SequencePage>(cell: C, run: &RunOf<S>) -> Result<Written, ReportError> {
     let (device, dtype) = run.device()?;
-    let Trained { model, refused } = trained_model(cell.clone(), run, (&device, dtype))?;
+    let Trained { model, refused } = run.model((&device, dtype))?;
     let sample = S::sample(run, &model)?;
-    let before = {
-        let (sizes, seed) = (run.config.subject.model(), run.config.training.seed);
-        untrained(cell, model.classes(), sizes, seed, |config| config, (&device, dtype))
-    };
+    let before = run.untrained_model((&device, dtype))?;
     let flow = gradient_flow(run, [&before, &model], &sample.classes)?;
     let (flow, pictures) = flow.unzip();
     let sections = std::iter::once(sample.section).chain(flow).collect();
@@ -104,9 +86,9 @@ fn write_with<C: Cell, S: SequencePage>(cell: C, run: &RunOf<S>) -> Result<Writt
 
 /// How far back the model listens, before training and after it, on classes that it has drawn itself: rows of 100 steps
 /// of them.
-fn gradient_flow<C: Cell, S: SequencePage>(
+fn gradient_flow<S: SequencePage>(
     run: &RunOf<S>,
-    moments: [&CharacterModel<Recurrent<C>>; 2],
+    moments: [&CharacterModel<Recurrent>; 2],
     drawn: &[u32],
 ) -> Result<Option<(Section, [PathBuf; 2])>, ReportError> {
     const TIME: usize = 100;

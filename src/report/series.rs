@@ -3,7 +3,6 @@
 
 use super::gradient_flow::GradientFlow;
 use super::{ReportError, Written};
-use crate::cell::{self, Cell};
 use crate::data::accuracy::Accuracy;
 use crate::data::calendar::Calendar;
 use crate::data::series::Series;
@@ -308,8 +307,7 @@ pub fn write(backtests: &Backtests) -> Result<Written, ReportError> {
         let (section, curve) = learning(backtests)?;
         sections.push(section);
         files.extend(curve);
-        let flow = cell::visit(&run.config.cell, Flow(backtests));
-        if let Some((section, pictures)) = flow.ok_or_else(|| run.unknown_cell())?? {
+        if let Some((section, pictures)) = gradient_flow(backtests)? {
             sections.push(section);
             files.extend(pictures);
         }
@@ -377,36 +375,29 @@ fn learning(backtests: &Backtests) -> Result<(Section, [PathBuf; 2]), ReportErro
 }
 
 /// How far back the network of a run listens, on pasts of the backtest.
-struct Flow<'a>(&'a Backtests);
-
-impl cell::Visitor for Flow<'_> {
-    type Output = Result<Option<(Section, [PathBuf; 2])>, ReportError>;
-
-    fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        /// At most so many pasts, spread evenly.
-        const PASTS: usize = 64;
-        let Self(Backtests { run, methods, .. }) = self;
-        let TestedMethod { method: Method { rows, .. }, test, .. } = &methods[0];
-        let count = test.origins.len().min(PASTS);
-        let origins = (0..count).map(|i| test.origins[i * test.origins.len() / count]);
-        // The warnings are there since the network was tested.
-        let networks = run.networks(cell, &mut Vec::new())?;
-        let NetworkForecaster { window, output, .. } = networks[0];
-        let (mut values, mut targets) = (Vec::new(), Vec::new());
-        for origin in origins {
-            values.extend(rows.range(origin - window, origin));
-            let next = rows.range(origin, origin + output.horizon).chunks_exact(rows.width);
-            targets.extend(next.flat_map(|row| &row[..output.targets]));
-        }
-        let pasts =
-            Pasts { values: &values, rows: window, width: rows.width, targets: output.targets };
-        let [before, after] = networks.map(|network| network.gradient_norms(pasts, &targets));
-        let flow = GradientFlow {
-            cell: &run.config.cell,
-            moments: [before?, after?],
-            step: "row",
-            input: format!("{count} pasts of {window} rows of the backtest"),
-        };
-        flow.section(&run.folder)
+fn gradient_flow(backtests: &Backtests) -> Result<Option<(Section, [PathBuf; 2])>, ReportError> {
+    /// At most so many pasts, spread evenly.
+    const PASTS: usize = 64;
+    let Backtests { run, methods, .. } = backtests;
+    let TestedMethod { method: Method { rows, .. }, test, .. } = &methods[0];
+    let count = test.origins.len().min(PASTS);
+    let origins = (0..count).map(|i| test.origins[i * test.origins.len() / count]);
+    // The warnings are there since the network was tested.
+    let networks = run.networks(&mut Vec::new())?;
+    let NetworkForecaster { window, output, .. } = networks[0];
+    let (mut values, mut targets) = (Vec::new(), Vec::new());
+    for origin in origins {
+        values.extend(rows.range(origin - window, origin));
+        let next = rows.range(origin, origin + output.horizon).chunks_exact(rows.width);
+        targets.extend(next.flat_map(|row| &row[..output.targets]));
     }
+    let pasts = Pasts { values: &values, rows: window, width: rows.width, targets: output.targets };
+    let [before, after] = networks.map(|network| network.gradient_norms(pasts, &targets));
+    let flow = GradientFlow {
+        cell: &run.config.cell,
+        moments: [before?, after?],
+        step: "row",
+        input: format!("{count} pasts of {window} rows of the backtest"),
+    };
+    flow.section(&run.folder)
 }

@@ -3,7 +3,6 @@
 
 use super::ReportError;
 use super::sequence::{Sample, SequencePage};
-use crate::cell::Cell;
 use crate::data::sound;
 use crate::data::text::Sampling;
 use crate::model::CharacterModel;
@@ -41,10 +40,7 @@ impl SequencePage for SoundSubject {
         )
     }
 
-    fn sample<C: Cell>(
-        run: &SoundRun,
-        model: &CharacterModel<Recurrent<C>>,
-    ) -> Result<Sample, ReportError> {
+    fn sample(run: &SoundRun, model: &CharacterModel<Recurrent>) -> Result<Sample, ReportError> {
         let rate = run.config.subject.rate;
         let kept = [run.folder.join(VALIDATION_FILE)];
         let original = sound::read(&kept, rate).map_err(SequenceError::from)?;

@@ -2,7 +2,6 @@
 
 use super::ReportError;
 use super::sequence::{Sample, SequencePage};
-use crate::cell::Cell;
 use crate::data::text::Sampling;
 use crate::model::CharacterModel;
 use crate::nn::Recurrent;
@@ -28,10 +27,7 @@ impl SequencePage for TextSubject {
         format!("bptt generate {folder} --prompt \"…\" --length 500\nbptt score {folder} FILE")
     }
 
-    fn sample<C: Cell>(
-        run: &TextRun,
-        model: &CharacterModel<Recurrent<C>>,
-    ) -> Result<Sample, ReportError> {
+    fn sample(run: &TextRun, model: &CharacterModel<Recurrent>) -> Result<Sample, ReportError> {
         let random = Random::seed_from_u64(run.config.training.seed);
         let sampling =
             Sampling { temperature: Sampling::TEXT_TEMPERATURE, top_k: None, top_p: None };

@@ -171,13 +171,21 @@ impl Checkpoints {
     /// # Errors
     /// If so, or if there is no checkpoint.
     pub fn check<C: Cell>(&self, sizes: [usize; 3]) -> Result<(), CheckpointError> {
+        self.check_shape(Shape::of::<C>(), sizes)
+    }
+
+    /// As [`Checkpoints::check`], of a cell by its shape.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check_shape(&self, cell: Shape, sizes: [usize; 3]) -> Result<(), CheckpointError> {
         let bytes = |name| std::fs::metadata(self.file(name)).map(|metadata| metadata.len());
         let longest = ["last", "previous", "best"].into_iter().filter_map(|name| bytes(name).ok());
         let Some(longest) = longest.max() else {
             return Err(CheckpointError::None(self.folder.display().to_string()));
         };
         const MANY: u64 = 1 << 16;
-        if sizes.contains(&0) || Shape::of::<C>().weights(sizes) > longest.max(MANY) as f64 {
+        if sizes.contains(&0) || cell.weights(sizes) > longest.max(MANY) as f64 {
             let run = self.folder.parent().unwrap_or(&self.folder).display().to_string();
             let [_, hidden, layers] = sizes;
             return Err(CheckpointError::Sizes { run, layers, hidden });

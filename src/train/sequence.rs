@@ -5,14 +5,13 @@ use super::checkpoint::{Checkpoint, Checkpoints};
 use super::lessons::{
     Computing, Event, LearningError, Passes, Progress, Settings, Trained, learn, trained,
 };
-use super::run::{RunConfig, RunOf, Subject};
+use super::run::{RunConfig, RunError, RunOf, Subject};
 use super::streams::{StreamError, Streams};
 use crate::backend::NotBuilt;
-use crate::cell::Cell;
 use crate::data::sound::SoundError;
 use crate::data::text::{TextError, UNKNOWN};
 use crate::model::CharacterModel;
-use crate::nn::{Recurrent, RecurrentConfig};
+use crate::nn::{AnyCell, Recurrent, RecurrentConfig};
 use crate::random::{Random, SeedableRng};
 use burn::tensor::{DType, Device};
 use rand::seq::SliceRandom;
@@ -118,6 +117,9 @@ pub enum SequenceError {
     /// A training that ended before its end.
     #[error(transparent)]
     Learning(#[from] LearningError),
+    /// A run that cannot be read, or has a cell that is not known.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// A backend that this build does not have.
     #[error(transparent)]
     Backend(#[from] NotBuilt),
@@ -149,14 +151,14 @@ pub fn training_steps<S: SequenceSubject>(
 }
 
 /// The model before training: the same for the same settings and seed. `configure` sees the configuration of its stack.
-pub fn untrained<C: Cell>(
-    cell: C,
+pub fn untrained(
+    cell: AnyCell,
     classes: usize,
     model: &ModelSettings,
     seed: u64,
     configure: impl FnOnce(RecurrentConfig) -> RecurrentConfig,
     options: (&Device, DType),
-) -> CharacterModel<Recurrent<C>> {
+) -> CharacterModel<Recurrent> {
     let mut random = Random::seed_from_u64(seed);
     let sizes = [model.hidden, model.layers];
     CharacterModel::new(cell, classes, model.embedding, sizes, configure, options, &mut random)
@@ -166,13 +168,13 @@ pub fn untrained<C: Cell>(
 ///
 /// # Errors
 /// If its memory budget cannot be met.
-pub fn beginner<C: Cell>(
-    cell: C,
+pub fn beginner(
+    cell: AnyCell,
     classes: usize,
     model: &ModelSettings,
     (settings, window): (&Settings, usize),
     computing: &Computing,
-) -> Result<CharacterModel<Recurrent<C>>, StreamError> {
+) -> Result<CharacterModel<Recurrent>, StreamError> {
     let device = computing.device.clone().autodiff();
     let configure = |config| computing.configure(config, settings);
     let options = (&device, computing.dtype);
@@ -180,22 +182,6 @@ pub fn beginner<C: Cell>(
     let recurrent = &model.network.recurrent;
     recurrent.check_memory_budget(window, settings.batch, computing.dtype)?;
     Ok(model)
-}
-
-/// The trained model of a run.
-///
-/// # Errors
-/// As [`trained`].
-pub fn trained_model<C: Cell, S: SequenceSubject>(
-    cell: C,
-    run: &RunOf<S>,
-    options: (&Device, DType),
-) -> Result<Trained<CharacterModel<Recurrent<C>>>, LearningError> {
-    let (model, seed) = (run.config.subject.model(), run.config.training.seed);
-    let classes = S::classes(&run.data);
-    let features = model.embedding.unwrap_or(classes);
-    Checkpoints::of(&run.folder).check::<C>([features, model.hidden, model.layers])?;
-    trained(untrained(cell, classes, model, seed, |config| config, options), &run.folder)
 }
 
 /// How to score.
@@ -238,9 +224,8 @@ impl<S: SequenceSubject> RunOf<S> {
     ///
     /// # Errors
     /// If the sequence is too short, the loss stops being a number, or a file cannot be written.
-    pub fn learn<C: Cell>(
+    pub fn learn(
         &self,
-        cell: C,
         sequence: [&[u32]; 2],
         resume: Option<Checkpoint<Progress>>,
         listen: impl FnMut(Event<'_>) -> bool,
@@ -249,19 +234,48 @@ impl<S: SequenceSubject> RunOf<S> {
         let computing = self.config.computing()?;
         let classes = S::classes(&self.data);
         let how = (training, length.window);
-        let model = beginner(cell, classes, subject.model(), how, &computing)?;
-        let lessons = Streams::<C>::new(sequence, training, *length)?;
+        let model = beginner(self.cell()?, classes, subject.model(), how, &computing)?;
+        let lessons = Streams::new(sequence, training, *length)?;
         let learnt = learn(&lessons, model, training, &computing, &self.folder, resume, listen)?;
         Ok(learnt.1)
+    }
+
+    /// The model before training: the same as the training began with.
+    ///
+    /// # Errors
+    /// If its cell is not known.
+    pub fn untrained_model(
+        &self,
+        options: (&Device, DType),
+    ) -> Result<CharacterModel<Recurrent>, RunError> {
+        let (sizes, seed) = (self.config.subject.model(), self.config.training.seed);
+        let classes = S::classes(&self.data);
+        Ok(untrained(self.cell()?, classes, sizes, seed, |config| config, options))
+    }
+
+    /// The trained model.
+    ///
+    /// # Errors
+    /// If its cell is not known, or as [`trained`].
+    pub fn model(
+        &self,
+        options: (&Device, DType),
+    ) -> Result<Trained<CharacterModel<Recurrent>>, SequenceError> {
+        let ModelSettings { hidden, layers, embedding } = *self.config.subject.model();
+        let features = embedding.unwrap_or(S::classes(&self.data));
+        let shape = self.cell()?.shape();
+        let checkpoints = Checkpoints::of(&self.folder);
+        checkpoints.check_shape(shape, [features, hidden, layers]).map_err(LearningError::from)?;
+        Ok(trained(self.untrained_model(options)?, &self.folder)?)
     }
 
     /// How probable the files are to a model of this run: `ln P(x) = Σ ln P(x_t | x_1 … x_{t−1})`, from a zero state.
     ///
     /// # Errors
     /// If a file cannot be read.
-    pub fn score<C: Cell>(
+    pub fn score(
         &self,
-        model: &CharacterModel<Recurrent<C>>,
+        model: &CharacterModel<Recurrent>,
         files: &[PathBuf],
         scoring: &Scoring,
     ) -> Result<SequenceScore, SequenceError> {

@@ -4,17 +4,15 @@
 
 use super::host;
 use super::lessons::{Computing, Lesson, Lessons, Passes, Score, Settings, Window};
-use crate::cell::Cell;
 use crate::data::features::Rows;
 use crate::model::Network;
 use crate::model::forecast::{NetworkForecaster, Output, squared_error};
-use crate::nn::{Random, Recurrent, RecurrentConfig};
+use crate::nn::{AnyCell, Random, Recurrent, RecurrentConfig};
 use crate::recurrence::budget::BudgetError;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use std::cell::RefCell;
-use std::marker::PhantomData;
 
 /// The sizes of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -61,14 +59,14 @@ pub enum SeriesTrainingError {
 }
 
 /// The network before training: the same for the same sizes and seed. `configure` sees the configuration of its stack.
-pub fn untrained<C: Cell>(
-    cell: C,
+pub fn untrained(
+    cell: AnyCell,
     (width, output): (usize, Output),
     size: NetworkSize,
     seed: u64,
     configure: impl FnOnce(RecurrentConfig) -> RecurrentConfig,
     options: (&Device, DType),
-) -> Network<Recurrent<C>> {
+) -> Network<Recurrent> {
     let config = RecurrentConfig::new(width, size.hidden, true).with_layers(size.layers);
     let mut random = Random::seed_from_u64(seed);
     Network::new(cell, &configure(config), output.width(), options, &mut random)
@@ -78,13 +76,13 @@ pub fn untrained<C: Cell>(
 ///
 /// # Errors
 /// If its memory budget cannot be met.
-pub fn beginner<C: Cell>(
-    cell: C,
+pub fn beginner(
+    cell: AnyCell,
     sizes: (usize, Output),
     size: NetworkSize,
     (settings, window): (&Settings, usize),
     computing: &Computing,
-) -> Result<Network<Recurrent<C>>, SeriesTrainingError> {
+) -> Result<Network<Recurrent>, SeriesTrainingError> {
     let device = computing.device.clone().autodiff();
     let configure = |config| computing.configure(config, settings);
     let options = (&device, computing.dtype);
@@ -95,7 +93,7 @@ pub fn beginner<C: Cell>(
 
 /// The rows of a series in windows.
 #[derive(Clone, Debug)]
-pub struct SeriesLessons<'a, C> {
+pub struct SeriesLessons<'a> {
     rows: &'a Rows,
     output: Output,
     /// First rows of the windows.
@@ -109,10 +107,9 @@ pub struct SeriesLessons<'a, C> {
     dtype: DType,
     /// The windows in the order of the epoch that was last asked for.
     order: RefCell<(Option<usize>, Vec<usize>)>,
-    cell: PhantomData<C>,
 }
 
-impl<'a, C> SeriesLessons<'a, C> {
+impl<'a> SeriesLessons<'a> {
     /// Cuts windows out of the rows before `split`.
     ///
     /// # Errors
@@ -148,7 +145,6 @@ impl<'a, C> SeriesLessons<'a, C> {
             device: computing.device.clone(),
             dtype: computing.dtype,
             order: RefCell::default(),
-            cell: PhantomData,
         })
     }
 
@@ -188,8 +184,8 @@ impl<'a, C> SeriesLessons<'a, C> {
     }
 }
 
-impl<C: Cell> Lessons for SeriesLessons<'_, C> {
-    type Model = Network<Recurrent<C>>;
+impl Lessons for SeriesLessons<'_> {
+    type Model = Network<Recurrent>;
 
     fn windows(&self) -> usize {
         self.starts.len().div_ceil(self.batch)
@@ -223,7 +219,6 @@ impl<C: Cell> Lessons for SeriesLessons<'_, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cell::Elman;
     use crate::nn::{Gradient, Truncation};
     use crate::train::{OptimizerName, Schedule};
 
@@ -268,8 +263,7 @@ mod tests {
     fn every_window_is_taught_once_an_epoch_and_never_past_the_split() {
         let (rows, settings, computing) = (rows(2, 40), settings(4), computing());
         let how = (&settings, passes(5));
-        let lessons =
-            SeriesLessons::<Elman>::new(&rows, OUTPUT, (30, &[30]), how, &computing).unwrap();
+        let lessons = SeriesLessons::new(&rows, OUTPUT, (30, &[30]), how, &computing).unwrap();
         assert_eq!(lessons.windows(), 6); // rows 2…22 begin one
         let mut orders = Vec::new();
         for epoch in 0..2 {
@@ -309,8 +303,7 @@ mod tests {
         let line = |split, origins: &[usize], window| {
             let settings = settings(4);
             let how = (&settings, passes(window));
-            let lessons =
-                SeriesLessons::<Elman>::new(&rows, OUTPUT, (split, origins), how, &computing);
+            let lessons = SeriesLessons::new(&rows, OUTPUT, (split, origins), how, &computing);
             lessons.unwrap_err().to_string()
         };
         let short = line(9, &[9], 5);
@@ -322,6 +315,6 @@ mod tests {
         );
         let settings = settings(4);
         let how = (&settings, passes(5));
-        assert!(SeriesLessons::<Elman>::new(&rows, OUTPUT, (10, &[10]), how, &computing).is_ok());
+        assert!(SeriesLessons::new(&rows, OUTPUT, (10, &[10]), how, &computing).is_ok());
     }
 }

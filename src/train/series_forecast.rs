@@ -6,7 +6,6 @@ use super::lessons::{Trained, trained};
 use super::memory::check_memory;
 use super::series::{NetworkSize, untrained};
 use super::series_run::{self, AUTOREGRESSION, SeriesRun, SeriesRunError};
-use crate::cell::{self, Cell};
 use crate::data::calendar::{Calendar, CalendarError};
 use crate::data::features::Features;
 use crate::data::naive::NaiveError;
@@ -182,11 +181,10 @@ impl SeriesRun {
         };
         match (key, subject.season) {
             ("network", _) => {
-                let network = cell::visit(&self.config.cell, Loader(self, warnings));
-                let network = network.ok_or_else(|| self.unknown_cell())??;
+                let [_, network] = self.networks(warnings)?;
                 let NetworkSize { hidden, layers } = subject.network;
                 let name = format!("{}, {layers} × {hidden} units", self.config.cell);
-                of(name, &data.features, network)
+                of(name, &data.features, Box::new(network))
             }
             ("last_value", _) => of("last value".into(), naive, Box::new(LastValue { horizon })),
             ("season_ago", Some(season)) => {
@@ -204,21 +202,22 @@ impl SeriesRun {
         }
     }
 
-    /// The network of this run before training and after it.
+    /// The network of this run before training and after it; `warnings` gets the reasons why better checkpoints could not
+    /// be read, a line each.
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn networks<C: Cell>(
+    pub fn networks(
         &self,
-        cell: C,
         warnings: &mut Vec<String>,
-    ) -> Result<[NetworkForecaster<C>; 2], SeriesRunError> {
+    ) -> Result<[NetworkForecaster; 2], SeriesRunError> {
         let (device, dtype) = self.device()?;
         let (subject, seed) = (&self.config.subject, self.config.training.seed);
         let output = subject.output(self.data.names.len());
         let sizes = (self.data.features.width(), output);
         let NetworkSize { hidden, layers } = subject.network;
-        Checkpoints::of(&self.folder).check::<C>([sizes.0, hidden, layers])?;
+        let cell = self.cell()?;
+        Checkpoints::of(&self.folder).check_shape(cell.shape(), [sizes.0, hidden, layers])?;
         let options = (&device, dtype);
         let before = untrained(cell, sizes, subject.network, seed, |config| config, options);
         let Trained { model: after, refused } = trained(before.clone(), &self.folder)?;
@@ -310,18 +309,6 @@ impl SeriesRun {
             });
         }
         Ok(series)
-    }
-}
-
-/// The trained network of a run, and where to put the reasons why a better one could not be read.
-struct Loader<'a>(&'a SeriesRun, &'a mut Vec<String>);
-
-impl cell::Visitor for Loader<'_> {
-    type Output = Result<Box<dyn Forecaster>, SeriesRunError>;
-
-    fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        let [_, after] = self.0.networks(cell, self.1)?;
-        Ok(Box::new(after))
     }
 }
 

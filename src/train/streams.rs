@@ -3,14 +3,12 @@
 //! gradient stops at the border.
 
 use super::lessons::{Lesson, Lessons, Passes, Score, Settings, Window};
-use crate::cell::{Cell, Row};
 use crate::data::text::UNKNOWN;
 use crate::host;
 use crate::model::CharacterModel;
 use crate::nn::Recurrent;
 use crate::recurrence::budget::BudgetError;
 use burn::tensor::Tensor;
-use std::marker::PhantomData;
 
 /// Why a sequence could not be learnt.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -34,17 +32,16 @@ pub enum StreamError {
 
 /// A sequence in streams, and one that validates.
 #[derive(Clone, Debug)]
-pub struct Streams<'a, C> {
+pub struct Streams<'a> {
     classes: &'a [u32],
     valid: &'a [u32],
     batch: usize,
     passes: Passes,
     /// Classes of a stream that are used: whole optimizer steps.
     length: usize,
-    cell: PhantomData<C>,
 }
 
-impl<'a, C> Streams<'a, C> {
+impl<'a> Streams<'a> {
     /// Cuts the sequence.
     ///
     /// # Errors
@@ -60,7 +57,7 @@ impl<'a, C> Streams<'a, C> {
         let found = classes.len();
         match length {
             0 => Err(StreamError::TooShort { found, batch, window: step }),
-            _ => Ok(Self { classes, valid, batch, passes, length, cell: PhantomData }),
+            _ => Ok(Self { classes, valid, batch, passes, length }),
         }
     }
 
@@ -79,8 +76,8 @@ impl<'a, C> Streams<'a, C> {
     }
 }
 
-impl<C: Cell> Lessons for Streams<'_, C> {
-    type Model = CharacterModel<Recurrent<C>>;
+impl Lessons for Streams<'_> {
+    type Model = CharacterModel<Recurrent>;
 
     fn windows(&self) -> usize {
         self.length / self.passes.window
@@ -92,13 +89,13 @@ impl<C: Cell> Lessons for Streams<'_, C> {
 
     fn lesson(&self, model: &Self::Model, window: Window, state: Vec<Tensor<3>>) -> Lesson {
         let [inputs, targets] = self.window(window.number);
-        let states = <C::State<f64> as Row<f64>>::LEN;
-        let state = (state.len() == states).then(|| Row::from_fn(|s| state[s].clone()));
+        let states = model.network.recurrent.cell().shape().states;
+        let state = (state.len() == states).then_some(state);
         let shape = [self.batch, self.passes.window];
         let (losses, next) = model.window_losses(&inputs, &targets, shape, state);
         let loss = losses.mean();
         let value = host(loss.clone())[0];
-        Lesson { loss, value, state: next.into_iter().collect(), drawn: 0 }
+        Lesson { loss, value, state: next, drawn: 0 }
     }
 
     /// Nats a step of the validating sequence by the chain rule.

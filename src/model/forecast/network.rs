@@ -1,10 +1,9 @@
 //! A network as a forecaster.
 
 use super::{Forecaster, Pasts};
-use crate::cell::Cell;
 use crate::data::features::Rows;
 use crate::model::Network;
-use crate::nn::{FlowError, Recurrent};
+use crate::nn::{AnyCell, FlowError, Recurrent, StackCell};
 use crate::recurrence::flow::StateGradient;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
@@ -28,7 +27,11 @@ impl Output {
 
     /// `x̂_{t+k} = O_t[k]`, or `x_t + O_t[k]`, at every step: `[batch, time, features]` to
     /// `[batch, time, horizon × targets]`.
-    pub fn predict<C: Cell>(&self, network: &Network<Recurrent<C>>, x: Tensor<3>) -> Tensor<3> {
+    pub fn predict<C: StackCell>(
+        &self,
+        network: &Network<Recurrent<C>>,
+        x: Tensor<3>,
+    ) -> Tensor<3> {
         let output = network.forward(x.clone());
         if !self.changes {
             return output;
@@ -41,7 +44,7 @@ impl Output {
 
 /// A network that reads so many rows from a zero state and forecasts the next ones.
 #[derive(Debug)]
-pub struct NetworkForecaster<C: Cell> {
+pub struct NetworkForecaster<C: StackCell = AnyCell> {
     /// The network, on a device without autodiff.
     pub network: Network<Recurrent<C>>,
     /// What its outputs are.
@@ -54,7 +57,7 @@ pub struct NetworkForecaster<C: Cell> {
     pub dtype: DType,
 }
 
-impl<C: Cell> NetworkForecaster<C> {
+impl<C: StackCell> NetworkForecaster<C> {
     /// How large the gradient of a forecast's squared error is at each state of each layer, by time, over the pasts:
     /// how far back a forecast listens. `targets` are the rows to come of each past, `[past][step][target]`.
     ///
@@ -114,7 +117,7 @@ impl<C: Cell> NetworkForecaster<C> {
     }
 }
 
-impl<C: Cell> Forecaster for NetworkForecaster<C> {
+impl<C: StackCell> Forecaster for NetworkForecaster<C> {
     fn reach(&self) -> usize {
         self.window
     }

@@ -4,7 +4,7 @@ use super::read::{configuration, read, refused};
 use super::{FORMAT, Measure, RunError, Use};
 use crate::backend::{Backend, NotBuilt};
 use crate::files;
-use crate::nn::{Gradient, Truncation};
+use crate::nn::{AnyCell, Gradient, Truncation};
 use crate::train::DataType;
 use crate::train::checkpoint::{Checkpoint, CheckpointError, Checkpoints};
 use crate::train::lessons::{Computing, Progress, Settings};
@@ -226,6 +226,14 @@ impl<S: Subject> RunOf<S> {
         let file = self.folder.join("config.toml");
         let device = device.map_err(|error| refused(&file, &error.to_string()))?;
         Ok((device, self.config.dtype.into()))
+    }
+
+    /// Its cell.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn cell(&self) -> Result<AnyCell, RunError> {
+        AnyCell::named(&self.config.cell).ok_or_else(|| self.unknown_cell())
     }
 
     /// The error of a run whose cell is not known.
