@@ -10,7 +10,6 @@ use bptt::nn::Random;
 use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use serde_json::Value;
-use std::path::Path;
 
 fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
@@ -517,7 +516,7 @@ fn what_cannot_be_is_refused_in_one_line() {
         (&["forecast", "run", "--out", "absent/said.csv"], &["absent/said.csv"]),
         (&["forecast", "run", "--picture", "absent/said"], &["absent"]),
         (&["report", "torn"], &["series.csv", "checksum"]),
-        (&["generate", "run"], &["another task than text"]),
+        (&["generate", "run"], &["is one of series", "not generate"]),
     ] {
         let output = bptt(arguments, folder);
         let said = String::from_utf8(output.stderr).unwrap();
