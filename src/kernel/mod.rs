@@ -21,6 +21,7 @@ mod arena;
 mod avx512_tile;
 mod backward;
 mod cross_entropy;
+mod desk;
 mod formula;
 mod forward;
 mod gradients;
@@ -30,6 +31,8 @@ mod peak;
 mod portable;
 mod product;
 mod simd;
+mod sync;
+mod team;
 #[cfg(test)]
 mod tests;
 mod threads;

@@ -2,10 +2,9 @@
 
 use super::Timeline;
 use super::product::Panel;
-use super::workers::{Abandoned, Workers, wait_a_little};
+use super::team::Team;
+use super::workers::Workers;
 use std::ops::Range;
-use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Memory that several threads write to, each its own part of it.
 #[derive(Clone, Copy, Debug)]
@@ -125,63 +124,6 @@ const STAYS_IN_A_CACHE: usize = 1 << 19;
 /// Multiplications that take a thread as long as it takes to meet the others.
 const STEP_WORTH_WAITING_FOR: usize = 1 << 14;
 
-/// Threads that go from step to step together.
-#[derive(Debug)]
-struct Team {
-    size: usize,
-    arrived: AtomicUsize,
-    round: AtomicUsize,
-    /// Whether one of them has panicked and does not come any more.
-    left: AtomicBool,
-}
-
-impl Team {
-    fn new(size: usize) -> Self {
-        let [arrived, round] = [AtomicUsize::new(0), AtomicUsize::new(0)];
-        Self { size, arrived, round, left: AtomicBool::new(false) }
-    }
-
-    /// Waits until all have called it as often as this thread: what they wrote before can be read after.
-    ///
-    /// # Panics
-    /// If one of them has panicked, with [`Abandoned`].
-    fn meet(&self) {
-        let round = self.round.load(Ordering::Acquire);
-        if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.size {
-            self.arrived.store(0, Ordering::Relaxed);
-            self.round.store(round + 1, Ordering::Release);
-            return;
-        }
-        let mut turns = 0;
-        while self.round.load(Ordering::Acquire) == round {
-            if self.left.load(Ordering::Relaxed) {
-                resume_unwind(Box::new(Abandoned));
-            }
-            wait_a_little(&mut turns);
-        }
-    }
-
-    /// That a thread takes part until it says that it has come to its end: if it panics, the others wait no longer.
-    fn attend(&self) -> Attendance<'_> {
-        Attendance(self)
-    }
-}
-
-/// See [`Team::attend`].
-struct Attendance<'a>(&'a Team);
-
-impl Attendance<'_> {
-    fn ends_well(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for Attendance<'_> {
-    fn drop(&mut self) {
-        self.0.left.store(true, Ordering::Relaxed);
-    }
-}
-
 /// Rows of the batch for each of at most so many threads, so that the longest at work is done soonest.
 fn share_rows(timeline: &Timeline, steps: &Range<usize>, threads: usize) -> Vec<Range<usize>> {
     let batch = timeline.active(steps.start);
@@ -231,6 +173,7 @@ const A_STEP_IN_ROWS: usize = 5;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn rows_are_shared_by_their_steps() {

@@ -2,24 +2,14 @@
 //!
 //! A walk is short, and the next one follows soon: its backward walk, the next layer's, the next optimizer step's. A
 //! thread that sleeps between them takes longer to be woken than a small walk takes. So these threads look for work
-//! for [`AWAKE`] before they sleep, as those of OpenMP do, and the thread that calls takes its own part of the work.
+//! for a while before they sleep, as those of OpenMP do, and the thread that calls takes its own part of the work.
 //!
 //! Linux wakes a thread where it likes, on the very core of whoever wakes it if it sees no better one, and there it
 //! waits for its turn while another core has nothing to do. So it is told to wake the thread elsewhere.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::ptr::null_mut;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use super::desk::{self, Desk};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::Thread;
-use std::time::{Duration, Instant};
-
-/// How long a thread looks for work before it sleeps.
-const AWAKE: Duration = Duration::from_millis(2);
-
-/// Turns of waiting before a thread offers its core to others.
-const TURNS: usize = 2_000;
 
 /// The threads, of which one caller has the use at a time.
 static WORKERS: Mutex<Vec<Worker>> = Mutex::new(Vec::new());
@@ -34,47 +24,6 @@ struct Worker {
     /// The system's number of the thread.
     #[cfg(target_os = "linux")]
     number: rustix::thread::Pid,
-}
-
-/// Where a thread finds its work.
-#[derive(Debug)]
-struct Desk {
-    /// The call it is to take part in; null if there is none.
-    call: AtomicPtr<Call>,
-    asleep: AtomicBool,
-}
-
-/// Some work in parts, on the stack of the thread that has called.
-struct Call {
-    /// The part of that number. It lives until the call has ended.
-    part: *const (dyn Fn(usize) + Sync),
-    parts: usize,
-    /// The next part to take.
-    next: AtomicUsize,
-    /// Threads that have been called, and have neither ended nor been called off.
-    called: AtomicUsize,
-    /// What a part panicked with.
-    panic: Mutex<Option<Box<dyn Any + Send>>>,
-}
-
-/// What a part panics with that gives up because another one has panicked.
-pub(super) struct Abandoned;
-
-impl Call {
-    /// Keeps what a part has panicked with: the first panic that has a cause of its own.
-    fn panicked(&self, panic: Box<dyn Any + Send>) {
-        let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*first {
-            Some(first) if !first.is::<Abandoned>() => {}
-            _ => *first = Some(panic),
-        }
-    }
-
-    /// A part that nobody has begun.
-    fn take(&self) -> Option<usize> {
-        let part = self.next.fetch_add(1, Ordering::Relaxed);
-        (part < self.parts).then_some(part)
-    }
 }
 
 impl Workers {
@@ -98,72 +47,14 @@ impl Workers {
     /// # Panics
     /// If a part does, after all have ended; if there are fewer threads.
     pub fn run(&self, parts: usize, part: &(dyn Fn(usize) + Sync)) {
-        // SAFETY: a call does not outlive this function: `Wait` sees to it, whatever part 0 does.
-        let part_for_others: *const (dyn Fn(usize) + Sync) =
-            unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), _>(part) };
-        let call = Call {
-            part: part_for_others,
-            parts,
-            next: AtomicUsize::new(1),
-            called: AtomicUsize::new(parts - 1),
-            panic: Mutex::new(None),
-        };
-        let others = &self.0[..parts - 1];
-        let wait = Wait { call: &call, others };
-        for worker in others {
-            worker.desk.call.store((&raw const call).cast_mut(), Ordering::SeqCst);
-            if worker.desk.asleep.load(Ordering::SeqCst) {
-                worker.wake();
-            }
-        }
-        let done = catch_unwind(AssertUnwindSafe(|| {
-            part(0);
-            while let Some(number) = call.take() {
-                part(number);
-            }
-        }));
-        drop(wait);
-        if let Err(panic) = done {
-            call.panicked(panic);
-        }
-        let panicked = call.panic.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Some(panic) = panicked {
-            resume_unwind(panic);
-        }
+        desk::run(&self.0[..parts - 1], parts, part);
     }
-}
-
-/// Calls off the threads that have not come, and waits for the others, when it is dropped.
-struct Wait<'a> {
-    call: &'a Call,
-    others: &'a [Worker],
-}
-
-impl Drop for Wait<'_> {
-    fn drop(&mut self) {
-        for worker in self.others {
-            if !worker.desk.call.swap(null_mut(), Ordering::SeqCst).is_null() {
-                self.call.called.fetch_sub(1, Ordering::Relaxed);
-            }
-        }
-        let mut turns = 0;
-        while self.call.called.load(Ordering::Acquire) > 0 {
-            wait_a_little(&mut turns);
-        }
-    }
-}
-
-/// One turn of waiting.
-pub(super) fn wait_a_little(turns: &mut usize) {
-    *turns += 1;
-    if *turns < TURNS { std::hint::spin_loop() } else { std::thread::yield_now() }
 }
 
 impl Worker {
     /// None if the system has no thread to give.
     fn start() -> Option<Self> {
-        let desk =
-            Arc::new(Desk { call: AtomicPtr::new(null_mut()), asleep: AtomicBool::new(false) });
+        let desk = Arc::new(Desk::new());
         let theirs = Arc::clone(&desk);
         let builder = std::thread::Builder::new().name("bptt".into());
         #[cfg(target_os = "linux")]
@@ -171,7 +62,9 @@ impl Worker {
             let (tell, told) = std::sync::mpsc::channel();
             let work = move || {
                 let _ = tell.send(rustix::thread::gettid());
-                theirs.work()
+                loop {
+                    theirs.serve();
+                }
             };
             let thread = builder.spawn(work).ok()?.thread().clone();
             let worker = Self { desk, thread, number: told.recv().ok()? };
@@ -180,15 +73,17 @@ impl Worker {
         }
         #[cfg(not(target_os = "linux"))]
         {
-            let thread = builder.spawn(move || theirs.work()).ok()?.thread().clone();
+            let thread = builder
+                .spawn(move || {
+                    loop {
+                        theirs.serve()
+                    }
+                })
+                .ok()?
+                .thread()
+                .clone();
             Some(Self { desk, thread })
         }
-    }
-
-    fn wake(&self) {
-        #[cfg(target_os = "linux")]
-        self.keep_elsewhere();
-        self.thread.unpark();
     }
 
     /// Keeps the thread off the core that this one is on.
@@ -203,63 +98,24 @@ impl Worker {
     }
 }
 
-impl Desk {
-    fn work(&self) -> ! {
-        loop {
-            let call = self.wait();
-            // SAFETY: who has called waits until nobody is called, and the call is not touched after that.
-            unsafe {
-                let call = &*call;
-                let part = &*call.part;
-                while let Some(number) = call.take() {
-                    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| part(number))) {
-                        call.panicked(panic);
-                    }
-                }
-                call.called.fetch_sub(1, Ordering::Release);
-            }
-        }
+impl desk::Worker for Worker {
+    fn desk(&self) -> &Desk {
+        &self.desk
     }
 
-    /// Waits for a call.
-    fn wait(&self) -> *const Call {
-        let take = || {
-            let call = self.call.swap(null_mut(), Ordering::SeqCst);
-            (!call.is_null()).then_some(call.cast_const())
-        };
-        loop {
-            let (mut turns, mut since) = (0, None);
-            loop {
-                if !self.call.load(Ordering::Relaxed).is_null()
-                    && let Some(call) = take()
-                {
-                    return call;
-                }
-                wait_a_little(&mut turns);
-                if turns.is_multiple_of(TURNS) {
-                    let since = *since.get_or_insert_with(Instant::now);
-                    if since.elapsed() >= AWAKE {
-                        break;
-                    }
-                }
-            }
-            self.asleep.store(true, Ordering::SeqCst);
-            // A call that came before the caller could see this thread asleep is found here.
-            let call = take();
-            if call.is_none() {
-                std::thread::park();
-            }
-            self.asleep.store(false, Ordering::SeqCst);
-            if let Some(call) = call {
-                return call;
-            }
-        }
+    fn wake(&self) {
+        #[cfg(target_os = "linux")]
+        self.keep_elsewhere();
+        self.thread.unpark();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::sync::{AtomicUsize, Ordering, Patience};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::time::Duration;
 
     /// The threads, after whoever has them now.
     fn workers(count: usize) -> Workers {
@@ -295,9 +151,9 @@ mod tests {
         let there = AtomicUsize::new(0);
         workers(2).run(3, &|_| {
             there.fetch_add(1, Ordering::AcqRel);
-            let mut turns = 0;
+            let mut patience = Patience::default();
             while there.load(Ordering::Acquire) < 3 {
-                wait_a_little(&mut turns);
+                patience.wait();
             }
         });
         assert_eq!(there.into_inner(), 3);
