@@ -201,7 +201,7 @@ fn a_task_is_learnt_and_its_run_shows_its_flow_before_and_after() {
     for name in ["flow.png", "flow.svg", "lag_map.png", "gates.svg", "flow.html"] {
         assert!(folder.path().join("runs/reber").join(name).exists(), "{name}");
     }
-    assert_eq!(page::check_all(folder.path()), 1);
+    assert_eq!(page::check_all(folder.path()), 2, "report.html and flow.html");
 }
 
 #[test]
