@@ -17,7 +17,8 @@
 //! recurrent dropout.
 
 mod arena;
-#[cfg(target_arch = "x86_64")]
+// Without optimisation the compiler does not find registers enough for the assembly: then the loop in Rust serves.
+#[cfg(all(target_arch = "x86_64", not(debug_assertions)))]
 mod avx512_tile;
 mod backward;
 mod cross_entropy;

@@ -1,9 +1,11 @@
 //! The registers of x86-64: AVX-512, and AVX2 with FMA.
 
 use super::arena::Buffer;
+#[cfg(not(debug_assertions))]
 use super::avx512_tile::{add_products_f32, add_products_f64};
 use super::backward::PreActivations;
 use super::gradients::{self, Sums, Wanted};
+#[cfg(not(debug_assertions))]
 use super::product::Left;
 use super::product::{self, Product};
 use super::simd::{Simd, Work, compiled_once};
@@ -87,6 +89,7 @@ macro_rules! avx512 {
                 unsafe { inside(work) }
             }
             avx512!(@same $type, $same);
+            #[cfg(not(debug_assertions))]
             #[inline(always)]
             unsafe fn add_products<const ROWS: usize, const REGISTERS: usize>(
                 sums: &mut [[Self::Vector; REGISTERS]; ROWS],
