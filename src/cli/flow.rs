@@ -3,13 +3,13 @@
 use super::Failure;
 use super::options::{Compute, bytes, size};
 use super::output::{self, Output, page_table, warn};
-use bptt::cell::{self, Cell};
+use bptt::cell;
 use bptt::data::adding::Adding;
 use bptt::data::count::CountTask;
 use bptt::data::task::{Asked, Sequences, Task};
 use bptt::data::text::{Sampling, UNKNOWN};
 use bptt::model::forecast::origins;
-use bptt::nn::{Recurrent, StackCell};
+use bptt::nn::{AnyCell, Recurrent};
 use bptt::plot::gates::{Gate, Gates};
 use bptt::plot::gradient_by_time::{Curve, GradientByTime};
 use bptt::plot::lag_maps::{LagMap, LagMaps};
@@ -221,15 +221,16 @@ impl Where<'_> {
         let sequences = self.draw(&task, &settings)?;
         let mut seen = Vec::new();
         for name in cell {
-            let untrained = Untrained {
-                place: self,
-                name,
-                settings: &settings,
-                seed: compute.seed,
-                task: &task,
-                sequences: &sequences,
-            };
-            seen.push(cell::visit(name, untrained).expect("clap knows the names")?);
+            let cell = AnyCell::named(name).expect("clap knows the names");
+            let gated = cell.remembering_gate().is_some();
+            let forget_bias = gated.then_some(self.arguments.forget_bias);
+            let settings = NetworkSettings { forget_bias, ..settings.clone() };
+            let options = (self.device, self.dtype);
+            let network =
+                network(cell, &task, (&settings, compute.seed), |config| config, options)?;
+            let [input, d_hidden] = each_loss(&network, &task, &sequences, self.device, self.dtype);
+            let flow = network.recurrent.flow(input, d_hidden, true)?;
+            seen.push(Seen { cell: name.into(), moment: None, flow });
         }
         Ok((seen, scene("adding", &task, &sequences)))
     }
@@ -238,9 +239,14 @@ impl Where<'_> {
         let task = run.task()?;
         let sequences = self.draw(task.as_ref(), &run.config.subject.network)?;
         let scene = scene(&run.config.task, task.as_ref(), &sequences);
-        let trained = TrainedTask { place: self, run, task: task.as_ref(), sequences: &sequences };
-        let seen = cell::visit(&run.config.cell, trained).ok_or_else(|| run.unknown_cell())??;
-        Ok((seen, scene))
+        let (networks, refused) = run.networks(self.device, self.dtype)?;
+        warn(&refused);
+        let networks = networks.each_ref().map(|network| {
+            let losses = each_loss(network, task.as_ref(), &sequences, self.device, self.dtype);
+            (&network.recurrent, losses)
+        });
+        let last = task.asked() == Asked::AtTheEnd;
+        Ok((before_and_after(&run.config.cell, networks, last)?, scene))
     }
 
     /// On what the model draws by itself.
@@ -314,36 +320,10 @@ fn scene(name: &str, task: &dyn Task, sequences: &Sequences) -> Scene {
     Scene { name: name.into(), setting: task.setting(), rows: "sequences", batch, time }
 }
 
-/// An untrained network on sequences of a task.
-struct Untrained<'a> {
-    place: &'a Where<'a>,
-    name: &'a str,
-    settings: &'a NetworkSettings,
-    seed: u64,
-    task: &'a dyn Task,
-    sequences: &'a Sequences,
-}
-
-impl cell::Visitor for Untrained<'_> {
-    type Output = Result<Seen, Failure>;
-
-    fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        let Self { place: &Where { arguments, device, dtype }, name, task, sequences, .. } = self;
-        let gated = cell.remembering_gate().is_some();
-        let forget_bias = gated.then_some(arguments.forget_bias);
-        let settings = NetworkSettings { forget_bias, ..self.settings.clone() };
-        let network =
-            network(cell, task, (&settings, self.seed), |config| config, (device, dtype))?;
-        let [input, d_hidden] = each_loss(&network, task, sequences, device, dtype);
-        let flow = network.recurrent.flow(input, d_hidden, true)?;
-        Ok(Seen { cell: name.into(), moment: None, flow })
-    }
-}
-
 /// The networks before and after training; each gives its input and ∂L_t/∂H_t of the loss of each step.
-fn before_and_after<C: StackCell>(
+fn before_and_after(
     cell: &str,
-    networks: [(&Recurrent<C>, [Tensor<3>; 2]); 2],
+    networks: [(&Recurrent, [Tensor<3>; 2]); 2],
     last: bool,
 ) -> Result<Vec<Seen>, Failure> {
     let mut seen = Vec::new();
@@ -352,26 +332,6 @@ fn before_and_after<C: StackCell>(
         seen.push(Seen { cell: cell.into(), moment: Some(moment), flow });
     }
     Ok(seen)
-}
-
-struct TrainedTask<'a> {
-    place: &'a Where<'a>,
-    run: &'a TaskRun,
-    task: &'a dyn Task,
-    sequences: &'a Sequences,
-}
-
-impl cell::Visitor for TrainedTask<'_> {
-    type Output = Result<Vec<Seen>, Failure>;
-
-    fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        let Self { place: &Where { device, dtype, .. }, run, task, sequences } = self;
-        let (networks, refused) = run.networks(cell, device, dtype)?;
-        warn(&refused);
-        let losses = |network| each_loss(network, task, sequences, device, dtype);
-        let networks = [0, 1].map(|n| (&networks[n].recurrent, losses(&networks[n])));
-        before_and_after(&run.config.cell, networks, task.asked() == Asked::AtTheEnd)
-    }
 }
 
 fn described(scene: &Scene) -> String {

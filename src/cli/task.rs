@@ -4,10 +4,11 @@ use super::Failure;
 use super::options::{bytes, named, number, size};
 use super::output::{page_table, warn, wrote};
 use super::training::{Flags, Learnt, Unit, train};
-use bptt::cell::{self, Cell, Shape};
+use bptt::cell::Shape;
 use bptt::data::task::{Declaration, Size, TASKS, Task};
+use bptt::nn::AnyCell;
 use bptt::report::{self, task_comparison};
-use bptt::train::lessons::{Computing, Score, Settings};
+use bptt::train::lessons::{Score, Settings};
 use bptt::train::memory::check_memory;
 use bptt::train::run::RunConfig;
 use bptt::train::task::{
@@ -164,25 +165,48 @@ struct Report {
     files: Vec<PathBuf>,
 }
 
-struct Learner<'a> {
-    arguments: &'a Arguments,
-    task: &'a dyn Task,
-    computing: Computing,
-}
-
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let task = (arguments.task.make)(&arguments.sizes)?;
+    let task = task.as_ref();
     let computing = arguments.flags.flags.computing()?;
-    let learner = Learner { arguments, task: task.as_ref(), computing };
-    cell::visit(&arguments.flags.flags.training.cell, learner).expect("clap knows the names")
+    let cell = &arguments.flags.flags.training.cell;
+    let cell = AnyCell::named(cell).expect("clap knows the names");
+    let flags = &arguments.flags.flags;
+    arguments.fits(&cell, task)?;
+    let config = arguments.config(&cell, task);
+    let (network, settings) = (&config.subject.network, &config.training);
+    let model = beginner(cell, task, network, settings, &computing)
+        .map_err(|error| arguments.explained(error))?;
+    let lessons = TaskLessons::new(task, settings, config.length, &computing);
+    let (run, resume) = flags.begin(config, Drawn {})?;
+    let unit = Unit {
+        steps: "sequences",
+        window: 1,
+        epoch: "test",
+        loss: |epoch| {
+            let right = epoch
+                .right
+                .map_or(String::new(), |right| format!(" ({:.1} % right)", 100.0 * right));
+            format!("{:.5}{right}", epoch.valid_loss)
+        },
+        may_end_early: !flags.length.all_steps,
+    };
+    let learnt = train(&lessons, model, (&run, resume), &computing, &flags.output, unit)?;
+    let Some(learnt) = learnt else { return Ok(ExitCode::SUCCESS) };
+    let written = report::write(&run.folder)?;
+    warn(&written.warnings);
+    let report = report(&run, task, &learnt, written.files)?;
+    let text = text(&run, task, &report);
+    flags.output.print(&report, &text)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 impl Arguments {
     /// Refuses sequences and weights that do not fit memory.
-    fn fits<C: Cell>(&self, task: &dyn Task) -> Result<(), Failure> {
+    fn fits(&self, cell: &AnyCell, task: &dyn Task) -> Result<(), Failure> {
         let Flags { training, length, compute, .. } = &self.flags.flags;
         let (hidden, layers) = (training.hidden, training.layers);
-        let Shape { gates, states, .. } = Shape::of::<C>();
+        let Shape { gates, states, .. } = cell.shape();
         let wide = hidden * layers * (2 * gates + states) + task.features();
         let weights = hidden as f64 * hidden as f64 * (8 * gates * layers) as f64;
         let rows = training.batch.max(length.test) as f64;
@@ -192,7 +216,7 @@ impl Arguments {
     }
 
     /// The configuration of a run with that cell.
-    fn config(&self, cell: &impl Cell, task: &dyn Task) -> RunConfig<TaskSubject> {
+    fn config(&self, cell: &AnyCell, task: &dyn Task) -> RunConfig<TaskSubject> {
         let TaskFlags { start, forget_bias, remember, flags } = &self.flags;
         let gated = cell.remembering_gate().is_some() && forget_bias.is_none();
         let network = NetworkSettings {
@@ -219,42 +243,6 @@ impl Arguments {
             )),
             other => other.into(),
         }
-    }
-}
-
-impl cell::Visitor for Learner<'_> {
-    type Output = Result<ExitCode, Failure>;
-
-    fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        let Self { arguments, task, computing } = self;
-        let flags = &arguments.flags.flags;
-        arguments.fits::<C>(task)?;
-        let config = arguments.config(&cell, task);
-        let (network, settings) = (&config.subject.network, &config.training);
-        let model = beginner(cell, task, network, settings, &computing)
-            .map_err(|error| arguments.explained(error))?;
-        let lessons = TaskLessons::<C>::new(task, settings, config.length, &computing);
-        let (run, resume) = flags.begin(config, Drawn {})?;
-        let unit = Unit {
-            steps: "sequences",
-            window: 1,
-            epoch: "test",
-            loss: |epoch| {
-                let right = epoch
-                    .right
-                    .map_or(String::new(), |right| format!(" ({:.1} % right)", 100.0 * right));
-                format!("{:.5}{right}", epoch.valid_loss)
-            },
-            may_end_early: !flags.length.all_steps,
-        };
-        let learnt = train(&lessons, model, (&run, resume), &computing, &flags.output, unit)?;
-        let Some(learnt) = learnt else { return Ok(ExitCode::SUCCESS) };
-        let written = report::write(&run.folder)?;
-        warn(&written.warnings);
-        let report = report(&run, task, &learnt, written.files)?;
-        let text = text(&run, task, &report);
-        flags.output.print(&report, &text)?;
-        Ok(ExitCode::SUCCESS)
     }
 }
 

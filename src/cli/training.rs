@@ -3,7 +3,8 @@
 use super::options::{Backward, Compute, named, positive, rate, size};
 use super::output::{Output, note};
 use super::{Failure, interrupt};
-use bptt::cell::{self, Cell, Shape};
+use bptt::cell;
+use bptt::nn::AnyCell;
 use bptt::train::checkpoint::Checkpoint;
 use bptt::train::lessons::{
     Computing, Epoch, Event, Lessons, Passes, Progress, Settings, learn, steps,
@@ -99,15 +100,9 @@ impl Training {
     /// Refuses a network that does not fit memory as it learns: its weights as they are drawn, with gradient and the
     /// optimizer's averages, and what `steps` steps of time at once hold.
     pub fn fits(&self, [features, outputs]: [usize; 2], steps: f64) -> Result<(), Failure> {
-        struct Weights([usize; 3]);
-        impl cell::Visitor for Weights {
-            type Output = f64;
-            fn visit<C: Cell>(self, _: C) -> f64 {
-                Shape::of::<C>().weights(self.0)
-            }
-        }
         let Self { hidden, layers, .. } = *self;
-        let weights = cell::visit(&self.cell, Weights([features, hidden, layers])).unwrap_or(0.0);
+        let cell = AnyCell::named(&self.cell).map(|cell| cell.shape());
+        let weights = cell.map_or(0.0, |shape| shape.weights([features, hidden, layers]));
         let [features, outputs] = [features, outputs].map(|size| size as f64);
         let weights = weights + hidden as f64 * outputs;
         let held = 8.0 * (features + (hidden * layers) as f64) + 24.0 * outputs;

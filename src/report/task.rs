@@ -2,7 +2,6 @@
 
 use super::gradient_flow::GradientFlow;
 use super::{ReportError, Written, epochs};
-use crate::cell::{self, Cell};
 use crate::data::task::{Measure, Task};
 use crate::plot::learning_curve::LearningCurve;
 use crate::plot::page::{Page, Section, Table};
@@ -49,17 +48,6 @@ pub fn task_comparison(run: &TaskRun, task: &dyn Task, tests: &[Score]) -> Table
 
 /// Writes the page and the pictures of a run from what is in its folder.
 pub(super) fn write(run: &TaskRun) -> Result<Written, ReportError> {
-    struct Writer<'a>(&'a TaskRun);
-    impl cell::Visitor for Writer<'_> {
-        type Output = Result<Written, ReportError>;
-        fn visit<C: Cell>(self, cell: C) -> Self::Output {
-            write_with(cell, self.0)
-        }
-    }
-    cell::visit(&run.config.cell, Writer(run)).ok_or_else(|| run.unknown_cell())?
-}
-
-fn write_with<C: Cell>(cell: C, run: &TaskRun) -> Result<Written, ReportError> {
     let (device, dtype) = run.device()?;
     let (config, folder) = (&run.config, &run.folder);
     let task = run.task()?;
@@ -76,7 +64,7 @@ fn write_with<C: Cell>(cell: C, run: &TaskRun) -> Result<Written, ReportError> {
         title: format!("{}, {}: {} by optimizer step", config.task, config.cell, measured(task)),
     };
     let [png, svg] = curve.save(&folder.join("learning_curve"))?;
-    let (networks, refused) = run.networks(cell, &device, dtype)?;
+    let (networks, refused) = run.networks(&device, dtype)?;
     // Sequences that neither training nor test has drawn.
     let mut random = Random::seed_from_u64(config.training.seed.wrapping_add(3 << 32));
     let sequences = task.draw(SEQUENCES, &mut random).whole_rows();

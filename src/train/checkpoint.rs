@@ -4,7 +4,7 @@
 //! state), `training.optimizer` (the bytes of Burn's record), and the progress and a checksum in its metadata.
 //! A run keeps the `last` one, the `previous` one, and the `best` by validation.
 
-use crate::cell::{Cell, Shape};
+use crate::cell::Shape;
 use crate::files;
 use crate::nn::weights::{self, LARGEST, NamedWeights, TRAINING};
 use crate::printable::printable_name;
@@ -170,15 +170,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// If so, or if there is no checkpoint.
-    pub fn check<C: Cell>(&self, sizes: [usize; 3]) -> Result<(), CheckpointError> {
-        self.check_shape(Shape::of::<C>(), sizes)
-    }
-
-    /// As [`Checkpoints::check`], of a cell by its shape.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn check_shape(&self, cell: Shape, sizes: [usize; 3]) -> Result<(), CheckpointError> {
+    pub fn check(&self, cell: Shape, sizes: [usize; 3]) -> Result<(), CheckpointError> {
         let bytes = |name| std::fs::metadata(self.file(name)).map(|metadata| metadata.len());
         let longest = ["last", "previous", "best"].into_iter().filter_map(|name| bytes(name).ok());
         let Some(longest) = longest.max() else {

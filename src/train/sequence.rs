@@ -265,7 +265,7 @@ impl<S: SequenceSubject> RunOf<S> {
         let features = embedding.unwrap_or(S::classes(&self.data));
         let shape = self.cell()?.shape();
         let checkpoints = Checkpoints::of(&self.folder);
-        checkpoints.check_shape(shape, [features, hidden, layers]).map_err(LearningError::from)?;
+        checkpoints.check(shape, [features, hidden, layers]).map_err(LearningError::from)?;
         Ok(trained(self.untrained_model(options)?, &self.folder)?)
     }
 

@@ -217,7 +217,7 @@ impl SeriesRun {
         let sizes = (self.data.features.width(), output);
         let NetworkSize { hidden, layers } = subject.network;
         let cell = self.cell()?;
-        Checkpoints::of(&self.folder).check_shape(cell.shape(), [sizes.0, hidden, layers])?;
+        Checkpoints::of(&self.folder).check(cell.shape(), [sizes.0, hidden, layers])?;
         let options = (&device, dtype);
         let before = untrained(cell, sizes, subject.network, seed, |config| config, options);
         let Trained { model: after, refused } = trained(before.clone(), &self.folder)?;

@@ -6,14 +6,13 @@ use crate::cell::{Activation, Cell, Elman};
 use crate::data::task::{Asked, Measure, Sequences, Task};
 use crate::model::Network;
 use crate::names::names;
-use crate::nn::{FlowError, Random, Recurrent, RecurrentConfig, RecurrentInitializer};
+use crate::nn::{FlowError, Random, Recurrent, RecurrentConfig, RecurrentInitializer, StackCell};
 use crate::recurrence::budget::BudgetError;
 use crate::recurrence::flow::StateGradient;
 use burn::module::Initializer;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::SeedableRng;
-use std::marker::PhantomData;
 
 /// Where the weights start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -74,13 +73,14 @@ pub enum TaskTrainingError {
 ///
 /// # Errors
 /// If the cell does not have the start, or no forget gate for the bias.
-pub fn network<C: Cell>(
-    cell: C,
+pub fn network(
+    cell: impl StackCell,
     task: &dyn Task,
     (settings, seed): (&NetworkSettings, u64),
     configure: impl FnOnce(RecurrentConfig) -> RecurrentConfig,
     options: (&Device, DType),
-) -> Result<Network<Recurrent<C>>, TaskTrainingError> {
+) -> Result<Network<Recurrent>, TaskTrainingError> {
+    let cell = cell.any();
     let name = cell.name();
     let mut random = Random::seed_from_u64(seed);
     let config =
@@ -122,13 +122,13 @@ pub fn network<C: Cell>(
 ///
 /// # Errors
 /// As [`network`]; if its memory budget cannot be met.
-pub fn beginner<C: Cell>(
-    cell: C,
+pub fn beginner(
+    cell: impl StackCell,
     task: &dyn Task,
     network: &NetworkSettings,
     settings: &Settings,
     computing: &Computing,
-) -> Result<Network<Recurrent<C>>, TaskTrainingError> {
+) -> Result<Network<Recurrent>, TaskTrainingError> {
     let device = computing.device.clone().autodiff();
     let configure = |config| computing.configure(config, settings);
     let options = (&device, computing.dtype);
@@ -158,7 +158,7 @@ impl Default for TestedSteps {
 }
 
 /// Sequences that are drawn for each step, and those of the test.
-pub struct TaskLessons<'a, C> {
+pub struct TaskLessons<'a> {
     task: &'a dyn Task,
     test: Sequences,
     length: TestedSteps,
@@ -167,10 +167,9 @@ pub struct TaskLessons<'a, C> {
     seed: u64,
     device: Device,
     dtype: DType,
-    cell: PhantomData<C>,
 }
 
-impl<'a, C> TaskLessons<'a, C> {
+impl<'a> TaskLessons<'a> {
     /// Draws the test.
     pub fn new(
         task: &'a dyn Task,
@@ -181,12 +180,12 @@ impl<'a, C> TaskLessons<'a, C> {
         let Settings { batch, accumulate, seed, .. } = *settings;
         let test = task.draw(length.test, &mut Random::seed_from_u64(seed.wrapping_add(2 << 32)));
         let (device, dtype) = (computing.device.clone(), computing.dtype);
-        Self { task, test, length, batch, accumulate, seed, device, dtype, cell: PhantomData }
+        Self { task, test, length, batch, accumulate, seed, device, dtype }
     }
 }
 
-impl<C: Cell> Lessons for TaskLessons<'_, C> {
-    type Model = Network<Recurrent<C>>;
+impl Lessons for TaskLessons<'_> {
+    type Model = Network<Recurrent>;
 
     fn windows(&self) -> usize {
         self.length.test_every.min(self.length.steps).saturating_mul(self.accumulate)
@@ -224,8 +223,8 @@ pub fn is_solved(task: &dyn Task, score: Score) -> bool {
 }
 
 /// The loss and the share of right answers.
-pub fn score<C: Cell>(
-    network: &Network<Recurrent<C>>,
+pub fn score(
+    network: &Network<Recurrent>,
     task: &dyn Task,
     sequences: &Sequences,
     device: &Device,
@@ -243,8 +242,8 @@ pub fn score<C: Cell>(
 }
 
 /// The answers: `[batch, time, outputs]`, or `[batch, 1, outputs]` at the end alone.
-pub fn answers<C: Cell>(
-    network: &Network<Recurrent<C>>,
+pub fn answers(
+    network: &Network<Recurrent>,
     task: &dyn Task,
     sequences: &Sequences,
     device: &Device,
@@ -258,7 +257,7 @@ pub fn answers<C: Cell>(
         Asked::AtEachStep => network.readout.forward(hidden),
         Asked::AtTheEnd => {
             // The top layer's last hidden state.
-            let hidden = last.as_ref()[0].clone();
+            let hidden = last[0].clone();
             let [layers, ..] = hidden.dims();
             let top = hidden.slice_dim(0, layers - 1..layers);
             network.readout.forward(top.swap_dims(0, 1))
@@ -292,8 +291,8 @@ pub fn loss(task: &dyn Task, sequences: &Sequences, outputs: Tensor<3>) -> Tenso
 
 /// The input, and `∂L_t/∂H_t` of the loss `L_t` of each step, as though the network were asked at each
 /// step: what [`Recurrent::flow`] starts from.
-pub fn each_loss<C: Cell>(
-    network: &Network<Recurrent<C>>,
+pub fn each_loss(
+    network: &Network<Recurrent>,
     task: &dyn Task,
     sequences: &Sequences,
     device: &Device,
@@ -325,8 +324,8 @@ pub fn each_loss<C: Cell>(
 ///
 /// # Errors
 /// As [`Recurrent::gradient_norms`].
-pub fn gradient_norms<C: Cell>(
-    network: &Network<Recurrent<C>>,
+pub fn gradient_norms(
+    network: &Network<Recurrent>,
     task: &dyn Task,
     sequences: &Sequences,
     device: &Device,

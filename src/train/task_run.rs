@@ -5,7 +5,6 @@ use super::checkpoint::{CheckpointError, Checkpoints};
 use super::lessons::{Epoch, LearningError, Progress, Trained, trained};
 use super::run::{Measure, RunError, RunOf, Subject, Use};
 use super::task::{NetworkSettings, TaskTrainingError, TestedSteps, is_solved, network};
-use crate::cell::Cell;
 use crate::data::task::{Declaration, NAMES, TASKS, Task, TaskError};
 use crate::model::Network;
 use crate::nn::Recurrent;
@@ -98,6 +97,9 @@ pub enum TaskRunError {
         /// The sizes that it has.
         expected: String,
     },
+    /// A cell that there is not.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// A size that makes no sense.
     #[error(transparent)]
     Task(#[from] TaskError),
@@ -144,21 +146,19 @@ impl TaskRun {
         Ok(solved.map(|epoch| epoch.steps))
     }
 
-    /// The network before training and that of the best test, for the cell of the configuration; and why better
-    /// checkpoints could not be read.
+    /// The network before training and that of the best test, and why better checkpoints could not be read.
     ///
     /// # Errors
-    /// If the weights cannot be read or are another network's.
-    pub fn networks<C: Cell>(
+    /// If the cell of the configuration is none, or the weights cannot be read or are another network's.
+    pub fn networks(
         &self,
-        cell: C,
         device: &Device,
         dtype: DType,
-    ) -> Result<([Network<Recurrent<C>>; 2], Vec<CheckpointError>), TaskRunError> {
-        let task = self.task()?;
+    ) -> Result<([Network<Recurrent>; 2], Vec<CheckpointError>), TaskRunError> {
+        let (task, cell) = (self.task()?, self.cell()?);
         let settings = &self.config.subject.network;
         let sizes = [task.features(), settings.hidden, settings.layers];
-        Checkpoints::of(&self.folder).check::<C>(sizes)?;
+        Checkpoints::of(&self.folder).check(cell.shape(), sizes)?;
         let settings = (settings, self.config.training.seed);
         let before = network(cell, task.as_ref(), settings, |config| config, (device, dtype))?;
         let Trained { model: after, refused } = trained(before.clone(), &self.folder)?;

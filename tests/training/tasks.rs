@@ -284,7 +284,7 @@ fn trained(folder: &Path, config: RunConfig<TaskSubject>) -> (TaskRun, Progress)
     };
     let lstm = cell::Lstm::default();
     let network = beginner(lstm, task.as_ref(), &subject.network, training, &computing).unwrap();
-    let lessons = TaskLessons::<cell::Lstm>::new(task.as_ref(), training, *length, &computing);
+    let lessons = TaskLessons::new(task.as_ref(), training, *length, &computing);
     let (_, progress) =
         learn(&lessons, network, training, &computing, folder, None, |_| true).unwrap();
     (run, progress)
@@ -326,8 +326,7 @@ fn a_run_comes_back_as_it_was() {
     assert_eq!(measures, [best.right.unwrap(), best.valid_loss]);
 
     let (task, device) = (opened.task().unwrap(), asked.backend.device().unwrap());
-    let lstm = cell::Lstm::default();
-    let ([before, after], refused) = opened.networks(lstm, &device, DType::F64).unwrap();
+    let ([before, after], refused) = opened.networks(&device, DType::F64).unwrap();
     assert!(refused.is_empty());
     let lessons_test = task.draw(20, &mut Random::seed_from_u64(4 + (2 << 32)));
     let score = |network| {
@@ -359,7 +358,7 @@ fn a_run_comes_back_as_it_was() {
     }
     std::fs::write(&path, text.replace("hidden = 6", "hidden = 7")).unwrap();
     let other = TaskRun::open(folder.path()).unwrap();
-    let refused = other.networks(lstm, &device, DType::F64).unwrap_err().to_string();
+    let refused = other.networks(&device, DType::F64).unwrap_err().to_string();
     assert!(refused.contains("shape"), "{refused}");
 }
 
@@ -369,8 +368,7 @@ fn how_far_back_a_network_listens_is_the_gradient_of_its_last_loss() {
         let folder = tempfile::tempdir().unwrap();
         let (run, _) = trained(folder.path(), config(name, sizes, Gradient::Manual));
         let (task, device) = (run.task().unwrap(), run.config.backend.device().unwrap());
-        let lstm = cell::Lstm::default();
-        let ([_, network], _) = run.networks(lstm, &device, DType::F64).unwrap();
+        let ([_, network], _) = run.networks(&device, DType::F64).unwrap();
         let sequences = task.draw(6, &mut Random::seed_from_u64(7)).whole_rows();
         let norms = gradient_norms(&network, task.as_ref(), &sequences, &device, DType::F64);
         let norms = norms.unwrap();

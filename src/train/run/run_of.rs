@@ -233,13 +233,10 @@ impl<S: Subject> RunOf<S> {
     /// # Errors
     /// If there is none of that name.
     pub fn cell(&self) -> Result<AnyCell, RunError> {
-        AnyCell::named(&self.config.cell).ok_or_else(|| self.unknown_cell())
-    }
-
-    /// The error of a run whose cell is not known.
-    pub fn unknown_cell(&self) -> RunError {
-        let reason = format!("there is no cell '{}'", self.config.cell);
-        refused(&self.folder.join("config.toml"), &reason)
+        let cell = &self.config.cell;
+        let unknown =
+            || refused(&self.folder.join("config.toml"), &format!("there is no cell '{cell}'"));
+        AnyCell::named(cell).ok_or_else(unknown)
     }
 
     pub(super) fn from_table(folder: &Path, table: toml::Table) -> Result<Self, RunError> {
