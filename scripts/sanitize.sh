@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Looks for what a test alone does not see in the kernels, whose speed is bought with unsafe code:
 #
-#   models    every order in which their threads can meet, tried by loom: models/
+#   models    every order in which their threads can meet, tried by loom: scripts/models/
 #   address   AddressSanitizer over their tests, on each instruction set that the machine has
 #   valgrind  valgrind over their tests, on AVX2 and the portable code: it knows no AVX-512, and takes half an hour
 #
@@ -43,7 +43,7 @@ on_each_set() {
 }
 
 models() {
-    cargo test --release --manifest-path models/Cargo.toml
+    cargo test --release --manifest-path scripts/models/Cargo.toml
 }
 
 address() {

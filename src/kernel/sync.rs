@@ -1,4 +1,4 @@
-//! What threads share and how they wait. The models in `models/` have loom's in the place of these, so that every order of
+//! What threads share and how they wait. The models in `scripts/models/` have loom's in the place of these, so that every order of
 //! events is tried.
 
 pub(super) use std::sync::Mutex;

@@ -3,9 +3,9 @@
 
 #![cfg(test)]
 
-#[path = "../../src/kernel/desk.rs"]
+#[path = "../../../src/kernel/desk.rs"]
 mod desk;
 mod sync;
-#[path = "../../src/kernel/team.rs"]
+#[path = "../../../src/kernel/team.rs"]
 mod team;
 mod tests;
