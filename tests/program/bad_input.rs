@@ -148,7 +148,7 @@ fn truncations_budgets_and_sizes_that_make_no_sense() {
     for size in ["0", "many", "1 parsec"] {
         refused(&["bench", "--memory-budget", size], folder, &["--memory-budget"]);
     }
-    let least = "the least that would do is";
+    let least = "the least possible is";
     refused(&["bench", "--cell", "lstm", "--memory-budget", "1KiB"], folder, &["1024", least]);
     refused(&["gradcheck", "--cell", "lstm", "--memory-budget", "1B"], folder, &[least]);
     refused(&["train", "adding", "--memory-budget", "1KiB"], folder, &["1024", least]);
