@@ -376,7 +376,7 @@ pub fn sample(class: u32) -> f64 {
     level.map_or(0.0, |level| mu_law::decode(u8::try_from(level).expect("a class up to 256")))
 }
 
-/// The samples of classes, as [`write`] takes them.
+/// The samples of classes, as [`write()`] takes them.
 ///
 /// # Panics
 /// As [`sample`].

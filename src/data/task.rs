@@ -117,8 +117,11 @@ pub struct Declaration {
     /// The sizes that may be chosen.
     pub sizes: &'static [Size],
     /// The task with a value for each size, in their order.
-    pub make: fn(&[usize]) -> Result<Box<dyn Task>, TaskError>,
+    pub make: Make,
 }
+
+/// A task from its sizes, which may make no sense.
+pub type Make = fn(&[usize]) -> Result<Box<dyn Task>, TaskError>;
 
 /// A size of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The recursion over time, written once for every cell: [`walk`].
 //!
-//! [`op`] makes it one Burn operation, with the hand-written walk as its backward pass. [`truncation`]
+//! `op` makes it one Burn operation, with the hand-written walk as its backward pass. [`truncation`]
 //! chooses where the gradient stops, [`budget`] which steps are kept and which are computed again, and [`flow`]
 //! measures the gradient on its way.
 

@@ -1,4 +1,4 @@
-//! The page and the pictures of a run, made from its folder. [`write`] does all of it in one call, here after a training on
+//! The page and the pictures of a run, made from its folder. [`write()`] does all of it in one call, here after a training on
 //! a text (`examples/text.rs`):
 //!
 //! ```no_run

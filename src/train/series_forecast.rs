@@ -152,7 +152,7 @@ impl SeriesForecast {
 }
 
 impl SeriesRun {
-    /// The methods that [`SeriesRun::method`] knows, what was trained first.
+    /// The methods that `SeriesRun::method` knows, what was trained first.
     pub fn method_keys(&self) -> Vec<&'static str> {
         let network = (self.config.cell != AUTOREGRESSION).then_some("network");
         let season = self.config.subject.season.map(|_| "season_ago");

@@ -137,12 +137,11 @@ fn season(dates: Option<&Calendar>, split: usize) -> Option<usize> {
     dates?.step().ok()?.season().filter(|season| 2 * season <= split)
 }
 
-/// The calendar features of the names, the dates if there are any, and why these are of no use where no feature needs
-/// them.
-fn calendar(
-    names: &[String],
-    series: &Series,
-) -> Result<(Vec<Feature>, Option<Calendar>, Option<CalendarError>), SeriesInputError> {
+/// The calendar features, the dates if there are any, and why these are of no use where no feature needs them.
+type Dated = (Vec<Feature>, Option<Calendar>, Option<CalendarError>);
+
+/// The dates of the series, with the calendar features of those names.
+fn calendar(names: &[String], series: &Series) -> Result<Dated, SeriesInputError> {
     let calendar = series.dates.as_deref().map(Calendar::of);
     if names.is_empty() {
         let calendar = calendar.and_then(Result::ok);
