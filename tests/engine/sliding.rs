@@ -350,7 +350,8 @@ fn worst<F: Formula>(cell: F, seeds: std::ops::Range<u64>) -> f64 {
             }
         }
     }
-    assert!(cut_ragged_rows > 10, "{cut_ragged_rows}");
+    let backends = bptt::backend::Backend::available().len();
+    assert!(cut_ragged_rows >= 5 * backends, "{cut_ragged_rows} on {backends} backends");
     worst
 }
 
