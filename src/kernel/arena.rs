@@ -66,6 +66,7 @@ impl Arena {
     }
 
     /// Memory that is not in use any more, and not free before it is given back.
+    #[cfg_attr(not(feature = "flex"), allow(dead_code))]
     fn handed_out(&mut self, lines: usize) {
         self.in_use -= lines;
         self.largest_result = self.largest_result.max(lines);
@@ -118,6 +119,7 @@ impl<E: Element> Buffer<E> {
 
     /// The same as a result, which its owner may keep for as long as they like: it does not count as working memory
     /// any more.
+    #[cfg_attr(not(feature = "flex"), allow(dead_code))]
     pub fn handed_out(mut self) -> Self {
         if !self.handed_out {
             arena().handed_out(self.lines.len());

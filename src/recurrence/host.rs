@@ -5,7 +5,7 @@ use super::lent;
 use crate::kernel::{self, Buffer};
 use burn::backend::tensor::{Device, FloatTensor};
 use burn::backend::{Autodiff, Backend, Dispatch};
-#[cfg(any(feature = "flex", feature = "ndarray"))]
+#[cfg(feature = "flex")]
 use burn::tensor::DType;
 use burn::tensor::{Element, TensorData};
 use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -22,6 +22,7 @@ pub(crate) enum Room<E: kernel::Element> {
     /// Memory from the system.
     Burn(Vec<E>),
     /// A buffer of the kernels, which they reuse when the tensor is dropped.
+    #[cfg_attr(not(feature = "flex"), allow(dead_code))]
     Kernel(Buffer<E>),
 }
 
