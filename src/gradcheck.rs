@@ -324,8 +324,10 @@ impl Drawn {
 /// Something with a gradient.
 trait Parameter {
     fn values(&self) -> Vec<f64>;
+    /// Other values, without a gradient: differences walk forward thousands of times and never back, and of each pass
+    /// autodiff would keep its graph.
     fn set_values(&mut self, values: &[f64]);
-    /// In f64, with the same values.
+    /// In f64, with the same values, without a gradient.
     fn widen(&mut self);
     fn require_gradient(&mut self);
     fn gradient(&self, gradients: &burn::tensor::Gradients) -> Vec<f64>;
@@ -358,12 +360,12 @@ impl<const D: usize> Parameter for Param<Tensor<D>> {
     fn set_values(&mut self, values: &[f64]) {
         let mut tensor = self.val();
         tensor.set_values(values);
-        *self = Param::from_tensor(tensor);
+        *self = Param::initialized(self.id, tensor);
     }
     fn widen(&mut self) {
         let mut tensor = self.val();
         tensor.widen();
-        *self = Param::from_tensor(tensor);
+        *self = Param::initialized(self.id, tensor);
     }
     fn require_gradient(&mut self) {}
     fn gradient(&self, gradients: &burn::tensor::Gradients) -> Vec<f64> {
