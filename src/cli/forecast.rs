@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::options::{share, size};
-use super::output::{note, show, warn};
+use super::output::{note, show, tell, warn};
 use bptt::report::series::{draw_forecast, percent};
 use bptt::train::run::{Run, Use};
 use bptt::train::series_forecast::{ForecastOptions, LEVELS, PATHS, SeriesForecast};
@@ -92,6 +92,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         paths: arguments.paths,
         seed: arguments.seed,
     })?;
+    tell(&forecast.series.notes, false);
     warn(&forecast.warnings);
     let mut levels =
         if arguments.level.is_empty() { LEVELS.to_vec() } else { arguments.level.clone() };

@@ -1,6 +1,7 @@
 //! Where results go: standard output, and the folder of a run.
 
 use super::Failure;
+use bptt::data::series::Note;
 use bptt::files;
 use bptt::plot::page::Table;
 use clap::Args;
@@ -96,6 +97,13 @@ pub fn bar(steps: usize, quiet: bool) -> ProgressBar {
 pub fn warn(warnings: &[impl fmt::Display]) {
     for warning in warnings {
         note(format_args!("warning: {warning}"));
+    }
+}
+
+/// How a file was read: warnings, and notes unless it is to be quiet.
+pub fn tell(notes: &[Note], quiet: bool) {
+    for line in notes.iter().filter(|note| note.is_warning() || !quiet) {
+        note(format_args!("{line}"));
     }
 }
 

@@ -1,7 +1,7 @@
 //! `bptt train series`: forecasts of a series in a CSV file.
 
 use super::options::{share, size};
-use super::output::{Output, note, page_table, warn};
+use super::output::{Output, note, page_table, tell, warn};
 use super::training::{Flags, Learnt, PassFlags, Unit, train};
 use super::{Failure, output};
 use bptt::cell;
@@ -163,6 +163,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let computing = arguments.flags.computing()?;
     let input = SeriesInput::read(arguments.subject())?;
+    tell(&input.series.notes, output.quiet);
     if let Some(warning) = &input.warning
         && !output.quiet
     {

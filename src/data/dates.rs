@@ -1,4 +1,68 @@
-//! Recognises cells that look like a date. The reader keeps dates as labels and does not convert them.
+//! Finds the dates of a file. The reader keeps dates as labels and does not convert them.
+
+use super::series::table::{Content, Table};
+use super::series::{Note, SeriesError, SeriesOptions};
+
+/// The dates of a file, and the rows in the order of time.
+pub(super) struct Dates {
+    /// The columns that hold dates, or parts of them.
+    pub columns: Vec<usize>,
+    /// A label for each of `rows`, where there is such a column.
+    pub labels: Option<Vec<String>>,
+    /// The rows of the series, oldest first, each by its number in the table; `None`: a row that the file lacks, whose
+    /// values are filled in.
+    pub rows: Vec<Option<usize>>,
+}
+
+/// Finds the columns of dates of a file, by request, content or name, and reads them.
+pub(super) fn find(
+    table: &Table,
+    options: &SeriesOptions,
+    _notes: &mut Vec<Note>,
+) -> Result<Dates, SeriesError> {
+    let content: Vec<Content> = (0..table.width()).map(|index| Content::of(table, index)).collect();
+    let column = match &options.date_column {
+        Some(asked) => Some(table.find(asked)?),
+        None => content.iter().position(|column| column.dates).or_else(|| {
+            (0..table.width()).find(|&index| {
+                let text = !content[index].numeric && !content[index].empty;
+                text && names_a_date(table.title(index))
+            })
+        }),
+    };
+    let labels = column.map(|column| labels(table, column)).transpose()?;
+    let rows = (0..table.rows()).map(Some).collect();
+    Ok(Dates { columns: column.into_iter().collect(), labels, rows })
+}
+
+fn labels(table: &Table, column: usize) -> Result<Vec<String>, SeriesError> {
+    let label = |row| match table.cell(row, column) {
+        "" => Err(SeriesError::MissingCell {
+            file: table.file.clone(),
+            line: table.line(row),
+            column: table.names[column].clone(),
+        }),
+        label => Ok(label.to_owned()),
+    };
+    (0..table.rows()).map(label).collect()
+}
+
+fn names_a_date(name: &str) -> bool {
+    let words = [
+        "date",
+        "datetime",
+        "day",
+        "month",
+        "period",
+        "quarter",
+        "time",
+        "timestamp",
+        "week",
+        "year",
+    ];
+    name.split(|character: char| !character.is_alphanumeric())
+        .any(|part| words.iter().any(|word| part.eq_ignore_ascii_case(word)))
+}
 
 /// Whether a cell is a date: true for `2020-01`, `2020-01-31`, `2020/01/31`, `31.01.2020`, `01/31/2020`, `2020-Q1`, `2020Q1`,
 /// each of them alone or followed by a time of day (`2020-01-31T23:59:59.5Z`, `2020-01-31 23:59 +01:00`).

@@ -36,11 +36,6 @@ impl Row {
         self.cells.len()
     }
 
-    /// Bytes of text in the cells.
-    pub fn bytes(&self) -> usize {
-        self.cells.as_slice().len()
-    }
-
     /// The cell at `index` without surrounding white space; empty when the row ends before it.
     /// (Quotes are still there when white space precedes them, as in `1, "2"`.)
     pub fn cell(&self, index: usize) -> &str {

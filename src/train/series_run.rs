@@ -371,6 +371,7 @@ pub fn read(run: &SeriesRun) -> Result<Series, SeriesRunError> {
         dates,
         values,
         exogenous,
+        notes: Vec::new(),
     })
 }
 
