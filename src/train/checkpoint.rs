@@ -4,6 +4,7 @@
 //! state), `training.optimizer` (the bytes of Burn's record), and the progress and a checksum in its metadata.
 //! A run keeps the `last` one, the `previous` one, and the `best` by validation.
 
+use super::run::identity;
 use crate::cell::Shape;
 use crate::files;
 use crate::nn::weights::{self, LARGEST, NamedWeights, TRAINING};
@@ -42,6 +43,14 @@ pub enum CheckpointError {
         /// Hidden units.
         hidden: usize,
     },
+    /// A checkpoint of another configuration or other data.
+    #[error(
+        "{file} belongs to another run, or config.toml or data.toml was changed by hand: undo that, or train anew"
+    )]
+    Foreign {
+        /// The file.
+        file: String,
+    },
     /// No checkpoint.
     #[error("{0} has no checkpoint: train there first")]
     None(String),
@@ -58,14 +67,17 @@ pub struct Checkpoint<P> {
     pub optimizer: Vec<u8>,
     /// How far the training is.
     pub progress: P,
+    /// What the configuration and the data of its run give; none in a checkpoint of an earlier version.
+    pub(crate) identity: Option<String>,
 }
 
-/// The bytes of a checkpoint.
+/// The bytes of a checkpoint. `identity` says which run it belongs to, if it is one of a run.
 pub(crate) fn encode<P: Serialize>(
     model: &impl NamedWeights,
     state: &[TensorData],
     optimizer: &[u8],
     progress: &P,
+    identity: Option<String>,
 ) -> Vec<u8> {
     let mut tensors = weights::tensors(model);
     for (s, data) in state.iter().enumerate() {
@@ -82,16 +94,22 @@ pub(crate) fn encode<P: Serialize>(
         let view = TensorView::new(dtype, shape, data.as_bytes()).expect("data has its shape");
         views.insert(name, view);
     }
-    let checksum = checksum(&progress, views.iter().map(|(name, view)| (*name, view.data())));
-    let metadata =
+    let noted = (progress.as_str(), identity.as_deref());
+    let checksum = checksum(noted, views.iter().map(|(name, view)| (*name, view.data())));
+    let mut metadata =
         HashMap::from([("checksum".to_string(), checksum), ("progress".to_string(), progress)]);
+    metadata.extend(identity.map(|identity| ("run".to_string(), identity)));
     safetensors::serialize(views, Some(metadata)).expect("tensors and names are in order")
 }
 
-/// CRC-32 over the progress, and every tensor's name and bytes in the order of their names.
-fn checksum<'a>(progress: &str, tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
+/// CRC-32 over the progress, the identity, and every tensor's name and bytes in the order of their names.
+fn checksum<'a>(
+    (progress, identity): (&str, Option<&str>),
+    tensors: impl Iterator<Item = (&'a str, &'a [u8])>,
+) -> String {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(progress.as_bytes());
+    hasher.update(identity.unwrap_or_default().as_bytes());
     for (name, bytes) in tensors {
         hasher.update(name.as_bytes());
         hasher.update(bytes);
@@ -122,7 +140,11 @@ impl<P: DeserializeOwned> Checkpoint<P> {
             .into_iter()
             .map(|name| (name, tensors.tensor(name).expect("it has its names").data()))
             .collect();
-        let found = checksum(&progress, sorted.iter().map(|(name, bytes)| (*name, *bytes)));
+        let identity = noted("run");
+        let found = checksum(
+            (&progress, identity.as_deref()),
+            sorted.iter().map(|(name, bytes)| (*name, *bytes)),
+        );
         if found != expected {
             return Err(torn(format!("its checksum is {found} where {expected} is noted")));
         }
@@ -143,7 +165,7 @@ impl<P: DeserializeOwned> Checkpoint<P> {
             })
             .collect::<Result<_, _>>()?;
         let progress = toml::from_str(&progress).map_err(|error| torn(error.message().into()))?;
-        Ok(Self { state, optimizer, progress, bytes })
+        Ok(Self { state, optimizer, progress, identity, bytes })
     }
 }
 
@@ -219,17 +241,21 @@ impl Checkpoints {
     /// The first of the named ones that is whole, and why those before it are not.
     ///
     /// # Errors
-    /// If there is none: the reason of the first that is there.
+    /// If there is none: the reason of the first that is there. If the first that is whole is not one of this run.
     pub fn first<P: DeserializeOwned>(
         &self,
         names: &[&str],
     ) -> Result<(Checkpoint<P>, Vec<CheckpointError>), CheckpointError> {
         let mut refused = Vec::new();
+        let identity = identity(self.folder.parent().unwrap_or(&self.folder))?;
         for name in names {
             let path = self.file(name);
             let shown = path.display().to_string();
             match files::read(&path, LARGEST) {
                 Ok(bytes) => match Checkpoint::decode(bytes, &shown) {
+                    Ok(checkpoint) if is_other(&checkpoint.identity, &identity) => {
+                        return Err(CheckpointError::Foreign { file: shown });
+                    }
                     Ok(checkpoint) => return Ok((checkpoint, refused)),
                     Err(error) => refused.push(error),
                 },
@@ -241,6 +267,11 @@ impl Checkpoints {
         let none = || CheckpointError::None(self.folder.display().to_string());
         Err(refused.into_iter().next().unwrap_or_else(none))
     }
+}
+
+/// Whether a checkpoint says that it is one of another run.
+fn is_other(noted: &Option<String>, run: &Option<String>) -> bool {
+    noted.is_some() && run.is_some() && noted != run
 }
 
 /// The module with parameter numbers 1, 2, …, by which an optimizer's record finds its parameters in another

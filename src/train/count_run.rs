@@ -4,7 +4,7 @@
 use super::checkpoint::{self, Checkpoint, CheckpointError, Checkpoints};
 use super::count::{self, Outcome, Weights};
 use super::lessons::{LearningError, Progress};
-use super::run::{FORMAT, Measure, RunError, Standing, Use};
+use super::run::{FORMAT, Measure, RunError, Standing, Use, identity};
 use super::{DataType, host};
 use crate::backend::Backend;
 use crate::data::count::{CountError, CountTask};
@@ -93,7 +93,8 @@ impl CountRun {
             config.dtype.into(),
         );
         let progress = Progress { step: config.iterations, done: true, ..Progress::default() };
-        checkpoints.save_last(&checkpoint::encode(&network, &[], &[], &progress))?;
+        let identity = identity(folder)?;
+        checkpoints.save_last(&checkpoint::encode(&network, &[], &[], &progress, identity))?;
         Ok(Self { folder: folder.into(), config })
     }
 

@@ -5,6 +5,7 @@
 //! position is in the checkpoint. So a training that is resumed goes on to the bit.
 
 use super::checkpoint::{self, Checkpoint, CheckpointError, Checkpoints, numbered};
+use super::run::identity;
 use super::{Diverged, OptimizerName, Schedule, clip_norm};
 use crate::files;
 use crate::nn::weights::{self, NamedWeights, WeightsError};
@@ -327,6 +328,7 @@ pub fn learn<L: Lessons>(
     let device = device.clone().autodiff();
     let [epoch_steps, steps] = steps(lessons, settings)?;
     let checkpoints = Checkpoints::of(run);
+    let identity = identity(run)?;
     let mut optimizer = settings.optimizer.init();
     let mut progress = Progress::default();
     let mut state: Vec<Tensor<3>> = Vec::new();
@@ -419,7 +421,7 @@ pub fn learn<L: Lessons>(
             let record = optimizer
                 .into_bytes()
                 .map_err(|error| LearningError::Optimizer(error.to_string()))?;
-            let bytes = checkpoint::encode(&model, &carried, &record, &progress);
+            let bytes = checkpoint::encode(&model, &carried, &record, &progress, identity.clone());
             if best {
                 checkpoints.save_best(&bytes)?;
             }

@@ -25,6 +25,18 @@ pub fn json(arguments: &[&str], folder: &Path) -> Value {
     serde_json::from_slice(&output.stdout).expect("one JSON object")
 }
 
+/// Asserts that the program refuses that in one line with all of these words, and returns the line.
+pub fn refused(arguments: &[&str], folder: &Path, words: &[&str]) -> String {
+    let output = bptt(arguments, folder);
+    let line = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {line}");
+    assert!(line.starts_with("error: ") && line.lines().count() == 1, "{arguments:?}: {line}");
+    for word in words {
+        assert!(line.contains(word), "{arguments:?}: no '{word}' in {line}");
+    }
+    line
+}
+
 /// How long a test waits for a program that does what it should in seconds.
 const PATIENCE: Duration = Duration::from_secs(300);
 

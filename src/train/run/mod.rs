@@ -19,9 +19,11 @@
 //!
 //! A run of one task is begun and resumed by [`RunOf::begin`] and [`RunOf::resume`].
 
+mod identity;
 mod read;
 mod run_of;
 
+pub(crate) use identity::identity;
 pub use run_of::{Resumed, RunConfig, RunOf, Subject};
 
 use super::checkpoint::{CheckpointError, Checkpoints};

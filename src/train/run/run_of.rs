@@ -1,5 +1,6 @@
 //! A run of one task: its configuration, and how it is begun, opened and resumed.
 
+use super::identity::FREE;
 use super::read::{configuration, read, refused};
 use super::{FORMAT, Measure, RunError, Use};
 use crate::backend::{Backend, NotBuilt};
@@ -130,27 +131,6 @@ pub struct Resumed<S: Subject> {
     /// Why later checkpoints could not be read.
     pub refused: Vec<CheckpointError>,
 }
-
-/// Keys of a run's configuration whose values may differ when the run goes on.
-const FREE: [&str; 17] = [
-    "format",
-    "version",
-    "file",
-    "path",
-    "backend",
-    "gradient",
-    "truncate",
-    "memory-budget",
-    "dropout",
-    "epochs",
-    "steps",
-    "all-steps",
-    "lr",
-    "schedule",
-    "clip",
-    "early-stop",
-    "checkpoint-every",
-];
 
 impl<S: Subject> RunOf<S> {
     /// Begins a run in that folder: what is left of an earlier one would be taken for this one's, so its checkpoints go.
