@@ -228,7 +228,8 @@ struct Drawn {
     state: Option<Vec<Tensor<3>>>,
     output_weights: Tensor<3>,
     state_weights: Vec<Tensor<3>>,
-    seed: u64,
+    /// Where masks or cuts are drawn, what they are drawn from.
+    seed: Option<u64>,
 }
 
 impl Drawn {
@@ -276,16 +277,21 @@ impl Drawn {
                 .map(|_| if problem.lengths { random.random_range(1..=time) } else { time })
                 .collect(),
             stack,
-            seed,
+            seed: (problem.regularised || matches!(problem.truncation, Truncation::Random(_)))
+                .then_some(seed),
         }
     }
 
     fn loss(&self) -> Tensor<1> {
-        let (output, last) = seeded(&self.input.device(), self.seed, || {
+        let forward = || {
             self.stack
                 .forward_lengths(self.input.clone(), &self.lengths, self.state.clone())
                 .expect("drawn lengths fit")
-        });
+        };
+        let (output, last) = match self.seed {
+            Some(seed) => seeded(&self.input.device(), seed, forward),
+            None => forward(),
+        };
         let weighted = (output * self.output_weights.clone()).sum();
         let terms = last.into_iter().zip(&self.state_weights).map(|(s, r)| (s * r.clone()).sum());
         terms.fold(weighted, |sum, term| sum + term)
