@@ -98,7 +98,7 @@ impl<C: Cell, E: Element> Formula<E> for C {
     }
 
     unsafe fn step_rows(&self, set: InstructionSet, registers: usize, rows: &StepRows<E>) {
-        E::run(set, Step { cell: self, registers, rows });
+        E::run(set, OnPanel { registers, what: Step { cell: self, rows } });
     }
 
     unsafe fn derivative_rows(
@@ -107,32 +107,43 @@ impl<C: Cell, E: Element> Formula<E> for C {
         registers: usize,
         rows: &DerivativeRows<E>,
     ) {
-        E::run(set, Derivative { cell: self, registers, rows });
+        E::run(set, OnPanel { registers, what: Derivative { cell: self, rows } });
     }
 }
 
-struct Step<'a, C, E> {
-    cell: &'a C,
-    registers: usize,
-    rows: &'a StepRows<E>,
+/// What is done with the rows, one after the other.
+trait RowByRow<E: Element> {
+    /// # Safety
+    /// As [`Formula::step_rows`], on a panel of `N` registers.
+    unsafe fn on_panel<I: Simd<E>, const N: usize>(&self);
 }
 
-impl<C: Cell, E: Element> Work<E> for Step<'_, C, E> {
+struct OnPanel<W> {
+    registers: usize,
+    what: W,
+}
+
+impl<E: Element, W: RowByRow<E>> Work<E> for OnPanel<W> {
     type Output = ();
 
     #[inline(always)]
     fn run<I: Simd<E>>(self) {
-        // SAFETY: `Formula::step_rows` passes its caller's promise on.
+        // SAFETY: both methods of `Formula` pass their caller's promise on.
         unsafe {
             match self.registers {
-                2 => self.on_panel::<I, 2>(),
-                _ => self.on_panel::<I, 1>(),
+                2 => self.what.on_panel::<I, 2>(),
+                _ => self.what.on_panel::<I, 1>(),
             }
         }
     }
 }
 
-impl<C: Cell, E: Element> Step<'_, C, E> {
+struct Step<'a, C, E> {
+    cell: &'a C,
+    rows: &'a StepRows<E>,
+}
+
+impl<C: Cell, E: Element> RowByRow<E> for Step<'_, C, E> {
     #[inline(always)]
     unsafe fn on_panel<I: Simd<E>, const N: usize>(&self) {
         let StepRows { columns, padded, .. } = *self.rows;
@@ -176,26 +187,10 @@ impl<C: Cell, E: Element> Step<'_, C, E> {
 
 struct Derivative<'a, C, E> {
     cell: &'a C,
-    registers: usize,
     rows: &'a DerivativeRows<E>,
 }
 
-impl<C: Cell, E: Element> Work<E> for Derivative<'_, C, E> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<I: Simd<E>>(self) {
-        // SAFETY: `Formula::derivative_rows` passes its caller's promise on.
-        unsafe {
-            match self.registers {
-                2 => self.on_panel::<I, 2>(),
-                _ => self.on_panel::<I, 1>(),
-            }
-        }
-    }
-}
-
-impl<C: Cell, E: Element> Derivative<'_, C, E> {
+impl<C: Cell, E: Element> RowByRow<E> for Derivative<'_, C, E> {
     #[inline(always)]
     unsafe fn on_panel<I: Simd<E>, const N: usize>(&self) {
         let DerivativeRows { columns, padded, .. } = *self.rows;

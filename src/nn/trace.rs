@@ -26,6 +26,12 @@ use burn::tensor::Tensor;
 /// assert_eq!(gradients.hidden[0].dims(), [2, 7, 5]); // ∂L/∂h_t for every t
 /// assert_eq!(gradients.weights[0].w_h.as_ref().unwrap().dims(), [5, 5]);
 /// ```
+///
+/// The gradient of each hidden and cell state of an LSTM, from the last step back to the first (`examples/bare_walk.rs`):
+///
+/// ```
+#[doc = include_str!("../../examples/bare_walk.rs")]
+/// ```
 #[derive(Debug)]
 pub struct Trace {
     pub(super) packing: Packing,
