@@ -3,6 +3,7 @@
 use super::Failure;
 use super::options::{share, size};
 use super::output::{note, show, tell, warn};
+use super::reading::ReadingFlags;
 use bptt::report::series::{draw_forecast, percent};
 use bptt::train::run::{Run, Use};
 use bptt::train::series_forecast::{ForecastOptions, LEVELS, PATHS, SeriesForecast};
@@ -37,6 +38,8 @@ pub struct Arguments {
     /// Forecast from the end of this CSV file, which has later rows of the same columns
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
+    #[command(flatten)]
+    reading: ReadingFlags,
     /// Paths that the intervals are quantiles of
     #[arg(long, value_name = "N", default_value_t = PATHS, value_parser = size)]
     paths: usize,
@@ -89,6 +92,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         steps: arguments.steps,
         method: arguments.method.clone(),
         from: arguments.from.clone(),
+        reading: Some(arguments.reading.over(&run.config.subject.reading)),
         paths: arguments.paths,
         seed: arguments.seed,
     })?;

@@ -12,6 +12,7 @@ mod interrupt;
 mod options;
 mod output;
 mod print;
+mod reading;
 mod report;
 mod runs;
 mod score;

@@ -2,10 +2,12 @@
 
 use super::options::{share, size};
 use super::output::{Output, note, page_table, tell, warn};
+use super::reading::ReadingFlags;
 use super::training::{Flags, Learnt, PassFlags, Unit, train};
 use super::{Failure, output};
 use bptt::cell;
 use bptt::data::calendar::Feature;
+use bptt::data::series::Reading;
 use bptt::model::Lags;
 use bptt::model::forecast::{ColumnErrors, TestedMethod};
 use bptt::report;
@@ -64,6 +66,8 @@ pub struct Arguments {
     /// Column with dates [default: the one that looks like dates]
     #[arg(long, value_name = "NAME")]
     date_column: Option<String>,
+    #[command(flatten)]
+    reading: ReadingFlags,
     /// Rows of a season, for the seasonal naive forecast, --seasonal-difference and MASE [default: as the dates
     /// suggest, if two fit the training rows: 12 months, 4 quarters, 52 weeks, 7 days, a day of what is shorter]
     #[arg(long, value_name = "N", value_parser = size)]
@@ -142,6 +146,7 @@ impl Arguments {
             column: self.column.clone(),
             exogenous: self.exogenous.clone(),
             date_column: self.date_column.clone(),
+            reading: self.reading.over(&Reading::default()),
             season: self.season,
             valid_share: self.valid_share,
             horizon: self.horizon,
@@ -163,7 +168,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let computing = arguments.flags.computing()?;
     let input = SeriesInput::read(arguments.subject())?;
-    tell(&input.series.notes, output.quiet);
     if let Some(warning) = &input.warning
         && !output.quiet
     {
@@ -183,6 +187,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         SeriesLessons::new(&input.rows, network, (split, &input.origins), how, &computing)?;
     }
     let (run, resume) = arguments.flags.begin(config, input.data.clone())?;
+    tell(&input.series.notes, output.quiet);
     series_run::write(&input.series, &run.folder)?;
     match training.cell.as_str() {
         AUTOREGRESSION => without_network(run, input, output),

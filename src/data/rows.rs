@@ -53,29 +53,37 @@ pub(super) struct Rows<R: Read> {
 }
 
 impl<R: Read> Rows<R> {
-    /// Starts to read `input`, which errors call `file`. Without a `delimiter` it is guessed from the first
-    /// 64 KiB.
-    pub fn new(mut input: R, file: &str, delimiter: Option<u8>) -> Result<Self, SeriesError> {
+    /// Starts to read `input`, which errors call `file`, after its first `skip` lines. Without a `delimiter` it is the
+    /// one that a first line `sep=;` names, or else guessed from the next 64 KiB.
+    pub fn new(
+        mut input: R,
+        file: &str,
+        delimiter: Option<u8>,
+        skip: usize,
+    ) -> Result<Self, SeriesError> {
         let mut start = Vec::new();
-        input
-            .by_ref()
-            .take(SAMPLE_BYTES)
-            .read_to_end(&mut start)
-            .map_err(|source| read_error(file, source))?;
+        read_more(&mut input, &mut start, file)?;
         if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
             return Err(SeriesError::Utf16 { file: file.into() });
         }
         if start.starts_with("\u{feff}".as_bytes()) {
             start.drain(..3);
         }
-        let delimiter = delimiter.unwrap_or_else(|| guess_delimiter(&start));
+        let named = named_delimiter(&start);
+        let skip = skip.max(usize::from(named.is_some()));
+        for line in 0..skip {
+            if !skip_line(&mut input, &mut start, (file, line as u64 + 1))? {
+                return Err(SeriesError::SkippedAll { file: file.into(), lines: line, skip });
+            }
+        }
+        let delimiter = delimiter.or(named).unwrap_or_else(|| guess_delimiter(&start));
         let watched = Watched {
             input: Cursor::new(start).chain(input),
             ending: ENDING,
             delimiter,
             given: 0,
             row_start: 0,
-            line: 1,
+            line: skip as u64 + 1,
             line_start: 0,
             seen: Seen::Nothing,
             after_return: false,
@@ -294,6 +302,56 @@ impl<R: Read> Read for Watched<R> {
     }
 }
 
+/// Reads on until `start` has 64 KiB, or the input ends.
+fn read_more(input: &mut impl Read, start: &mut Vec<u8>, file: &str) -> Result<(), SeriesError> {
+    let more = SAMPLE_BYTES.saturating_sub(start.len() as u64);
+    input.take(more).read_to_end(start).map_err(|source| read_error(file, source))?;
+    Ok(())
+}
+
+/// The delimiter that a spreadsheet names in the first line: `sep=;`.
+fn named_delimiter(start: &[u8]) -> Option<u8> {
+    let line = start.split(|byte| matches!(byte, b'\n' | b'\r')).next()?;
+    let line = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
+    match line {
+        [name @ .., delimiter] if name.eq_ignore_ascii_case(b"sep=") => {
+            matches!(delimiter, b';' | b',' | b'\t' | b'|' | b' ').then_some(*delimiter)
+        }
+        _ => None,
+    }
+}
+
+/// Takes the first line out of `start`, which is filled up from `input`; whether there was one.
+fn skip_line(
+    input: &mut impl Read,
+    start: &mut Vec<u8>,
+    (file, line): (&str, u64),
+) -> Result<bool, SeriesError> {
+    let mut length = 0;
+    loop {
+        let end = start.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+        // A line feed belongs to the carriage return before it, and has to be seen for that.
+        if let Some(end) = end.filter(|&end| end + 1 < start.len()) {
+            let both = start[end..].starts_with(b"\r\n");
+            start.drain(..=end + usize::from(both));
+            read_more(input, start, file)?;
+            return Ok(true);
+        }
+        let cut = end.unwrap_or(start.len());
+        length += cut as u64;
+        if length > LONGEST_ROW {
+            return Err(SeriesError::RowTooLong { file: file.into(), line });
+        }
+        start.drain(..cut);
+        let before = start.len();
+        read_more(input, start, file)?;
+        if start.len() == before {
+            start.clear();
+            return Ok(length > 0 || end.is_some());
+        }
+    }
+}
+
 /// Guesses the delimiter from the beginning of a text: the first of tab, semicolon, vertical bar and comma
 /// that every line has equally often, or else the one that most lines have. The comma comes
 /// last because numbers and text may contain it.
@@ -339,7 +397,7 @@ mod tests {
     use super::*;
 
     fn lines_and_cells(text: &str) -> Vec<(u64, Vec<String>)> {
-        let mut rows = Rows::new(text.as_bytes(), "text", None).unwrap();
+        let mut rows = Rows::new(text.as_bytes(), "text", None, 0).unwrap();
         let mut found = Vec::new();
         while let Some(row) = rows.next_row().unwrap() {
             let cells = (0..row.len()).map(|i| row.cell(i).to_owned()).collect();

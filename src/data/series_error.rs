@@ -4,6 +4,8 @@ use std::io;
 
 use thiserror::Error;
 
+use super::series::Decimal;
+
 /// Why a series could not be read. Every variant prints one line: where (file, line as an editor
 /// counts them, column), what is wrong, and what to do about it.
 #[derive(Debug, Error)]
@@ -101,9 +103,219 @@ pub enum SeriesError {
         /// The column.
         column: String,
     },
+    /// A missing value in a column that is read.
+    #[error(
+        "{file}, line {line}, column '{column}': {what}{more}; fill in a value or remove the row, or choose --missing interpolate, previous, zero or drop"
+    )]
+    MissingValue {
+        /// The file.
+        file: String,
+        /// The line, as an editor counts.
+        line: u64,
+        /// The column.
+        column: String,
+        /// The cell.
+        what: String,
+        /// How many more there are, in brackets.
+        more: String,
+    },
+    /// The last rows lack the values of one column and have those of another.
+    #[error(
+        "{file}, line {line}, column '{column}': the last {rows} rows have no value here, and other columns have one; remove them, or leave them out with --missing drop (values known in advance cannot be used yet)"
+    )]
+    Unfinished {
+        /// The file.
+        file: String,
+        /// The line, as an editor counts.
+        line: u64,
+        /// The column.
+        column: String,
+        /// The rows.
+        rows: usize,
+    },
+    /// A column that has no value at all.
+    #[error("{file}: column '{column}' has no value in any row; choose other columns")]
+    NoValues {
+        /// The file.
+        file: String,
+        /// The column.
+        column: String,
+    },
+    /// A row that cannot be left out, because the dates around it would be further apart than all others.
+    #[error(
+        "{file}, line {line}: a value is missing between rows of equally spaced dates, which --missing drop would tear apart; choose --missing interpolate, previous or zero"
+    )]
+    DropInside {
+        /// The file.
+        file: String,
+        /// The line, as an editor counts.
+        line: u64,
+    },
+    /// A column with decimal points and decimal commas.
+    #[error(
+        "{file}, line {line}, column '{column}': '{cell}' has a decimal {decimal}, and '{other}' on line {other_line} has not; write all numbers alike"
+    )]
+    MixedDecimals {
+        /// The file.
+        file: String,
+        /// The line, as an editor counts.
+        line: u64,
+        /// The column.
+        column: String,
+        /// The cell.
+        cell: String,
+        /// Its decimal mark.
+        decimal: Decimal,
+        /// A cell with the other one.
+        other: String,
+        /// Its line.
+        other_line: u64,
+    },
+    /// `1,234` and `1.234` in one column.
+    #[error(
+        "{file}, line {line}, column '{column}': '{cell}' has another mark than '{other}' on line {other_line}, and either can separate thousands; write all numbers alike, or add --decimal point or --decimal comma"
+    )]
+    BothMarks {
+        /// The file.
+        file: String,
+        /// The line, as an editor counts.
+        line: u64,
+        /// The column.
+        column: String,
+        /// The cell.
+        cell: String,
+        /// A cell with the other mark.
+        other: String,
+        /// Its line.
+        other_line: u64,
+    },
+    /// A number that has not the decimal mark that was asked for.
+    #[error(
+        "{file}, line {line}, column '{column}': '{cell}' is no number with a decimal {decimal}; correct it or leave out --decimal {decimal}"
+    )]
+    OtherDecimal {
+        /// The file.
+        file: String,
+        /// The line, as an editor counts.
+        line: u64,
+        /// The column.
+        column: String,
+        /// The cell.
+        cell: String,
+        /// The mark that was asked for.
+        decimal: Decimal,
+    },
+    /// A column whose numbers can be read in two ways.
+    #[error(
+        "{file}, line {line}, column '{column}': '{cell}' is {} with a decimal point and {} with a decimal comma, and no row tells which; add --decimal point or --decimal comma",
+        readings[0],
+        readings[1]
+    )]
+    UndecidedDecimal {
+        /// The file.
+        file: String,
+        /// The line, as an editor counts.
+        line: u64,
+        /// The column.
+        column: String,
+        /// The cell.
+        cell: String,
+        /// Its values.
+        readings: [f64; 2],
+    },
+    /// Percent signs in some of the cells of a column.
+    #[error(
+        "{file}, line {line}, column '{column}': a percent sign in one cell and none in another: '{cell}', and '{other}' on line {other_line}; write all numbers alike"
+    )]
+    Percent {
+        /// The file.
+        file: String,
+        /// The line, as an editor counts.
+        line: u64,
+        /// The column.
+        column: String,
+        /// The cell.
+        cell: String,
+        /// The cell that it differs from.
+        other: String,
+        /// Its line.
+        other_line: u64,
+    },
+    /// Several currencies in a column.
+    #[error(
+        "{file}, line {line}, column '{column}': two currencies: '{cell}', and '{other}' on line {other_line}; write all numbers alike"
+    )]
+    Currencies {
+        /// The file.
+        file: String,
+        /// The line, as an editor counts.
+        line: u64,
+        /// The column.
+        column: String,
+        /// The cell.
+        cell: String,
+        /// The cell that it differs from.
+        other: String,
+        /// Its line.
+        other_line: u64,
+    },
+    /// Numbers that a comma cuts in two.
+    #[error(
+        "{file}, line {line}: columns {} and {} can be one number with a decimal comma, {cell}; put such numbers in quotes, separate the cells by semicolons, or, if they are two columns, add --decimal point",
+        columns[0],
+        columns[1]
+    )]
+    SplitNumber {
+        /// The file.
+        file: String,
+        /// The line, as an editor counts.
+        line: u64,
+        /// Both cells.
+        cell: String,
+        /// The numbers of the columns.
+        columns: [usize; 2],
+    },
+    /// A header of several rows.
+    #[error(
+        "{file}, line {line}: lines {first} to {last} have words where the rows below have numbers, as a header of several rows; keep its last row alone with --skip-rows {skip}, or remove all but one of them"
+    )]
+    HeaderRows {
+        /// The file.
+        file: String,
+        /// The line, as an editor counts.
+        line: u64,
+        /// The first line of the header.
+        first: u64,
+        /// The last line of it.
+        last: u64,
+        /// Lines before that.
+        skip: u64,
+    },
+    /// A sum or a note below the table.
+    #[error(
+        "{file}, line {line}: '{cell}' begins a row of sums or a note, and no row of the series; remove it, or put # before it"
+    )]
+    Footer {
+        /// The file.
+        file: String,
+        /// The line, as an editor counts.
+        line: u64,
+        /// The cell.
+        cell: String,
+    },
+    /// All lines are skipped.
+    #[error("{file}: the file has {lines} lines, and --skip-rows {skip} leaves none; skip fewer")]
+    SkippedAll {
+        /// The file.
+        file: String,
+        /// Its lines.
+        lines: usize,
+        /// The lines to skip.
+        skip: usize,
+    },
     /// A row with more or fewer cells than the first.
     #[error(
-        "{file}, line {line}: the number of cells is {found}, but {expected} on line {first_line}; make them equal, or put # before a line that is not data"
+        "{file}, line {line}: the number of cells is {found}, but {expected} on line {first_line}; {advice}"
     )]
     Ragged {
         /// The file.
@@ -116,6 +328,8 @@ pub enum SeriesError {
         expected: usize,
         /// The first line.
         first_line: u64,
+        /// The advice.
+        advice: String,
     },
     /// A column was asked for that the file does not have.
     #[error("{file}: there is no column '{column}'; choose from: {known}")]

@@ -9,7 +9,7 @@ use super::series_run::{self, AUTOREGRESSION, SeriesRun, SeriesRunError};
 use crate::data::calendar::{Calendar, CalendarError};
 use crate::data::features::Features;
 use crate::data::naive::NaiveError;
-use crate::data::series::Series;
+use crate::data::series::{Reading, Series, SeriesOptions};
 use crate::model::forecast::{
     Autoregressions, ColumnErrors, Forecaster, LastValue, Method, NetworkForecaster, Outlook,
     SeasonAgo, TestedMethod, backtest, column_errors, origins, outlook, squared_error,
@@ -112,6 +112,8 @@ pub struct ForecastOptions {
     pub method: Option<String>,
     /// A CSV file with later rows of the same columns, after which to forecast; none: the run's own.
     pub from: Option<PathBuf>,
+    /// How that file is written; none: as the run's.
+    pub reading: Option<Reading>,
     /// Paths that intervals are quantiles of.
     pub paths: usize,
     /// Seed of the residuals that are drawn.
@@ -120,7 +122,7 @@ pub struct ForecastOptions {
 
 impl Default for ForecastOptions {
     fn default() -> Self {
-        Self { steps: None, method: None, from: None, paths: PATHS, seed: 1 }
+        Self { steps: None, method: None, from: None, reading: None, paths: PATHS, seed: 1 }
     }
 }
 
@@ -279,7 +281,7 @@ impl SeriesRun {
                 file: file.display().to_string(),
                 reason: error.to_string(),
             };
-            series = self.later(file)?;
+            series = self.later(file, options.reading.as_ref())?;
             dates =
                 series_run::dates(&series, &data.features).map_err(|error| named(error.into()))?;
             let known = (&series, dates.as_ref());
@@ -298,8 +300,11 @@ impl SeriesRun {
     }
 
     /// The later rows in the file, which has the columns of this run.
-    fn later(&self, file: &Path) -> Result<Series, SeriesRunError> {
-        let series = Series::read(file, &self.config.subject.columns())?;
+    fn later(&self, file: &Path, reading: Option<&Reading>) -> Result<Series, SeriesRunError> {
+        let columns = self.config.subject.columns();
+        let reading = reading.unwrap_or(&columns.reading).clone();
+        let columns = SeriesOptions { reading, usual_decimal: self.data.decimal, ..columns };
+        let series = Series::read(file, &columns)?;
         let (names, exogenous) = (&self.data.names, &self.data.exogenous);
         if &series.names != names || &series.exogenous_names != exogenous {
             return Err(SeriesRunError::Columns {

@@ -123,6 +123,7 @@ impl SeriesInput {
             exogenous: series.exogenous_names.clone(),
             rows: series.rows(),
             split,
+            decimal: series.decimal,
             checksum: series_run::checksum(&series),
             orders,
             features,

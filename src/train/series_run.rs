@@ -9,7 +9,7 @@ use super::series::NetworkSize;
 use crate::data::accuracy::{Accuracy, scale};
 use crate::data::calendar::{Calendar, CalendarError};
 use crate::data::features::{FeatureError, Features};
-use crate::data::series::{Series, SeriesError, SeriesOptions};
+use crate::data::series::{Decimal, Reading, Series, SeriesError, SeriesOptions};
 use crate::data::transform::Transform;
 use crate::files;
 use crate::model::forecast::{OutlookError, Output};
@@ -31,6 +31,9 @@ pub struct SeriesSubject {
     /// The column with dates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date_column: Option<String>,
+    /// How the file is written.
+    #[serde(flatten)]
+    pub reading: Reading,
     /// Rows of a season; none: as the dates suggest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub season: Option<usize>,
@@ -67,6 +70,9 @@ pub struct SeriesData {
     pub rows: usize,
     /// The first row, counted from 0, that validates.
     pub split: usize,
+    /// The mark before fractions in its file, where its numbers tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decimal: Option<Decimal>,
     /// CRC-32 of the series, by which another one is noticed.
     pub checksum: u32,
     /// How many lags Akaike's and Schwarz's criteria choose, a column each.
@@ -191,6 +197,7 @@ impl Default for SeriesSubject {
             column: Vec::new(),
             exogenous: Vec::new(),
             date_column: None,
+            reading: Reading::default(),
             season: None,
             valid_share: 0.25,
             horizon: 1,
@@ -213,6 +220,8 @@ impl SeriesSubject {
             exogenous: self.exogenous.clone(),
             date_column: self.date_column.clone(),
             delimiter: None,
+            reading: self.reading.clone(),
+            usual_decimal: None,
         }
     }
 
@@ -371,6 +380,7 @@ pub fn read(run: &SeriesRun) -> Result<Series, SeriesRunError> {
         dates,
         values,
         exogenous,
+        decimal: run.data.decimal,
         notes: Vec::new(),
     })
 }

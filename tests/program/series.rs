@@ -417,7 +417,7 @@ fn what_cannot_be_is_refused_in_one_line() {
     let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
     let rows = |from: usize, to: usize| -> String {
         let day = |t| jiff::civil::date(2020, 1, 1).saturating_add(jiff::Span::new().days(t));
-        (from..to).map(|t| format!("{},{},{t}\n", day(t as i64), 50 + t * t % 37)).collect()
+        (from..to).map(|t| format!("{},{},{}\n", day(t as i64), 50 + t * t % 37, 2 * t)).collect()
     };
     write("good.csv", &format!("day,x,y\n{}", rows(0, 112)));
     write("gap.csv", &format!("day,x,y\n{}{}", rows(0, 20), rows(40, 112)));

@@ -6,6 +6,7 @@ mod custom_task;
 mod backends;
 #[cfg(feature = "plot")]
 mod examples;
+mod series_files;
 mod series_reader;
 mod tasks;
 

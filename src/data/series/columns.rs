@@ -1,5 +1,6 @@
-//! Which columns of a file are forecast, and which are read as further input.
+//! Which columns of a file are forecast, which are read as further input, and why the others are not used.
 
+use super::note::Note;
 use super::table::{Content, Table};
 use super::{SeriesError, SeriesOptions};
 
@@ -12,19 +13,28 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// The columns asked for, or every numeric one that is none of `dates`.
+    /// The columns asked for, or every numeric one that is none of `dates` and does not number the rows.
     pub fn choose(
         table: &Table,
         dates: &[usize],
         options: &SeriesOptions,
+        notes: &mut Vec<Note>,
     ) -> Result<Self, SeriesError> {
         let exogenous = table.find_all(&options.exogenous, &[])?;
         let mut targets = table.find_all(&options.columns, &exogenous)?;
+        let others = |column: &usize| !dates.contains(column) && !exogenous.contains(column);
+        let counting: Vec<Option<&'static str>> =
+            (0..table.width()).map(|column| counts(table, column)).collect();
         if options.columns.is_empty() {
-            targets = (0..table.width())
-                .filter(|index| !dates.contains(index) && !exogenous.contains(index))
-                .filter(|&index| Content::of(table, index).numeric)
-                .collect();
+            let numeric = (0..table.width())
+                .filter(others)
+                .filter(|&index| Content::of(table, index).numeric);
+            let numeric: Vec<usize> = numeric.collect();
+            targets = numeric.iter().copied().filter(|&index| counting[index].is_none()).collect();
+            if targets.is_empty() && exogenous.is_empty() {
+                // What counts the rows is all there is.
+                targets = numeric;
+            }
         }
         let file = || table.file.clone();
         if targets.is_empty() && !exogenous.is_empty() {
@@ -37,8 +47,86 @@ impl Columns {
                 known: table.known_columns(),
             });
         }
+        let unused: Vec<usize> =
+            (0..table.width()).filter(others).filter(|column| !targets.contains(column)).collect();
+        if !unused.is_empty() {
+            notes.push(Note::Decided(not_used(table, &unused, &counting)));
+        }
         Ok(Self { targets, exogenous })
     }
+}
+
+/// The line that names every column that is not used, the first twenty of many, and why.
+fn not_used(table: &Table, unused: &[usize], counting: &[Option<&'static str>]) -> String {
+    const LISTED: usize = 20;
+    let why = |column: usize| match (counting[column], Content::of(table, column)) {
+        (Some(what), _) => what,
+        (None, content) if content.numeric => "numbers",
+        (None, content) if content.dates => "dates",
+        (None, content) if content.empty => "empty",
+        _ => "words",
+    };
+    let listed = unused.iter().take(LISTED);
+    let named = listed.map(|&column| format!("{} ({})", table.names[column], why(column)));
+    let mut line = format!("{}: not used: {}", table.file, named.collect::<Vec<_>>().join(", "));
+    if unused.len() > LISTED {
+        line += &format!(" and {} more", unused.len() - LISTED);
+    }
+    line += match unused.iter().any(|&column| why(column) == "words") {
+        true => "; words cannot be input yet; where they name several series, see --id",
+        false => "; --column and --exogenous choose",
+    };
+    line
+}
+
+/// What a column of whole numbers counts, if it counts something: its rows, or time.
+fn counts(table: &Table, column: usize) -> Option<&'static str> {
+    let whole = |row| table.cell(row, column).parse::<i64>().ok();
+    let title = table.title(column).to_lowercase();
+    let first = whole(0)?;
+    let (mut by_one, mut never_back, mut yearly) = (true, true, true);
+    let mut before = first;
+    let [mut least, mut most] = [first; 2];
+    for row in 1..table.rows() {
+        let next = whole(row)?;
+        let step = next.checked_sub(before)?;
+        by_one &= step == 1;
+        never_back &= step >= 0;
+        yearly &= matches!(step, 0 | 1);
+        [least, most] = [least.min(next), most.max(next)];
+        before = next;
+    }
+    let rows = table.rows();
+    let is = |names: &[&str]| names.contains(&title.as_str());
+    let within = |from: i64, to: i64| from <= least && most <= to;
+    if is(&["year", "jahr", "année", "annee", "año", "ano", "anno"]) && within(1000, 3000) {
+        return Some("years");
+    }
+    if is(&[
+        "month", "monat", "mois", "mes", "mese", "quarter", "day", "hour", "minute", "week",
+        "weekday", "dow",
+    ]) && within(0, 366)
+    {
+        return Some("a part of the date");
+    }
+    let unnamed = table.has_header() && title.is_empty();
+    if by_one && within(1700, 2200) && rows > 2
+        || yearly && within(1900, 2100) && rows > 12 && most > least
+    {
+        return Some("years");
+    }
+    if by_one && (rows > 2 || unnamed) {
+        return Some("a counter");
+    }
+    if unnamed && never_back {
+        return Some("an index without a name");
+    }
+    let seconds = within(600_000_000, 4_200_000_000) || within(600_000_000_000, 4_200_000_000_000);
+    if never_back && seconds && rows > 2 && most > least {
+        return Some("a time since 1970");
+    }
+    let id = is(&["id", "index", "row", "rownum", "row_id", "nr", "no", "no."]);
+    (id && never_back).then_some("an index")
 }
 
 fn delimiter_name(delimiter: u8) -> &'static str {

@@ -10,8 +10,14 @@ use std::io::Read;
 use std::path::Path;
 
 mod columns;
+mod forms;
+mod header;
+mod marks;
+mod missing;
 mod note;
-pub(super) mod numbers;
+mod number;
+mod numbers;
+mod reading;
 pub(super) mod table;
 
 use super::dates;
@@ -19,7 +25,10 @@ use super::rows::read_error;
 pub use super::series_error::SeriesError;
 use crate::printable::printable_name;
 use columns::Columns;
+use forms::Forms;
+use missing::Gappy;
 pub use note::Note;
+pub use reading::{Decimal, Missing, Reading};
 use table::Table;
 
 /// The columns to read from a file. The default reads all numeric columns.
@@ -36,6 +45,10 @@ pub struct SeriesOptions {
     pub date_column: Option<String>,
     /// The byte between cells. `None`: comma, semicolon, tab or vertical bar, whichever fits.
     pub delimiter: Option<u8>,
+    /// How the file is written.
+    pub reading: Reading,
+    /// The mark before fractions where neither `reading` nor the file decides: that of an earlier file.
+    pub usual_decimal: Option<Decimal>,
 }
 
 /// Columns of numbers over time, oldest first as in the file, one value per row and column.
@@ -52,6 +65,8 @@ pub struct Series {
     pub values: Vec<Vec<f64>>,
     /// The exogenous columns, as long as the others.
     pub exogenous: Vec<Vec<f64>>,
+    /// The mark before fractions in the file; `None` where no number tells.
+    pub decimal: Option<Decimal>,
     /// How the file was read: what was decided, what was left unused, what may be lost.
     pub notes: Vec<Note>,
 }
@@ -108,22 +123,36 @@ impl Series {
         let table = Table::read(input, &file, options)?;
         let mut notes = Vec::new();
         let dates = dates::find(&table, options, &mut notes)?;
-        let columns = Columns::choose(&table, &dates.columns, options)?;
-        if dates.rows.len() < 2 {
+        let columns = Columns::choose(&table, &dates.columns, options, &mut notes)?;
+        let forms = Forms::of(&table, options.usual_decimal);
+        let mut read = Vec::new();
+        let mut decimal = None;
+        for &column in columns.targets.iter().chain(&columns.exogenous) {
+            let mark = forms.decide(&table, column, &mut notes)?;
+            let values = numbers::read(&table, column, &dates.rows, mark, &mut notes)?;
+            marks::warn(&table, column, &values, &mut notes);
+            decimal = decimal.or(mark);
+            read.push(Gappy { column, values });
+        }
+        let known = (dates.rows.as_slice(), dates.labels.as_deref());
+        let filled = missing::fill(&table, read, columns.targets.len(), known, &mut notes)?;
+        if filled.rows.len() < 2 {
             return Err(SeriesError::OneRow { file, line: table.line(0) });
         }
         let names = |columns: &[usize]| -> Vec<String> {
             columns.iter().map(|&index| table.names[index].clone()).collect()
         };
-        let read = |columns: &[usize]| -> Result<Vec<Vec<f64>>, SeriesError> {
-            columns.iter().map(|&index| numbers::read(&table, index, &dates.rows)).collect()
-        };
+        let mut values = filled.values;
+        let exogenous = values.split_off(columns.targets.len());
+        let kept =
+            |labels: Vec<String>| filled.rows.iter().map(|&row| labels[row].clone()).collect();
         Ok(Self {
             names: names(&columns.targets),
             exogenous_names: names(&columns.exogenous),
-            values: read(&columns.targets)?,
-            exogenous: read(&columns.exogenous)?,
-            dates: dates.labels,
+            values,
+            exogenous,
+            dates: dates.labels.map(kept),
+            decimal,
             notes,
         })
     }
@@ -228,7 +257,7 @@ mod tests {
         assert_eq!(read("a,b\n1,2\n3,4\n").names, ["a", "b"]);
         assert_eq!(read("1,2\n3,4\n").names, ["column 1", "column 2"]);
         assert_eq!(read("1\n2\n3\n").values, [[1.0, 2.0, 3.0]]);
-        assert_eq!(read(",a\n0,5\n1,6\n").names, ["column 1", "a"]);
+        assert_eq!(read(",a\n7,5\n3,6\n").names, ["column 1", "a"]);
         assert_eq!(read("month,2020\n2020-01,5\n2020-02,6\n").names, ["2020"]);
         let undated = read("2020-01,5\n2020-02,6\n");
         assert_eq!(undated.values, [[5.0, 6.0]]);
@@ -270,7 +299,7 @@ mod tests {
         let named = read("Order Month,x\nJan-49,1\nFeb-49,2\n");
         assert_eq!(named.dates.unwrap(), ["Jan-49", "Feb-49"]);
         let years = "year,x\n1949,1\n1950,2\n";
-        assert_eq!(read(years).names, ["year", "x"]);
+        assert_eq!(read(years).names, ["x"]);
         assert_eq!(read(years).dates, None);
         let options =
             SeriesOptions { date_column: Some("year".into()), ..SeriesOptions::default() };

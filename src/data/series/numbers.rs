@@ -1,55 +1,133 @@
 //! The numbers of a column.
 
 use super::SeriesError;
+use super::note::Note;
+use super::number::{Written, fault, is_infinity};
+use super::reading::Decimal;
 use super::table::Table;
 use crate::printable::printable;
 
-/// The numbers of a column, for each of `rows` that number of row in the file.
+/// Whether a cell is a number in any of the usual forms, or an infinity.
+pub(in crate::data) fn is_number(cell: &str) -> bool {
+    Written::of(cell).is_some() || is_infinity(cell)
+}
+
+/// The numbers of a column, for each of `rows` that number of row in the file; none: a missing value.
 pub(super) fn read(
     table: &Table,
     column: usize,
     rows: &[Option<usize>],
-) -> Result<Vec<f64>, SeriesError> {
-    rows.iter().flatten().map(|&row| finite_number(table, row, column)).collect()
+    decimal: Option<Decimal>,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<Option<f64>>, SeriesError> {
+    let decimal = decimal.unwrap_or(Decimal::Point);
+    let mut values = Vec::with_capacity(rows.len());
+    let mut signs = Signs::default();
+    // A cell that is not what it means: its row, and its value.
+    let mut example = None;
+    for &row in rows {
+        let Some(row) = row.filter(|&row| !table.is_missing(row, column)) else {
+            values.push(None);
+            continue;
+        };
+        let written = number(table, row, column)?;
+        signs.check(table, (row, column), written)?;
+        let value = written.value(decimal);
+        if !value.is_finite() {
+            return Err(not_finite(table, row, column));
+        }
+        if example.is_none() && table.cell(row, column).parse() != Ok(value) {
+            example = Some((row, value));
+        }
+        values.push(Some(value));
+    }
+    if let Some((row, value)) = example {
+        notes.push(Note::Decided(format!(
+            "{}: column '{}': '{}' on line {} is read as {value}",
+            table.file,
+            table.names[column],
+            printable(table.cell(row, column)),
+            table.line(row)
+        )));
+    }
+    Ok(values)
 }
 
-fn finite_number(table: &Table, row: usize, column: usize) -> Result<f64, SeriesError> {
-    let (file, line) = (table.file.clone(), table.line(row));
-    let name = table.names[column].clone();
+fn number(table: &Table, row: usize, column: usize) -> Result<Written<'_>, SeriesError> {
     let cell = table.cell(row, column);
-    if cell.is_empty() {
-        return Err(SeriesError::MissingCell { file, line, column: name });
+    if is_infinity(cell) {
+        return Err(not_finite(table, row, column));
     }
-    match number(cell) {
-        Some(value) if value.is_finite() => Ok(value),
-        Some(_) => Err(SeriesError::NotFinite { file, line, column: name, cell: printable(cell) }),
-        None => Err(SeriesError::Text {
+    Written::of(cell).ok_or_else(|| {
+        let last = row + 1 == table.rows() && row > 0;
+        let advice = match fault(cell) {
+            Some(fault) => fault,
+            None if last => {
+                "correct the cell, choose other columns, or, if it is a note below the table, remove it or put # before it"
+            }
+            None => "correct the cell or choose other columns",
+        };
+        SeriesError::Text {
+            file: table.file.clone(),
+            line: table.line(row),
+            column: table.names[column].clone(),
+            cell: printable(cell),
+            advice,
+        }
+    })
+}
+
+fn not_finite(table: &Table, row: usize, column: usize) -> SeriesError {
+    SeriesError::NotFinite {
+        file: table.file.clone(),
+        line: table.line(row),
+        column: table.names[column].clone(),
+        cell: printable(table.cell(row, column)),
+    }
+}
+
+/// The percent signs and currencies of a column: all numbers have a percent sign or none has, and there is one currency.
+#[derive(Default)]
+struct Signs<'table> {
+    /// The row of the first number, and whether it is in percent.
+    percent: Option<(usize, bool)>,
+    currency: Option<(usize, &'table str)>,
+}
+
+impl<'table> Signs<'table> {
+    fn check(
+        &mut self,
+        table: &'table Table,
+        (row, column): (usize, usize),
+        written: Written<'table>,
+    ) -> Result<(), SeriesError> {
+        let file = table.file.clone();
+        let line = table.line(row);
+        let name = table.names[column].clone();
+        let shown = |row: usize| printable(table.cell(row, column));
+        let (first, percent) = *self.percent.get_or_insert((row, written.percent));
+        if percent != written.percent {
+            return Err(SeriesError::Percent {
+                file,
+                line,
+                column: name,
+                cell: shown(row),
+                other: shown(first),
+                other_line: table.line(first),
+            });
+        }
+        let Some(currency) = written.currency else { return Ok(()) };
+        let (first, other) = *self.currency.get_or_insert((row, currency));
+        if currency == other {
+            return Ok(());
+        }
+        Err(SeriesError::Currencies {
             file,
             line,
             column: name,
-            cell: printable(cell),
-            advice: advice(cell),
-        }),
+            cell: shown(row),
+            other: shown(first),
+            other_line: table.line(first),
+        })
     }
-}
-
-/// The number in a cell; also NaN and infinities, which are refused later.
-pub(in crate::data) fn number(cell: &str) -> Option<f64> {
-    cell.parse().ok()
-}
-
-/// Whether a cell is a sign of a missing value.
-pub(in crate::data) fn stands_for_missing(cell: &str) -> bool {
-    let signs = ["na", "n/a", "#n/a", "null", "none", "missing", "-", "--", "?", ".", ".."];
-    signs.iter().any(|sign| cell.eq_ignore_ascii_case(sign))
-}
-
-fn advice(cell: &str) -> &'static str {
-    if stands_for_missing(cell) {
-        return "fill in a value or remove the row";
-    }
-    if cell.contains(',') && number(&cell.replacen(',', ".", 1)).is_some() {
-        return "write the number with a decimal point and no comma";
-    }
-    "correct the cell or choose other columns"
 }

@@ -1,12 +1,16 @@
 //! All rows of a file as text, with the names of its columns and the lines that rows stand on.
 
+use std::collections::HashMap;
 use std::io::Read;
 
 use crate::data::dates::looks_like_date;
 use crate::data::rows::{Row, Rows};
 use crate::printable::printable;
 
-use super::numbers::{number, stands_for_missing};
+use super::header;
+use super::missing::{is_marked, stands_for_missing};
+use super::numbers::is_number;
+use super::reading::Reading;
 use super::{SeriesError, SeriesOptions};
 
 /// The cells of a file, all rows equally long.
@@ -17,6 +21,9 @@ pub(in crate::data) struct Table {
     pub delimiter: u8,
     /// The name of each column, as messages show it: from the header, otherwise `column 1`, ….
     pub names: Vec<String>,
+    /// How it is written, as far as that was asked for.
+    pub reading: Reading,
+    contents: Vec<Content>,
     /// The line of the first row, a header or not.
     first_line: u64,
     /// 1 where the first row is a header.
@@ -37,15 +44,21 @@ impl Table {
         file: &str,
         options: &SeriesOptions,
     ) -> Result<Self, SeriesError> {
-        let mut rows = Rows::new(input, file, options.delimiter)?;
+        let mut rows = Rows::new(input, file, options.delimiter, options.reading.skip_rows)?;
         let Some(first) = rows.next_row()? else {
             return Err(SeriesError::Empty { file: file.into() });
         };
-        let ends_empty = first.len() > 1 && first.cell(first.len() - 1).is_empty();
+        let second = rows.next_row()?;
+        // A delimiter at the end makes no column, unless the next row has something after it.
+        let last = first.len() - 1;
+        let goes_on = second.as_ref().is_some_and(|row| !row.cell(last).is_empty());
+        let ends_empty = last > 0 && first.cell(last).is_empty() && !goes_on;
         let mut table = Self {
             file: file.into(),
             delimiter: rows.delimiter(),
             names: vec![String::new(); first.len() - usize::from(ends_empty)],
+            reading: options.reading.clone(),
+            contents: Vec::new(),
             first_line: first.line,
             body: 0,
             text: String::new(),
@@ -54,12 +67,14 @@ impl Table {
             lines: Vec::new(),
         };
         table.push(&first)?;
+        second.map_or(Ok(()), |row| table.push(&row))?;
         while let Some(row) = rows.next_row()? {
             table.push(&row)?;
         }
         if table.rows() == 1 {
             return Err(table.too_short());
         }
+        table.contents = (0..table.width()).map(|column| table.content_of(column)).collect();
         let has_header = table.first_is_header(options);
         table.names = (0..table.width())
             .map(|index| match table.cell(0, index) {
@@ -67,8 +82,23 @@ impl Table {
                 _ => format!("column {}", index + 1),
             })
             .collect();
+        table.tell_apart();
         table.body = usize::from(has_header);
+        header::check(&table)?;
         Ok(table)
+    }
+
+    /// Columns of the same name get their number after it.
+    fn tell_apart(&mut self) {
+        let mut times: HashMap<&str, usize> = HashMap::new();
+        for name in &self.names {
+            *times.entry(name).or_default() += 1;
+        }
+        let names = self.names.iter().enumerate().map(|(index, name)| match times[name.as_str()] {
+            1 => name.clone(),
+            _ => format!("{name} (column {})", index + 1),
+        });
+        self.names = names.collect();
     }
 
     /// Adds a row. Rows are as wide as the first; a trailing delimiter may be there or not.
@@ -76,13 +106,7 @@ impl Table {
         let width = self.width();
         let trailing = row.len() == width + 1 && row.cell(width).is_empty();
         if row.len() != width && !trailing {
-            return Err(SeriesError::Ragged {
-                file: self.file.clone(),
-                line: row.line,
-                found: row.len(),
-                expected: width,
-                first_line: self.first_line,
-            });
+            return Err(self.ragged(row));
         }
         let start = self.text.len();
         self.starts.push(start);
@@ -93,6 +117,41 @@ impl Table {
             self.ends.push((self.text.len() - start) as u32);
         }
         Ok(())
+    }
+
+    /// Why a row is longer or shorter than the first, as far as its cells tell.
+    fn ragged(&self, row: &Row) -> SeriesError {
+        let (found, expected) = (row.len(), self.width());
+        let cells = || (0..found).map(|index| row.cell(index));
+        let digits =
+            |cell: &str| !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit());
+        let pair = (1..found).find(|&index| {
+            let whole = row.cell(index - 1).trim_start_matches(['-', '+', '−', '$', '€', '£']);
+            digits(whole) && digits(row.cell(index))
+        });
+        let advice = match pair {
+            Some(index) if self.delimiter == b',' && found > expected => format!(
+                "if {},{} is one number, put it in quotes, or separate the cells by semicolons",
+                printable(row.cell(index - 1)),
+                printable(row.cell(index))
+            ),
+            _ if self.lines.len() == 1 && found > expected => format!(
+                "if the table begins here, add --skip-rows {}, or put # before the lines above it",
+                row.line - 1
+            ),
+            _ if found < expected && cells().all(|cell| !is_number(cell)) => {
+                "if it is a note, remove it or put # before it".into()
+            }
+            _ => "make them equal, or put # before a line that is not data".into(),
+        };
+        SeriesError::Ragged {
+            file: self.file.clone(),
+            line: row.line,
+            found,
+            expected,
+            first_line: self.first_line,
+            advice,
+        }
     }
 
     /// Number of columns, without the empty one after a trailing delimiter.
@@ -120,6 +179,20 @@ impl Table {
         self.cell_of(row + self.body, column)
     }
 
+    /// Whether a cell stands for a missing value.
+    pub fn is_missing(&self, row: usize, column: usize) -> bool {
+        self.lacks_value(self.cell(row, column))
+    }
+
+    fn lacks_value(&self, cell: &str) -> bool {
+        stands_for_missing(cell) || is_marked(cell, &self.reading)
+    }
+
+    /// The line of the first row, the header where there is one.
+    pub fn first_line(&self) -> u64 {
+        self.first_line
+    }
+
     /// The line, as an editor counts, of a row below the header.
     pub fn line(&self, row: usize) -> u64 {
         self.lines[row + self.body]
@@ -133,7 +206,7 @@ impl Table {
 
     fn too_short(&self) -> SeriesError {
         let (file, line) = (self.file.clone(), self.first_line);
-        if (0..self.width()).any(|index| number(self.cell(0, index)).is_some()) {
+        if (0..self.width()).any(|index| is_number(self.cell(0, index))) {
             SeriesError::OneRow { file, line }
         } else {
             SeriesError::OnlyHeader { file, line }
@@ -173,6 +246,9 @@ impl Table {
                 }),
             };
         }
+        if let Some(index) = self.names.iter().position(|name| name == asked) {
+            return Ok(index);
+        }
         column_number(asked, self.width()).ok_or_else(|| SeriesError::UnknownColumn {
             file: self.file.clone(),
             column: printable(asked),
@@ -183,11 +259,15 @@ impl Table {
     /// `1 month, 2 passengers`: every column by number and name, the first twenty of many.
     pub fn known_columns(&self) -> String {
         const LISTED: usize = 20;
-        let number_and_name = |(index, name): (usize, &String)| match self.has_header() {
+        let number_and_name = |(index, name): (usize, String)| match self.has_header() {
             true => format!("{} {name}", index + 1),
             false => (index + 1).to_string(),
         };
-        let columns = self.names.iter().enumerate().map(number_and_name);
+        let titles = self.names.iter().enumerate().map(|(index, name)| match self.title(index) {
+            "" => (index, name.clone()),
+            title => (index, printable(title)),
+        });
+        let columns = titles.map(number_and_name);
         let mut known = columns.take(LISTED).collect::<Vec<_>>().join(", ");
         if self.width() > LISTED {
             known.push_str(&format!(" and {} more", self.width() - LISTED));
@@ -195,16 +275,38 @@ impl Table {
         known
     }
 
+    fn content_of(&self, column: usize) -> Content {
+        let first_number = usize::from(is_number(self.cell_of(0, column)));
+        let (mut filled, mut numbers, mut dates) = (0, 0, 0);
+        for row in 1..self.lines.len() {
+            let cell = self.cell_of(row, column);
+            if self.lacks_value(cell) {
+                continue;
+            }
+            filled += 1;
+            match is_number(cell) {
+                true => numbers += 1,
+                false => dates += usize::from(looks_like_date(cell)),
+            }
+        }
+        numbers += first_number;
+        Content {
+            numeric: numbers > 0 && 2 * numbers >= filled + first_number,
+            dates: filled > 0 && dates == filled,
+            empty: filled == 0,
+        }
+    }
+
     /// Is the first row a header? Yes when a column asked for is named in it, or when it has a word
     /// where the rows below have a date or a number (in a column asked for by number, if any is), or
     /// words alone above text; no when it has a date like the rows below. Signs of a missing value are no words.
     fn first_is_header(&self, options: &SeriesOptions) -> bool {
-        let found: Vec<Content> = (0..self.width()).map(|index| Content::of(self, index)).collect();
+        let found = &self.contents;
         let columns = || options.columns.iter().chain(&options.exogenous);
         let asked = || columns().chain(&options.date_column);
         let is_word = |index: usize| {
             let cell = self.cell_of(0, index);
-            !cell.is_empty() && number(cell).is_none() && !stands_for_missing(cell)
+            !is_number(cell) && !self.lacks_value(cell)
         };
         let all = 0..self.width();
         let named =
@@ -234,28 +336,20 @@ impl Table {
 }
 
 /// What the cells of one column are. The row that may be the header speaks only for numbers, never against them.
+#[derive(Clone, Copy)]
 pub(in crate::data) struct Content {
-    /// At least half of its cells are numbers; the others are then mistakes to report.
+    /// At least half of its cells that hold something are numbers; the others are then mistakes to report.
     pub numeric: bool,
     /// All its cells below the first row are dates.
     pub dates: bool,
-    /// All its cells below the first row are empty.
+    /// All its cells below the first row are empty, or signs of a missing value.
     pub empty: bool,
 }
 
 impl Content {
+    /// What the cells of a column are.
     pub fn of(table: &Table, column: usize) -> Self {
-        let rows = table.lines.len();
-        let first_number = usize::from(number(table.cell_of(0, column)).is_some());
-        let cells = || (1..rows).map(|row| table.cell_of(row, column));
-        let filled = cells().filter(|cell| !cell.is_empty()).count();
-        let numbers = cells().filter(|cell| number(cell).is_some()).count() + first_number;
-        let dates = cells().filter(|cell| looks_like_date(cell)).count();
-        Self {
-            numeric: numbers > 0 && 2 * numbers >= filled + first_number,
-            dates: filled > 0 && dates == filled,
-            empty: filled == 0,
-        }
+        table.contents[column]
     }
 }
 

@@ -223,6 +223,7 @@ mod tests {
             dates: None,
             values: vec![values],
             exogenous: Vec::new(),
+            decimal: None,
             notes: Vec::new(),
         }
     }

@@ -1,0 +1,154 @@
+//! Lines of a file that are no rows of the series: headers of several rows, sums and notes below the table.
+
+use super::SeriesError;
+use super::numbers::is_number;
+use super::table::{Content, Table};
+use crate::data::dates::looks_like_date;
+use crate::printable::printable;
+
+/// Refuses a header of several rows, and sums or notes below the table.
+pub(super) fn check(table: &Table) -> Result<(), SeriesError> {
+    check_header(table)?;
+    check_footer(table)?;
+    check_split_numbers(table)
+}
+
+fn numeric(table: &Table) -> impl Iterator<Item = usize> {
+    (0..table.width()).filter(|&column| Content::of(table, column).numeric)
+}
+
+/// Below a header come rows that have words where all others have numbers.
+fn check_header(table: &Table) -> Result<(), SeriesError> {
+    if !table.has_header() {
+        return Ok(());
+    }
+    let mut rows = 0;
+    while rows < table.rows() && continues_header(table, rows) {
+        rows += 1;
+    }
+    // A table of words alone is refused as that.
+    if rows == 0 || rows == table.rows() {
+        return Ok(());
+    }
+    Err(SeriesError::HeaderRows {
+        file: table.file.clone(),
+        line: table.line(0),
+        first: table.first_line(),
+        last: table.line(rows - 1),
+        skip: table.line(rows - 1) - 1,
+    })
+}
+
+fn continues_header(table: &Table, row: usize) -> bool {
+    let is_word =
+        |column: usize| !table.is_missing(row, column) && !is_number(table.cell(row, column));
+    let dated = (0..table.width()).any(|column| looks_like_date(table.cell(row, column)));
+    let mut numbers = numeric(table).filter(|&column| !table.is_missing(row, column)).peekable();
+    match numbers.peek() {
+        Some(_) => !dated && numbers.all(is_word),
+        None => {
+            !dated
+                && is_word(0)
+                && table.rows() > row + 1
+                && looks_like_date(table.cell(table.rows() - 1, 0))
+        }
+    }
+}
+
+/// In one of the last rows stands a word for a sum, or a note.
+fn check_footer(table: &Table) -> Result<(), SeriesError> {
+    const ROWS: usize = 3;
+    let words = (0..table.width()).filter(|&column| !Content::of(table, column).numeric);
+    let words: Vec<usize> = words.collect();
+    for row in table.rows().saturating_sub(ROWS)..table.rows() {
+        let sums = words.iter().copied().find(|&column| names_a_sum(table.cell(row, column)));
+        let no_numbers = numeric(table).all(|column| table.is_missing(row, column));
+        let note = (no_numbers && begins_a_note(table.cell(row, 0))).then_some(0);
+        if let Some(column) = sums.or(note) {
+            return Err(SeriesError::Footer {
+                file: table.file.clone(),
+                line: table.line(row),
+                cell: printable(table.cell(row, column)),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn names_a_sum(cell: &str) -> bool {
+    const WORDS: [&str; 20] = [
+        "total",
+        "totals",
+        "grand total",
+        "subtotal",
+        "sum",
+        "sums",
+        "average",
+        "avg",
+        "mean",
+        "median",
+        "summe",
+        "gesamt",
+        "gesamtsumme",
+        "insgesamt",
+        "mittelwert",
+        "somme",
+        "moyenne",
+        "totale",
+        "suma",
+        "σ",
+    ];
+    let cell = cell.trim_end_matches([':', ' ']).to_lowercase();
+    WORDS.contains(&cell.as_str())
+}
+
+pub(super) fn begins_a_note(cell: &str) -> bool {
+    const WORDS: [&str; 10] = [
+        "source",
+        "sources",
+        "note",
+        "notes",
+        "quelle",
+        "quellen",
+        "hinweis",
+        "footnote",
+        "updated",
+        "last updated",
+    ];
+    let cell = cell.to_lowercase();
+    let word = cell.split([':', ' ']).next().unwrap_or_default();
+    cell.starts_with(['*', '†', '©']) || WORDS.contains(&word) || cell.starts_with("last updated")
+}
+
+/// Where commas separate the cells, `1,05` makes two columns of digits, of which the second has no name and begins with 0 here
+/// and there.
+fn check_split_numbers(table: &Table) -> Result<(), SeriesError> {
+    if table.delimiter != b',' || table.reading.decimal.is_some() {
+        return Ok(());
+    }
+    let digits = |cell: &str| !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit());
+    for column in (1..table.width()).filter(|&column| table.title(column).is_empty()) {
+        let whole = |row| {
+            let cell = table.cell(row, column - 1);
+            digits(cell.strip_prefix(['-', '+', '−']).unwrap_or(cell))
+        };
+        let cells = || (0..table.rows()).map(|row| table.cell(row, column));
+        if !cells().all(digits) || !(0..table.rows()).all(whole) {
+            continue;
+        }
+        let zero = cells().position(|cell| cell.len() > 1 && cell.starts_with('0'));
+        if let Some(row) = zero {
+            return Err(SeriesError::SplitNumber {
+                file: table.file.clone(),
+                line: table.line(row),
+                cell: printable(&format!(
+                    "{},{}",
+                    table.cell(row, column - 1),
+                    table.cell(row, column)
+                )),
+                columns: [column, column + 1],
+            });
+        }
+    }
+    Ok(())
+}
