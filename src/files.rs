@@ -1,6 +1,6 @@
 //! Files that are written whole or not at all, and reads with a limit.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +19,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// As [`replace`]. If the disk is full, both files stay as they were.
 pub fn replace_and_keep(path: &Path, previous: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace_after(path, bytes, || match fs::rename(path, previous) {
+    replace_after(path, bytes, || match rename(path, previous) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     })
@@ -37,9 +37,8 @@ fn replace_after(
         unfinished.file.write_all(bytes)?;
         unfinished.file.sync_all()?;
         before()?;
-        fs::rename(&unfinished.path, path)?;
-        // The rename is durable once the folder is synced; not every system can open a folder.
-        File::open(folder).and_then(|folder| folder.sync_all()).or(Ok(()))
+        rename(&unfinished.path, path)?;
+        sync_folder(folder)
     };
     write().map_err(|error| {
         let advice = match error.kind() {
@@ -47,6 +46,35 @@ fn replace_after(
             _ => "",
         };
         io::Error::new(error.kind(), format!("cannot write {}: {error}{advice}", path.display()))
+    })
+}
+
+/// Renames, again where a signal came between, as it can on the file system of a network.
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    loop {
+        match fs::rename(from, to) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            renamed => return renamed,
+        }
+    }
+}
+
+/// Makes the renamings in a folder durable. Not every system can open a folder, nor sync one.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(not(unix)) {
+        return Ok(());
+    }
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.or_else(|error| match error.kind() {
+        // Some network file systems have no such call; a folder may be one that can be searched and not be read.
+        io::ErrorKind::InvalidInput
+        | io::ErrorKind::Unsupported
+        | io::ErrorKind::PermissionDenied => Ok(()),
+        kind => {
+            let text =
+                format!("the folder could not be synced, so that a power cut may undo it: {error}");
+            Err(io::Error::new(kind, text))
+        }
     })
 }
 
@@ -64,6 +92,40 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
     Unfinished::create(folder_of(path)).map(drop)
 }
 
+/// How temporary names begin.
+const UNFINISHED: &str = ".unfinished-";
+
+/// Whether that is the name of a file that is not whole, or never will be.
+pub(crate) fn is_unfinished(name: &str) -> bool {
+    name.starts_with(UNFINISHED)
+}
+
+/// Removes the files under temporary names that killed processes have left in a folder, and none that is being written.
+///
+/// # Errors
+/// If the folder cannot be read, or a file not removed.
+pub(crate) fn remove_unfinished(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let ours = entry.file_name().to_str().is_some_and(is_unfinished);
+        // A link or a pipe is nobody's unfinished file.
+        if !ours || !entry.file_type()?.is_file() {
+            continue;
+        }
+        let removed = match File::open(entry.path()) {
+            Ok(file) if file.try_lock().is_ok() => fs::remove_file(entry.path()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        // Its process has just finished it, or it is another user's, who may be writing it.
+        removed.or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Ok(()),
+            _ => Err(error),
+        })?;
+    }
+    Ok(())
+}
+
 /// A file under a temporary name. Dropping this removes the file, unless it has been renamed.
 struct Unfinished {
     path: PathBuf,
@@ -75,13 +137,27 @@ impl Unfinished {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         loop {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-            let path = folder.join(format!(".unfinished-{}-{number}", std::process::id()));
+            let path = folder.join(format!("{UNFINISHED}{}-{number}", std::process::id()));
             match OpenOptions::new().write(true).create_new(true).open(&path) {
                 // Left by a killed process with the same id.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                opened => return Ok(Self { file: opened?, path }),
+                Err(error) => return Err(error),
+                Ok(file) => {
+                    let unfinished = Self { file, path };
+                    if unfinished.is_ours() {
+                        return Ok(unfinished);
+                    }
+                }
             }
         }
+    }
+}
+
+impl Unfinished {
+    /// Locks the file, by which [`remove_unfinished`] sees that it is being written, and says whether it is still there.
+    fn is_ours(&self) -> bool {
+        // Where the file system has no locks nothing is removed.
+        !matches!(self.file.try_lock(), Err(TryLockError::WouldBlock)) && self.path.exists()
     }
 }
 
@@ -122,6 +198,40 @@ pub fn read_at_most(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
 pub fn read_text_at_most(path: &Path, most: u64) -> io::Result<Option<String>> {
     let text = read_at_most(path, most)?.map(String::from_utf8).transpose();
     text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
+}
+
+/// The text of a file in UTF-8 that may be anybody's: a pipe, which would block, and a device are refused, and memory is
+/// taken for what is there alone, not for the holes that a file may have. `None` if it is longer than `most`.
+///
+/// # Errors
+/// If it cannot be read, is no regular file, or no text.
+pub fn read_regular_text(path: &Path, most: u64) -> io::Result<Option<String>> {
+    let refused = |reason: &str| Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    if !fs::metadata(path)?.is_file() {
+        return refused("it is no regular file");
+    }
+    let mut file = File::open(path)?;
+    if file.metadata()?.len() > most {
+        return Ok(None);
+    }
+    let (mut bytes, mut part) = (Vec::new(), vec![0; 1 << 16]);
+    loop {
+        let count = match file.read(&mut part) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            count => count?,
+        };
+        if count == 0 {
+            break;
+        }
+        if part[..count].contains(&0) {
+            return refused("it holds zero bytes, and is no text");
+        }
+        bytes.extend_from_slice(&part[..count]);
+        if bytes.len() as u64 > most {
+            return Ok(None);
+        }
+    }
+    String::from_utf8(bytes).map(Some).or_else(|_| refused("it is not UTF-8"))
 }
 
 #[cfg(test)]
@@ -172,6 +282,28 @@ mod tests {
     }
 
     #[test]
+    fn holes_pipes_and_folders_are_no_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text");
+        std::fs::write(&path, "a\nb").unwrap();
+        assert_eq!(read_regular_text(&path, 3).unwrap().unwrap(), "a\nb");
+        assert_eq!(read_regular_text(&path, 2).unwrap(), None);
+        std::fs::write(&path, b"a\0b").unwrap();
+        assert!(read_regular_text(&path, 3).unwrap_err().to_string().contains("zero"));
+        // A file of a gigabyte that takes no room.
+        File::create(&path).unwrap().set_len(1 << 30).unwrap();
+        assert!(read_regular_text(&path, 1 << 40).unwrap_err().to_string().contains("zero"));
+        assert!(read_regular_text(folder.path(), 3).unwrap_err().to_string().contains("regular"));
+        #[cfg(unix)]
+        {
+            let pipe = folder.path().join("pipe");
+            let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+            assert!(made.success());
+            assert!(read_regular_text(&pipe, 3).unwrap_err().to_string().contains("regular"));
+        }
+    }
+
+    #[test]
     fn a_failure_names_the_path_and_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("taken");
@@ -195,6 +327,26 @@ mod tests {
         assert!(left.iter().all(|path| std::fs::read(path).unwrap() == b"left"));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 201);
         assert!(check_writable(&folder.path().join("absent").join("b")).is_err());
+    }
+
+    #[test]
+    fn what_killed_processes_have_left_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in [".unfinished-7-0", ".unfinished-8-3", "unfinished", ".unfinished"] {
+            fs::write(at(name), "half").unwrap();
+        }
+        let being_written = Unfinished::create(folder.path()).unwrap();
+        fs::create_dir(at(".unfinished-folder")).unwrap();
+        remove_unfinished(folder.path()).unwrap();
+        let mut left: Vec<PathBuf> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        left.sort();
+        let mut expected = [".unfinished", ".unfinished-folder", "unfinished"].map(at).to_vec();
+        expected.push(being_written.path.clone());
+        expected.sort();
+        assert_eq!(left, expected);
+        assert!(remove_unfinished(&at("absent")).is_err());
     }
 
     #[cfg(unix)]

@@ -5,6 +5,7 @@ use bptt::files;
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Command, CommandFactory};
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Keys of a run's configuration that are no flags.
@@ -24,7 +25,11 @@ pub fn with_file(mut arguments: Vec<OsString>) -> Result<Vec<OsString>, Failure>
     let command = command.find_subcommand("train").and_then(|train| train.find_subcommand(task));
     let command = command.expect("it has just been parsed");
     let mut trailing = Vec::new();
-    for (key, value) in read(&file)? {
+    let text = match given.try_contains_id("config").is_ok_and(|named| named) {
+        true => files::read_text_at_most(&file, LARGEST),
+        false => files::read_regular_text(&file, LARGEST),
+    };
+    for (key, value) in parsed(text, &file)? {
         if NOT_FLAGS.contains(&key.as_str()) {
             continue;
         }
@@ -49,9 +54,9 @@ fn file(given: &ArgMatches) -> Option<PathBuf> {
     path("config").cloned().or(resumed)
 }
 
-fn read(file: &Path) -> Result<toml::Table, Failure> {
+fn parsed(text: io::Result<Option<String>>, file: &Path) -> Result<toml::Table, Failure> {
     let shown = file.display();
-    let text = files::read_text_at_most(file, LARGEST)
+    let text = text
         .map_err(|error| Failure(format!("cannot read the configuration {shown}: {error}")))?
         .ok_or_else(|| Failure(format!("{shown} is larger than a configuration can be")))?;
     text.parse().map_err(|error: toml::de::Error| {

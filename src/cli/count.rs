@@ -2,6 +2,7 @@
 
 use super::options::{Compute, named, positive, size};
 use super::output::{Output, page_table};
+use super::place::Place;
 use super::{Failure, output};
 use bptt::backend::Backend;
 use bptt::data::count::CountTask;
@@ -47,6 +48,8 @@ pub struct Arguments {
     #[command(flatten)]
     compute: Compute,
     #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
     output: Output,
 }
 
@@ -71,7 +74,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let Arguments { sequences, length, start, iterations, lr, gradient, .. } = *arguments;
     let task = CountTask::generate(sequences, length, arguments.compute.seed)
         .map_err(|error| Failure(format!("{error}: --sequences, --length")))?;
-    let folder = arguments.output.folder(CountRun::TASK)?;
+    let folder = arguments.place.take(&arguments.output, CountRun::TASK)?;
     let device_of = device.clone();
     let settings =
         Settings { start, iterations, first_step: lr, gradient, dtype, device: device_of };
@@ -98,7 +101,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
     let text = text(arguments, &check, &outcome, &predictions, &files);
     let report = Report {
-        run: folder,
+        run: run.folder,
         task: CountRun::TASK,
         backend: arguments.compute.backend,
         w_x: reached.w_x,

@@ -166,7 +166,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let folder = match &arguments.run {
         Some(run) => arguments.output.folder_or(run)?,
-        None => arguments.output.folder("flow")?,
+        None => arguments.output.folder_or("runs/flow".as_ref())?,
     };
     let files = write(&seen, &scene, &folder)?;
     let first = &seen[0];

@@ -11,6 +11,7 @@ mod gradcheck;
 mod interrupt;
 mod options;
 mod output;
+mod place;
 mod print;
 mod reading;
 mod report;

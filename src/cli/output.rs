@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 /// What to print and where to write.
 #[derive(Args, Clone, Debug)]
 pub struct Output {
-    /// Folder for what the run writes [default: runs/<task>]
+    /// Folder for what is written [default: runs/<task>; for a training, if that is taken, the first of runs/<task>-2,
+    /// -3, … that is free]
     #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    pub out: Option<PathBuf>,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub json: bool,
@@ -25,18 +26,9 @@ pub struct Output {
 }
 
 impl Output {
-    /// Makes the folder of the run and sees that it can be written, before any work is done.
-    pub fn folder(&self, task: &str) -> Result<PathBuf, Failure> {
-        self.folder_or(&Path::new("runs").join(task))
-    }
-
-    /// The same, with another folder if none was asked for.
+    /// Makes the folder for results and sees that it can be written, before any work is done.
     pub fn folder_or(&self, default: &Path) -> Result<PathBuf, Failure> {
-        self.existing(self.out.as_deref().unwrap_or(default))
-    }
-
-    /// The folder of a run that goes on.
-    pub fn existing(&self, folder: &Path) -> Result<PathBuf, Failure> {
+        let folder = self.out.as_deref().unwrap_or(default);
         let refused = |error: std::io::Error| {
             Failure(format!(
                 "cannot write to the folder {}: {error}; name another with --out",
@@ -44,7 +36,7 @@ impl Output {
             ))
         };
         std::fs::create_dir_all(folder).map_err(refused)?;
-        files::check_writable(&folder.join("config.toml")).map_err(refused)?;
+        files::check_writable(&folder.join("report.html")).map_err(refused)?;
         Ok(folder.into())
     }
 

@@ -36,7 +36,10 @@ struct Report {
 pub fn learn<S: SequencePage>(subject: S, flags: &Flags<PassFlags>) -> Result<ExitCode, Failure> {
     let Flags { training: how, output, .. } = flags;
     let computing = flags.computing()?;
-    let Sequence { subject, training, valid, data } = subject.read()?;
+    let Sequence { subject, training, valid, data } = match &how.resume {
+        Some(run) => subject.read_again(run)?,
+        None => subject.read()?,
+    };
     let config = flags.config(S::TASKS[0], subject, flags.length.passes());
     // Before anything is written.
     let lessons = Streams::new([&training, &valid], &config.training, config.length)?;

@@ -21,7 +21,7 @@ use bptt::train::series_input::SeriesInput;
 use bptt::train::series_run::{self, AUTO, AUTOREGRESSION, SeriesRun, SeriesSubject};
 use clap::builder::PossibleValuesParser;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -167,7 +167,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return Err(Failure("--bidirectional: a forecast cannot look ahead, and the second direction walks from the end of the window to each step; leave it out".into()));
     }
     let computing = arguments.flags.computing()?;
-    let input = SeriesInput::read(arguments.subject())?;
+    let input = match &training.resume {
+        Some(run) => read_again(arguments.subject(), run)?,
+        None => SeriesInput::read(arguments.subject())?,
+    };
     if let Some(warning) = &input.warning
         && !output.quiet
     {
@@ -188,11 +191,25 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let (run, resume) = arguments.flags.begin(config, input.data.clone())?;
     tell(&input.series.notes, output.quiet);
-    series_run::write(&input.series, &run.folder)?;
+    // A run that goes on has it, unless it was killed at its start.
+    if !run.folder.join(series_run::FILE).exists() {
+        series_run::write(&input.series, &run.folder)?;
+    }
     match training.cell.as_str() {
         AUTOREGRESSION => without_network(run, input, output),
         _ => learn(run, input, (resume, &computing), output),
     }
+}
+
+/// The series of a run that goes on, of which it holds a copy.
+fn read_again(subject: SeriesSubject, run: &Path) -> Result<SeriesInput, Failure> {
+    let file = subject.file.clone();
+    let (input, is_kept) = SeriesInput::read_again(subject, run)?;
+    if let Some(file) = file.filter(|_| is_kept) {
+        let (file, kept) = (file.display(), run.join(series_run::FILE));
+        note(format_args!("{file} is not there: going on with {}", kept.display()));
+    }
+    Ok(input)
 }
 
 /// What rows and squares are called.

@@ -2,15 +2,14 @@
 
 use super::options::{Backward, Compute, named, positive, rate, size};
 use super::output::{Output, note};
+use super::place::{Place, warn_of_no_lock};
 use super::{Failure, interrupt};
 use bptt::cell;
 use bptt::nn::AnyCell;
 use bptt::train::checkpoint::Checkpoint;
-use bptt::train::lessons::{
-    Computing, Epoch, Event, Lessons, Passes, Progress, Settings, learn, steps,
-};
+use bptt::train::lessons::{Computing, Epoch, Event, Lessons, Passes, Progress, Settings, steps};
 use bptt::train::memory::check_memory;
-use bptt::train::run::{FORMAT, RunConfig, RunError, RunOf, Subject};
+use bptt::train::run::{FORMAT, Length, RunConfig, RunError, RunOf, Subject};
 use bptt::train::{OptimizerName, Schedule};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -59,8 +58,9 @@ pub struct Training {
     /// Optimizer steps between two checkpoints within an epoch
     #[arg(long, value_name = "N", default_value = "200", value_parser = size)]
     pub checkpoint_every: usize,
-    /// Continue the training of this run; other flags change its configuration
-    #[arg(long, value_name = "RUN", conflicts_with = "out")]
+    /// Continue the training of this run; flags that say how to train and for how long change its configuration, with the
+    /// first step that is taken
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["out", "overwrite"])]
     pub resume: Option<PathBuf>,
 }
 
@@ -92,6 +92,8 @@ pub struct Flags<L: Args> {
     pub backward: Backward,
     #[command(flatten)]
     pub compute: Compute,
+    #[command(flatten)]
+    pub place: Place,
     #[command(flatten)]
     pub output: Output,
 }
@@ -154,8 +156,8 @@ impl<L: Args> Flags<L> {
         data: S::Data,
     ) -> Result<(RunOf<S>, Option<Checkpoint<Progress>>), Failure> {
         let Some(folder) = &self.training.resume else {
-            let folder = self.output.folder(&config.task)?;
-            return Ok((RunOf::begin(&folder, config, data)?, None));
+            let folder = self.place.take(&self.output, &config.task)?;
+            return Ok((RunOf::begin_in(folder, config, data)?, None));
         };
         let resumed = RunOf::resume(folder, config, data).map_err(|error| match error {
             RunError::Changed { key, .. } => Failure(format!(
@@ -163,6 +165,9 @@ impl<L: Args> Flags<L> {
             )),
             other => other.into(),
         })?;
+        if !resumed.run.is_locked() {
+            warn_of_no_lock(folder);
+        }
         for error in resumed.refused {
             note(format_args!("warning: {error}; going on from the one before"));
         }
@@ -210,8 +215,14 @@ pub fn train<L: Lessons, S: Subject>(
     unit: Unit,
 ) -> Result<Option<Learnt>, Failure> {
     let settings = &run.config.training;
-    let [_, all] = steps(lessons, settings)?;
+    let [epoch, all] = steps(lessons, settings)?;
     let first = resume.as_ref().map_or(0, |checkpoint| checkpoint.progress.step);
+    if let Some([last, next]) = run.rate_jump(first, epoch).filter(|_| first < all) {
+        note(format_args!(
+            "the learning rate jumps: it was {last:.2e} in step {first} and is {next:.2e} in the next one, by --lr, --schedule and the {all} steps that there are now"
+        ));
+    }
+    let goes_on = resume.is_some();
     let shown = Shown {
         bar: output.progress(all),
         plain: !output.quiet && !std::io::stderr().is_terminal(),
@@ -221,7 +232,7 @@ pub fn train<L: Lessons, S: Subject>(
         unit,
     };
     let ended = interrupt::listen()?;
-    let learnt = learn(lessons, model, settings, computing, &run.folder, resume, |event| {
+    let learnt = run.train(lessons, model, computing, resume, |event| {
         match event {
             Event::Step { step, loss, .. } => shown.step(step, loss),
             Event::Epoch(progress) if !output.quiet => {
@@ -233,6 +244,12 @@ pub fn train<L: Lessons, S: Subject>(
     });
     shown.bar.finish_and_clear();
     let (_, progress) = learnt?;
+    if goes_on && progress.step == first {
+        note(format_args!(
+            "no step was taken: the training had ended after {first} of {all} steps, and its config.toml stays as it was; more of --{} train it further",
+            run.config.length.key()
+        ));
+    }
     let Some(best) = progress.best() else {
         note(format_args!(
             "ended after {} of {all} optimizer steps, before the end of the first {}; go on with: bptt train {} --resume {}",

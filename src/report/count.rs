@@ -128,7 +128,7 @@ pub(super) fn write(run: &CountRun) -> Result<Written, ReportError> {
         Section {
             heading: "Use it".into(),
             code: Some(format!(
-                "bptt flow {shown}\nbptt train count --config {shown}/config.toml --start 0.5,0.5 --out runs/second",
+                "bptt flow {shown}\nbptt train count --config {shown}/config.toml --start 0.5,0.5",
                 shown = folder.display()
             )),
             ..Section::default()

@@ -25,12 +25,14 @@ pub use task::task_comparison;
 
 use crate::backend::NotBuilt;
 use crate::data::count::CountError;
+use crate::files;
 use crate::model::forecast::OutlookError;
 use crate::nn::FlowError;
 use crate::plot;
 use crate::plot::page::{Section, Table};
 use crate::train::checkpoint::CheckpointError;
 use crate::train::lessons::{LearningError, Progress};
+use crate::train::memory::TooMuchMemory;
 use crate::train::run::{Run, RunError};
 use crate::train::sequence::SequenceError;
 use crate::train::series_run::SeriesRunError;
@@ -76,6 +78,9 @@ pub enum ReportError {
     /// No epoch is done yet.
     #[error("the run {0} has no epoch yet: go on with --resume")]
     NoEpoch(String),
+    /// Too large for the machine.
+    #[error(transparent)]
+    Memory(#[from] TooMuchMemory),
     /// The gradient cannot be followed through time.
     #[error(transparent)]
     Flow(#[from] FlowError),
@@ -106,10 +111,11 @@ pub fn write(folder: &Path) -> Result<Written, ReportError> {
 
 /// The section that shows the configuration of a run.
 fn configuration(folder: &Path) -> Result<Section, ReportError> {
+    const LONGEST: u64 = 1 << 20;
     Ok(Section {
         heading: "What was trained".into(),
         text: vec!["This is config.toml of the run; its keys are the flags of the command.".into()],
-        code: Some(std::fs::read_to_string(folder.join("config.toml"))?),
+        code: files::read_regular_text(&folder.join("config.toml"), LONGEST)?,
         ..Section::default()
     })
 }

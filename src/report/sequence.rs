@@ -151,7 +151,7 @@ fn write_page<S: SequencePage>(
     let use_it = Section {
         heading: "Use it".into(),
         code: Some(format!(
-            "{}\nbptt train {task} --resume {folder} --epochs {}\nbptt train {task} --config {folder}/config.toml --seed 2 --out runs/second",
+            "{}\nbptt train {task} --resume {folder} --epochs {}\nbptt train {task} --config {folder}/config.toml --seed 2",
             S::use_it(run),
             2 * config.length.epochs
         )),

@@ -324,7 +324,7 @@ pub fn write(backtests: &Backtests) -> Result<Written, ReportError> {
             "With --from it forecasts from later rows of the same columns, without training.".into(),
         ],
         code: Some(format!(
-            "bptt forecast {shown} --steps {steps}\nbptt forecast {shown} --from NEWER.csv --out forecast.csv\nbptt train series --config {shown}/config.toml {other} --out runs/second"
+            "bptt forecast {shown} --steps {steps}\nbptt forecast {shown} --from NEWER.csv --out forecast.csv\nbptt train series --config {shown}/config.toml {other}"
         )),
         ..Section::default()
     });

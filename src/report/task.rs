@@ -8,6 +8,7 @@ use crate::plot::page::{Page, Section, Table};
 use crate::random::{Random, SeedableRng};
 use crate::train::checkpoint::Checkpoints;
 use crate::train::lessons::{Progress, Score};
+use crate::train::memory::check_memory;
 use crate::train::task::gradient_norms;
 use crate::train::task_run::TaskRun;
 
@@ -63,6 +64,11 @@ pub(super) fn write(run: &TaskRun) -> Result<Written, ReportError> {
         level: Some(("without memory".into(), task.chance())),
         title: format!("{}, {}: {} by optimizer step", config.task, config.cell, measured(task)),
     };
+    // The sequences, and what their walk keeps.
+    let wide =
+        (task.features() + task.outputs()) as f64 + 10.0 * config.subject.network.hidden as f64;
+    let bytes = 8.0 * (SEQUENCES * config.subject.network.layers.max(1)) as f64 * wide;
+    check_memory(bytes * task.time() as f64, "the sizes of the task in config.toml")?;
     let [png, svg] = curve.save(&folder.join("learning_curve"))?;
     let (networks, refused) = run.networks(&device, dtype)?;
     // Sequences that neither training nor test has drawn.
@@ -105,7 +111,7 @@ pub(super) fn write(run: &TaskRun) -> Result<Written, ReportError> {
     let use_it = Section {
         heading: "Use it".into(),
         code: Some(format!(
-            "bptt flow {shown}\nbptt train {task} --resume {shown} --all-steps --steps {}\nbptt train {task} --config {shown}/config.toml --seed 2 --out runs/second",
+            "bptt flow {shown}\nbptt train {task} --resume {shown} --all-steps --steps {}\nbptt train {task} --config {shown}/config.toml --seed 2",
             2 * config.length.steps,
             task = config.task
         )),

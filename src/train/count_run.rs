@@ -4,7 +4,7 @@
 use super::checkpoint::{self, Checkpoint, CheckpointError, Checkpoints};
 use super::count::{self, Outcome, Weights};
 use super::lessons::{LearningError, Progress};
-use super::run::{FORMAT, Measure, RunError, Standing, Use, identity};
+use super::run::{FORMAT, Measure, RunError, RunFolder, Standing, Use, identity};
 use super::{DataType, host};
 use crate::backend::Backend;
 use crate::data::count::{CountError, CountTask};
@@ -66,18 +66,18 @@ impl CountRun {
     /// The name of the task.
     pub const TASK: &'static str = "count";
 
-    /// Writes a run and what came of it.
+    /// Writes a run and what came of it, into a folder that was taken for it.
     ///
     /// # Errors
     /// If a file cannot be written.
     pub fn write(
-        folder: &Path,
+        folder: &RunFolder,
         mut config: CountConfig,
         outcome: &Outcome,
     ) -> Result<Self, RunError> {
         config.format = FORMAT;
-        let checkpoints = Checkpoints::of(folder);
-        checkpoints.clear()?;
+        folder.clear()?;
+        let folder = folder.path();
         let text = toml::to_string(&config).expect("a configuration is plain data");
         files::replace(&folder.join("config.toml"), text.as_bytes())?;
         let path = outcome.path.iter().zip(&outcome.losses).enumerate();
@@ -94,7 +94,13 @@ impl CountRun {
         );
         let progress = Progress { step: config.iterations, done: true, ..Progress::default() };
         let identity = identity(folder)?;
-        checkpoints.save_last(&checkpoint::encode(&network, &[], &[], &progress, identity))?;
+        Checkpoints::of(folder).save_last(&checkpoint::encode(
+            &network,
+            &[],
+            &[],
+            &progress,
+            identity,
+        ))?;
         Ok(Self { folder: folder.into(), config })
     }
 
@@ -131,7 +137,7 @@ impl CountRun {
             let file = path.display().to_string();
             RunError::Config { file, reason: printable_name(&reason) }
         };
-        let text = files::read_text_at_most(&path, LARGEST)
+        let text = files::read_regular_text(&path, LARGEST)
             .map_err(|error| refused(error.to_string()))?
             .ok_or_else(|| refused("it is larger than such a file can be".into()))?;
         let mut outcome = Outcome { path: Vec::new(), losses: Vec::new() };

@@ -5,7 +5,7 @@
 //! position is in the checkpoint. So a training that is resumed goes on to the bit.
 
 use super::checkpoint::{self, Checkpoint, CheckpointError, Checkpoints, numbered};
-use super::run::identity;
+use super::run::{Length, identity};
 use super::{Diverged, OptimizerName, Schedule, clip_norm};
 use crate::files;
 use crate::nn::weights::{self, NamedWeights, WeightsError};
@@ -132,6 +132,16 @@ pub struct Passes {
     pub epochs: usize,
     /// Steps of time of a window. The gradient does not pass its border.
     pub window: usize,
+}
+
+impl Length for Passes {
+    fn steps(&self, epoch: usize) -> usize {
+        epoch.saturating_mul(self.epochs)
+    }
+
+    fn key(&self) -> &'static str {
+        "epochs"
+    }
 }
 
 /// How the gradient is computed and where.

@@ -1,9 +1,9 @@
 //! What runs on a sequence of classes, a text's characters or a sound's samples, have in common: the sequence cut in two,
 //! the model, the forecasts that it is compared with, and how probable other sequences are to it.
 
-use super::checkpoint::{Checkpoint, Checkpoints};
+use super::checkpoint::{Checkpoint, CheckpointError, Checkpoints};
 use super::lessons::{
-    Computing, Event, LearningError, Passes, Progress, Settings, Trained, learn, trained,
+    Computing, Event, LearningError, Passes, Progress, Settings, Trained, trained,
 };
 use super::run::{RunConfig, RunError, RunOf, Subject};
 use super::streams::{StreamError, Streams};
@@ -15,7 +15,7 @@ use crate::nn::{AnyCell, Recurrent, RecurrentConfig};
 use crate::random::{Random, SeedableRng};
 use burn::tensor::{DType, Device};
 use rand::seq::SliceRandom;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The sizes of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -54,6 +54,24 @@ pub trait SequenceSubject: Subject<Length = Passes> {
     /// # Errors
     /// If a file cannot be read, or nothing is left to validate on.
     fn read(self) -> Result<Sequence<Self>, SequenceError>;
+
+    /// The files that it is read from.
+    fn files(&self) -> &[PathBuf];
+
+    /// As [`SequenceSubject::read`], for a run that goes on: it does not hold its data.
+    ///
+    /// # Errors
+    /// If a file is not where it was, or as [`SequenceSubject::read`].
+    fn read_again(self, run: &Path) -> Result<Sequence<Self>, SequenceError> {
+        match self.files().iter().find(|file| !file.exists()) {
+            Some(file) => Err(SequenceError::Moved {
+                file: file.display().to_string(),
+                run: run.display().to_string(),
+                task: Self::TASKS[0],
+            }),
+            None => self.read(),
+        }
+    }
 
     /// Keeps in the run's folder what its page shows of the data.
     ///
@@ -126,6 +144,18 @@ pub enum SequenceError {
     /// A file of the run that cannot be written.
     #[error(transparent)]
     File(#[from] std::io::Error),
+    /// A file that a run was trained on and that is not there.
+    #[error(
+        "{file}, on which the run {run} was trained, is not there, and the run does not hold it: say where it is now by bptt train {task} FILE --resume {run}"
+    )]
+    Moved {
+        /// The file.
+        file: String,
+        /// The run.
+        run: String,
+        /// Its task.
+        task: &'static str,
+    },
     /// Nothing to validate on.
     #[error("{found} {steps} leave none to validate on: take more of them, or raise --valid-share")]
     NoValidation {
@@ -236,8 +266,7 @@ impl<S: SequenceSubject> RunOf<S> {
         let how = (training, length.window);
         let model = beginner(self.cell()?, classes, subject.model(), how, &computing)?;
         let lessons = Streams::new(sequence, training, *length)?;
-        let learnt = learn(&lessons, model, training, &computing, &self.folder, resume, listen)?;
-        Ok(learnt.1)
+        Ok(self.train(&lessons, model, &computing, resume, listen)?.1)
     }
 
     /// The model before training: the same as the training began with.
@@ -266,7 +295,22 @@ impl<S: SequenceSubject> RunOf<S> {
         let shape = self.cell()?.shape();
         let checkpoints = Checkpoints::of(&self.folder);
         checkpoints.check(shape, [features, hidden, layers]).map_err(LearningError::from)?;
+        // The readout and the embedding, which no class has for nothing.
+        let numbers =
+            (hidden as f64 + embedding.unwrap_or(0) as f64) * S::classes(&self.data) as f64;
+        if numbers > self.checkpoint_bytes().max(1 << 16) as f64 {
+            let run = self.folder.display().to_string();
+            let error = CheckpointError::Sizes { run, layers, hidden };
+            return Err(LearningError::from(error).into());
+        }
         Ok(trained(self.untrained_model(options)?, &self.folder)?)
+    }
+
+    /// The bytes of the largest of its checkpoints.
+    fn checkpoint_bytes(&self) -> u64 {
+        let checkpoints = Checkpoints::of(&self.folder);
+        let bytes = |name| std::fs::metadata(checkpoints.file(name)).map_or(0, |found| found.len());
+        ["last", "previous", "best"].into_iter().map(bytes).max().unwrap_or(0)
     }
 
     /// How probable the files are to a model of this run: `ln P(x) = Σ ln P(x_t | x_1 … x_{t−1})`, from a zero state.

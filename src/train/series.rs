@@ -4,6 +4,7 @@
 
 use super::host;
 use super::lessons::{Computing, Lesson, Lessons, Passes, Score, Settings, Window};
+use super::run::Length;
 use crate::data::features::Rows;
 use crate::model::Network;
 use crate::model::forecast::{NetworkForecaster, Output, squared_error};
@@ -192,7 +193,7 @@ impl Lessons for SeriesLessons<'_> {
     }
 
     fn steps(&self, epoch: usize) -> usize {
-        epoch.saturating_mul(self.passes.epochs)
+        self.passes.steps(epoch)
     }
 
     fn lesson(&self, model: &Self::Model, window: Window, _: Vec<Tensor<3>>) -> Lesson {

@@ -3,7 +3,7 @@
 
 use super::memory::{TooMuchMemory, check_memory};
 use super::series::SeriesTrainingError;
-use super::series_run::{self, SeriesData, SeriesSubject};
+use super::series_run::{self, SeriesData, SeriesRun, SeriesRunError, SeriesSubject};
 use crate::data::calendar::{Calendar, CalendarError, Feature};
 use crate::data::features::{FeatureError, Features, Rows};
 use crate::data::naive::{NaiveError, seasonal};
@@ -11,6 +11,7 @@ use crate::data::series::{Series, SeriesError};
 use crate::data::split::{SplitError, split_by_time};
 use crate::model::AutoregressionError;
 use crate::model::forecast::origins;
+use std::path::Path;
 
 /// All that a training needs but its settings.
 #[derive(Clone, Debug)]
@@ -37,6 +38,9 @@ pub enum SeriesInputError {
     /// The file cannot be read.
     #[error(transparent)]
     Series(#[from] SeriesError),
+    /// The series that the run holds cannot be read.
+    #[error(transparent)]
+    Kept(#[from] Box<SeriesRunError>),
     /// Columns of no file.
     #[error("--column, --exogenous and --date-column choose from a FILE: name one")]
     NoFile,
@@ -74,12 +78,34 @@ impl SeriesInput {
     ///
     /// # Errors
     /// If it cannot be read, split, transformed or fitted.
-    pub fn read(mut subject: SeriesSubject) -> Result<Self, SeriesInputError> {
+    pub fn read(subject: SeriesSubject) -> Result<Self, SeriesInputError> {
         let series = match &subject.file {
             Some(file) => Series::read(file, &subject.columns())?,
             None if subject.columns() == Default::default() => Series::airline_passengers(),
             None => return Err(SeriesInputError::NoFile),
         };
+        Self::of(subject, series)
+    }
+
+    /// As [`SeriesInput::read`], for the run in that folder, which goes on: where the file is not there, the series that
+    /// the run holds. Says whether it is that.
+    ///
+    /// # Errors
+    /// As [`SeriesInput::read`], or if the run's series cannot be read.
+    pub fn read_again(
+        subject: SeriesSubject,
+        run: &Path,
+    ) -> Result<(Self, bool), SeriesInputError> {
+        if subject.file.as_ref().is_none_or(|file| file.exists()) {
+            return Ok((Self::read(subject)?, false));
+        }
+        let run = SeriesRun::open(run).map_err(SeriesRunError::from).map_err(Box::new)?;
+        let series = series_run::read(&run).map_err(Box::new)?;
+        Ok((Self::of(subject, series)?, true))
+    }
+
+    /// That series.
+    fn of(mut subject: SeriesSubject, series: Series) -> Result<Self, SeriesInputError> {
         let split = split_by_time(series.rows(), subject.valid_share)?;
         let (features, dates, warning) = calendar(&subject.calendar, &series)?;
         subject.season = match subject.season {

@@ -105,6 +105,9 @@ pub type SeriesRun = RunOf<SeriesSubject>;
 /// In place of a cell: AR(τ) alone.
 pub const AUTOREGRESSION: &str = "ar";
 
+/// The series in the folder of a run.
+pub const FILE: &str = "series.csv";
+
 /// In place of a calendar feature: those that suit the dates.
 pub const AUTO: &str = "auto";
 
@@ -264,14 +267,14 @@ fn backtest_errors(run: &SeriesRun) -> Result<Vec<Measure>, RunError> {
     if !path.exists() {
         return Ok(Vec::new());
     }
-    let bytes = files::read(&path, LARGEST)?;
+    let text = read_text(&path, LARGEST)?;
     let refused = |reason: String| {
         let (file, reason) = (path.display().to_string(), printable_name(&reason));
         RunError::Config { file, reason }
     };
     let series = read(run).map_err(|error| refused(error.to_string()))?;
     let [mut forecasts, mut actual] = [(); 2].map(|()| vec![Vec::new(); series.names.len()]);
-    for record in csv::Reader::from_reader(bytes.as_slice()).records() {
+    for record in csv::Reader::from_reader(text.as_bytes()).records() {
         let record = record.map_err(|error| refused(error.to_string()))?;
         let column = record.get(3).and_then(|name| series.names.iter().position(|n| n == name));
         let number = |place| record.get(place).and_then(|cell: &str| cell.parse::<f64>().ok());
@@ -299,6 +302,14 @@ fn backtest_errors(run: &SeriesRun) -> Result<Vec<Measure>, RunError> {
     Ok(measures)
 }
 
+/// The text of a file of a run.
+fn read_text(path: &Path, most: u64) -> Result<String, RunError> {
+    let named =
+        |reason: String| std::io::Error::other(format!("cannot read {}: {reason}", path.display()));
+    let text = files::read_regular_text(path, most).map_err(|error| named(error.to_string()))?;
+    Ok(text.ok_or_else(|| named(format!("it has more than {most} bytes")))?)
+}
+
 /// CRC-32 of the file that [`write()`] writes.
 pub fn checksum(series: &Series) -> u32 {
     crc32fast::hash(&csv(series))
@@ -309,7 +320,7 @@ pub fn checksum(series: &Series) -> u32 {
 /// # Errors
 /// If the file cannot be written.
 pub fn write(series: &Series, folder: &Path) -> Result<(), SeriesRunError> {
-    Ok(files::replace(&folder.join("series.csv"), &csv(series))?)
+    Ok(files::replace(&folder.join(FILE), &csv(series))?)
 }
 
 /// What is wrong with files of a run that somebody has changed: sizes that do not fit each other.
@@ -349,15 +360,15 @@ pub fn read(run: &SeriesRun) -> Result<Series, SeriesRunError> {
     }
     // The larger ones do not fit the memory of a machine that this is for.
     const LARGEST: u64 = 4 << 30;
-    let path = run.folder.join("series.csv");
+    let path = run.folder.join(FILE);
     let file = path.display().to_string();
-    let bytes = files::read(&path, LARGEST)?;
+    let text = read_text(&path, LARGEST)?;
     let other = |reason: &str| SeriesRunError::Other { file: file.clone(), reason: reason.into() };
-    if crc32fast::hash(&bytes) != run.data.checksum {
+    if crc32fast::hash(text.as_bytes()) != run.data.checksum {
         return Err(other("its checksum is another one; train anew"));
     }
     let columns = run.data.names.len() + run.data.exogenous.len();
-    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
     let mut dates: Option<Vec<String>> = None;
     let mut values = vec![Vec::new(); columns];
     for record in reader.records() {

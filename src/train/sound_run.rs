@@ -77,6 +77,10 @@ impl SequenceSubject for SoundSubject {
         &self.model
     }
 
+    fn files(&self) -> &[PathBuf] {
+        &self.file
+    }
+
     fn classes(_: &SoundData) -> usize {
         CLASSES
     }

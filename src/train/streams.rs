@@ -3,6 +3,7 @@
 //! gradient stops at the border.
 
 use super::lessons::{Lesson, Lessons, Passes, Score, Settings, Window};
+use super::run::Length;
 use crate::data::text::UNKNOWN;
 use crate::host;
 use crate::model::CharacterModel;
@@ -84,7 +85,7 @@ impl Lessons for Streams<'_> {
     }
 
     fn steps(&self, epoch: usize) -> usize {
-        epoch.saturating_mul(self.passes.epochs)
+        self.passes.steps(epoch)
     }
 
     fn lesson(&self, model: &Self::Model, window: Window, state: Vec<Tensor<3>>) -> Lesson {

@@ -2,6 +2,7 @@
 
 use super::host;
 use super::lessons::{Computing, Lesson, Lessons, Score, Settings, Window};
+use super::run::Length;
 use crate::cell::{Activation, Cell, Elman};
 use crate::data::task::{Asked, Measure, Sequences, Task};
 use crate::model::Network;
@@ -151,6 +152,16 @@ pub struct TestedSteps {
     pub all_steps: bool,
 }
 
+impl Length for TestedSteps {
+    fn steps(&self, _epoch: usize) -> usize {
+        self.steps
+    }
+
+    fn key(&self) -> &'static str {
+        "steps"
+    }
+}
+
 impl Default for TestedSteps {
     fn default() -> Self {
         Self { steps: 20_000, test_every: 200, test: 500, all_steps: false }
@@ -191,8 +202,8 @@ impl Lessons for TaskLessons<'_> {
         self.length.test_every.min(self.length.steps).saturating_mul(self.accumulate)
     }
 
-    fn steps(&self, _epoch: usize) -> usize {
-        self.length.steps
+    fn steps(&self, epoch: usize) -> usize {
+        self.length.steps(epoch)
     }
 
     /// The sequences are the next ones of one stream of random numbers.

@@ -61,6 +61,10 @@ impl SequenceSubject for TextSubject {
         &self.model
     }
 
+    fn files(&self) -> &[PathBuf] {
+        &self.path
+    }
+
     fn classes(data: &TextData) -> usize {
         data.vocabulary.classes()
     }

@@ -166,7 +166,8 @@ fn every_cell_forecasts_and_none_looks_ahead() {
 #[test]
 fn a_repeated_run_prints_the_same() {
     let folder = tempfile::tempdir().unwrap();
-    let run = || bptt(&["train", "count", "--iterations", "50", "--json"], folder.path()).stdout;
+    let arguments = ["train", "count", "--iterations", "50", "--json", "--overwrite"];
+    let run = || bptt(&arguments, folder.path()).stdout;
     assert_eq!(run(), run());
 }
 

@@ -3,11 +3,13 @@
 mod bad_input;
 mod checkpoint;
 mod command_line;
+mod folders;
 mod identity;
 mod page;
 mod runs;
 mod series;
 mod sound;
 mod start;
+mod strangers;
 mod tasks;
 mod text;

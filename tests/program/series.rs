@@ -496,7 +496,7 @@ fn what_cannot_be_is_refused_in_one_line() {
         (&["forecast", "nowhere"], &["nowhere"]),
         (&["forecast", "empty"], &["empty/config.toml"]),
         (&["forecast", "torn"], &["series.csv", "checksum"]),
-        (&["forecast", "wider"], &["33"]),
+        (&["forecast", "wider"], &["wider", "changed by hand"]),
         (&["forecast", "none"], &["the run none was changed", "a size"]),
         (&["forecast", "far"], &["the run far was changed", "more rows"]),
         (&["report", "log"], &["the run log was changed", "transforms"]),

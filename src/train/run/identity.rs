@@ -55,7 +55,7 @@ fn table(file: &Path) -> io::Result<Option<Table>> {
     let named = |kind, reason: &str| {
         io::Error::new(kind, format!("cannot read the run {}: {reason}", file.display()))
     };
-    let text = match files::read_text_at_most(file, LARGEST) {
+    let text = match files::read_regular_text(file, LARGEST) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         text => text.map_err(|error| named(error.kind(), &error.to_string()))?,
     };

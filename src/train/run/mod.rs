@@ -17,14 +17,18 @@
 //! # }
 //! ```
 //!
-//! A run of one task is begun and resumed by [`RunOf::begin`] and [`RunOf::resume`].
+//! A run of one task is begun and resumed by [`RunOf::begin`] and [`RunOf::resume`], and holds a lock on its folder from
+//! then on: no other training begins or goes on there until it is dropped. Reading a run takes no lock.
 
+mod folder;
 mod identity;
+mod lock;
 mod read;
 mod run_of;
 
+pub use folder::RunFolder;
 pub(crate) use identity::identity;
-pub use run_of::{Resumed, RunConfig, RunOf, Subject};
+pub use run_of::{Length, Resumed, RunConfig, RunOf, Subject};
 
 use super::checkpoint::{CheckpointError, Checkpoints};
 use super::count_run::CountRun;
@@ -35,7 +39,7 @@ use super::task_run::{TaskRun, TaskSubject};
 use super::text_run::{TextRun, TextSubject};
 use crate::names::names;
 use read::{configuration, refused};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The format of the folder. Format 1, which had no number in its files, is read where it has the same content.
 pub const FORMAT: u32 = 2;
@@ -240,6 +244,48 @@ pub enum RunError {
     OtherData {
         /// The run.
         run: String,
+    },
+    /// A folder that a training cannot write to.
+    #[error("cannot write to the folder {}: {error}; name another with --out", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// Checkpoints that would be written outside the folder.
+    #[error("the run {run} was changed: its folder checkpoint is a link or no folder; remove that")]
+    Link {
+        /// The run.
+        run: String,
+    },
+    /// A folder that another training has.
+    #[error(
+        "{run} is in training: {holder} holds its lock; wait for its end, or train in another folder with --out"
+    )]
+    InTraining {
+        /// The folder.
+        run: String,
+        /// Who has it, and since when.
+        holder: String,
+    },
+    /// A run that a new one would replace.
+    #[error(
+        "{run} holds a trained run: go on with it by --resume {run}, train over it by --overwrite, or name another folder with --out"
+    )]
+    Trained {
+        /// The folder.
+        run: String,
+    },
+    /// A folder with files that are none of a run.
+    #[error(
+        "{folder} holds files that are none of a run ({file}): name another folder with --out, or write among them by --overwrite"
+    )]
+    Other {
+        /// The folder.
+        folder: String,
+        /// One of the files.
+        file: String,
     },
     /// A checkpoint that is not whole, or none.
     #[error(transparent)]

@@ -1,5 +1,6 @@
 //! Reading the files of a run, which may be anybody's: bounded, and refused in one line.
 
+use super::identity::LARGEST;
 use super::{FORMAT, RunError};
 use crate::files;
 use crate::printable::printable_name;
@@ -8,12 +9,11 @@ use std::path::Path;
 
 /// The text of a file of a run, which is small.
 fn read_limited(path: &Path) -> Result<String, RunError> {
-    const LARGEST: u64 = 16 << 20;
     let named = |error: std::io::Error| {
         let text = format!("cannot read the run {}: {error}", path.display());
         std::io::Error::new(error.kind(), text)
     };
-    let text = files::read_text_at_most(path, LARGEST).map_err(named)?;
+    let text = files::read_regular_text(path, LARGEST).map_err(named)?;
     text.ok_or_else(|| refused(path, "it is larger than such a file can be"))
 }
 

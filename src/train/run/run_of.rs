@@ -2,17 +2,20 @@
 
 use super::identity::FREE;
 use super::read::{configuration, read, refused};
-use super::{FORMAT, Measure, RunError, Use};
+use super::{FORMAT, Measure, RunError, RunFolder, Use};
 use crate::backend::{Backend, NotBuilt};
 use crate::files;
 use crate::nn::{AnyCell, Gradient, Truncation};
 use crate::train::DataType;
 use crate::train::checkpoint::{Checkpoint, CheckpointError, Checkpoints};
-use crate::train::lessons::{Computing, Progress, Settings};
+use crate::train::lessons::{Computing, Event, LearningError, Lessons, Progress, Settings, learn};
+use crate::train::series_run::{self, AUTOREGRESSION};
 use burn::tensor::{DType, Device};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What a run is about.
 pub trait Subject: Clone + Debug + Serialize + DeserializeOwned {
@@ -21,7 +24,7 @@ pub trait Subject: Clone + Debug + Serialize + DeserializeOwned {
     /// What can be done with a run.
     const USES: &'static [Use];
     /// How long it is trained.
-    type Length: Clone + Debug + PartialEq + Serialize + DeserializeOwned;
+    type Length: Length + Clone + Debug + PartialEq + Serialize + DeserializeOwned;
     /// What is kept of the data: enough to use the model, and to notice other data.
     type Data: Clone + Debug + PartialEq + Serialize + DeserializeOwned;
 
@@ -35,6 +38,15 @@ pub trait Subject: Clone + Debug + Serialize + DeserializeOwned {
     fn is_fitted_at_once(_run: &RunOf<Self>) -> bool {
         false
     }
+}
+
+/// How long a training is.
+pub trait Length {
+    /// The optimizer steps of the whole training, where an epoch has `epoch` of them.
+    fn steps(&self, epoch: usize) -> usize;
+
+    /// The key of the configuration that makes it longer.
+    fn key(&self) -> &'static str;
 }
 
 /// Everything that is needed to repeat a run; the keys are flags.
@@ -119,6 +131,15 @@ pub struct RunOf<S: Subject> {
     pub config: RunConfig<S>,
     /// What it learnt from.
     pub data: S::Data,
+    /// What a run in training has.
+    training: Option<Arc<InTraining<S>>>,
+}
+
+/// The folder of a run in training, and its configuration until then if it goes on.
+#[derive(Debug)]
+struct InTraining<S: Subject> {
+    folder: RunFolder,
+    before: Option<RunConfig<S>>,
 }
 
 /// A run that goes on.
@@ -133,27 +154,45 @@ pub struct Resumed<S: Subject> {
 }
 
 impl<S: Subject> RunOf<S> {
-    /// Begins a run in that folder: what is left of an earlier one would be taken for this one's, so its checkpoints go.
+    /// Begins a run in that folder: see [`RunFolder::take`].
+    ///
+    /// # Errors
+    /// If the folder holds a trained run or other files, another training has it, or a file cannot be written.
+    pub fn begin(folder: &Path, config: RunConfig<S>, data: S::Data) -> Result<Self, RunError> {
+        Self::begin_in(RunFolder::take(folder)?, config, data)
+    }
+
+    /// Begins a run in a folder that was taken for it. What is left there of an earlier run goes.
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn begin(folder: &Path, config: RunConfig<S>, data: S::Data) -> Result<Self, RunError> {
-        Checkpoints::of(folder).clear()?;
-        Self::write(folder, config, data)
+    pub fn begin_in(
+        folder: RunFolder,
+        config: RunConfig<S>,
+        data: S::Data,
+    ) -> Result<Self, RunError> {
+        folder.clear()?;
+        let run = Self::write(folder.path(), config, data)?;
+        Ok(Self { training: Some(Arc::new(InTraining { folder, before: None })), ..run })
     }
 
-    /// Goes on with the run of that folder, with that configuration.
+    /// Goes on with the run of that folder, with that configuration, which is written when the first step is taken:
+    /// see [`RunOf::train`].
     ///
     /// # Errors
     /// If the run has another model or other data: its weights, its place in the data and its optimizer's record would
-    /// not fit. If a file cannot be read or written.
+    /// not fit. If another training has it, or a file cannot be read or written.
     pub fn resume(
         folder: &Path,
-        config: RunConfig<S>,
+        mut config: RunConfig<S>,
         data: S::Data,
     ) -> Result<Resumed<S>, RunError> {
+        // What is no run is not locked.
+        Self::open(folder)?;
+        let place = RunFolder::lock(folder)?;
         let before = Self::open(folder)?;
         let shown = || folder.display().to_string();
+        config.format = FORMAT;
         if let Some(key) = changed(&before.config, &config) {
             return Err(RunError::Changed { run: shown(), key });
         }
@@ -166,10 +205,75 @@ impl<S: Subject> RunOf<S> {
             Err(CheckpointError::None(_)) => (None, Vec::new()),
             Err(error) => return Err(error.into()),
         };
-        Ok(Resumed { run: Self::write(folder, config, data)?, checkpoint, refused })
+        let (data, before) = (before.data, Some(before.config));
+        let training = Some(Arc::new(InTraining { folder: place, before }));
+        let run = Self { folder: folder.into(), config, data, training };
+        Ok(Resumed { run, checkpoint, refused })
     }
 
-    /// Writes the configuration of a run and what it learns from.
+    /// Trains as [`learn`] does, in the folder of the run. When the first step is taken, the configuration is written if it
+    /// is another one than before: until then `config.toml` says how the weights came about.
+    ///
+    /// # Errors
+    /// As [`learn`].
+    pub fn train<L: Lessons>(
+        &self,
+        lessons: &L,
+        model: L::Model,
+        computing: &Computing,
+        resume: Option<Checkpoint<Progress>>,
+        mut listen: impl FnMut(Event<'_>) -> bool,
+    ) -> Result<(L::Model, Progress), LearningError> {
+        let mut recorded = None;
+        let listen = |event: Event<'_>| {
+            let recorded = recorded.get_or_insert_with(|| self.record());
+            recorded.is_ok() && listen(event)
+        };
+        let settings = &self.config.training;
+        let learnt = learn(lessons, model, settings, computing, &self.folder, resume, listen)?;
+        recorded.unwrap_or(Ok(()))?;
+        Ok(learnt)
+    }
+
+    /// Writes the configuration of a run that goes on.
+    fn record(&self) -> io::Result<()> {
+        let before = self.training.as_ref().and_then(|training| training.before.as_ref());
+        let Some(before) = before else { return Ok(()) };
+        let [mut now, before] = [&self.config, before]
+            .map(|config| toml::Table::try_from(config).expect("a configuration is plain data"));
+        if now == before {
+            return Ok(());
+        }
+        let file = self.folder.join("config.toml");
+        // The checkpoints belong to the other settings as they are written: an earlier version may have had fewer.
+        let written = read::<toml::Table>(&file).unwrap_or(before);
+        now.retain(|key, _| FREE.contains(&key) || written.contains_key(key));
+        let text = toml::to_string(&now).expect("a configuration is plain data");
+        files::replace(&file, text.as_bytes())
+    }
+
+    /// The learning rates of the last step before `step` and of that one, if the run goes on there with a learning rate that
+    /// is not the one that its training had come to. An epoch has `epoch` steps.
+    pub fn rate_jump(&self, step: usize, epoch: usize) -> Option<[f64; 2]> {
+        let before = self.training.as_ref()?.before.as_ref()?;
+        let rate = |config: &RunConfig<S>, step| {
+            let Settings { lr, schedule, .. } = config.training;
+            lr * schedule.factor(step, config.length.steps(epoch), epoch)
+        };
+        let last = rate(before, step.checked_sub(1)?);
+        // After its last step a training had nothing to come to but the rate of that.
+        let expected = if step < before.length.steps(epoch) { rate(before, step) } else { last };
+        let next = rate(&self.config, step);
+        (next - expected).abs().gt(&(0.01 * expected)).then_some([last, next])
+    }
+
+    /// Whether another training in its folder would be refused: false for a run that is only read, and where the file
+    /// system has no locks.
+    pub fn is_locked(&self) -> bool {
+        self.training.as_ref().is_some_and(|training| training.folder.is_locked())
+    }
+
+    /// Writes the configuration of a run and what it learns from, in a folder that no training has.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -181,7 +285,7 @@ impl<S: Subject> RunOf<S> {
         if !text.is_empty() {
             files::replace(&folder.join("data.toml"), text.as_bytes())?;
         }
-        Ok(Self { folder: folder.into(), config, data })
+        Ok(Self { folder: folder.into(), config, data, training: None })
     }
 
     /// Opens the run in that folder.
@@ -234,8 +338,14 @@ impl<S: Subject> RunOf<S> {
             Ok(data) => data,
             Err(_) => read(&folder.join("data.toml"))?,
         };
-        Ok(Self { folder: folder.into(), config, data })
+        Ok(Self { folder: folder.into(), config, data, training: None })
     }
+}
+
+/// Whether a run of that configuration is trained as soon as its data are in that folder.
+pub(super) fn is_fitted_at_once(config: &toml::Table, folder: &Path) -> bool {
+    let cell = config.get("cell").and_then(toml::Value::as_str);
+    cell == Some(AUTOREGRESSION) && folder.join(series_run::FILE).exists()
 }
 
 /// The first key that has another value and must not have it.
