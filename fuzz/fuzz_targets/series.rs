@@ -4,7 +4,7 @@
 #![no_main]
 
 use bptt::data::calendar::Calendar;
-use bptt::data::series::{Series, SeriesOptions};
+use bptt::data::series::{Decimal, Missing, Reading, Series, SeriesOptions};
 use bptt::train::series_run;
 use bptt_fuzz::one_line;
 use libfuzzer_sys::fuzz_target;
@@ -28,6 +28,12 @@ fn options(choice: u8, delimiter: u8) -> SeriesOptions {
         exogenous: asked(2, "2").into_iter().chain(asked(3, "y")).collect(),
         date_column: asked(4, "1"),
         delimiter: (choice >> 5 & 1 == 1).then_some(delimiter),
+        reading: Reading {
+            missing: if choice >> 6 & 1 == 1 { Missing::Interpolate } else { Missing::Refuse },
+            decimal: (choice >> 7 & 1 == 1).then_some(Decimal::Comma),
+            ..Reading::default()
+        },
+        ..SeriesOptions::default()
     }
 }
 

@@ -87,6 +87,7 @@ impl<R: Read> Rows<R> {
             line_start: 0,
             seen: Seen::Nothing,
             after_return: false,
+            comment: None,
             lines: VecDeque::new(),
             refusal: None,
         };
@@ -152,6 +153,7 @@ impl<R: Read> Rows<R> {
         match (self.reader.get_ref().refusal, error.into_kind()) {
             (Some(Refusal::ZeroByte { line }), _) => SeriesError::Binary { file, line },
             (Some(Refusal::RowTooLong { line }), _) => SeriesError::RowTooLong { file, line },
+            (Some(Refusal::ErrorSign { line }), _) => SeriesError::ErrorSign { file, line },
             (None, csv::ErrorKind::Io(source)) => read_error(&file, source),
             (None, other) => {
                 SeriesError::Unreadable { file, source: io::Error::other(format!("{other:?}")) }
@@ -186,6 +188,8 @@ struct Watched<R> {
     line_start: u64,
     seen: Seen,
     after_return: bool,
+    /// The beginning of a comment after its `#`, until it is known to be no sign of an error.
+    comment: Option<Vec<u8>>,
     /// Lines passed on that belong to no row yet, without those that the csv reader skips.
     lines: VecDeque<Line>,
     refusal: Option<Refusal>,
@@ -219,6 +223,16 @@ enum Seen {
 enum Refusal {
     ZeroByte { line: u64 },
     RowTooLong { line: u64 },
+    ErrorSign { line: u64 },
+}
+
+/// The longest sign of an error in a spreadsheet, without its `#`, and spaces after it.
+const LONGEST_SIGN: usize = 12;
+
+/// Whether that is, after `#`, how a spreadsheet writes an error in place of a value.
+fn is_error_sign(after: &[u8]) -> bool {
+    const SIGNS: [&str; 8] = ["n/a", "na", "value!", "ref!", "div/0!", "num!", "name?", "null!"];
+    SIGNS.iter().any(|sign| after.trim_ascii_end().eq_ignore_ascii_case(sign.as_bytes()))
 }
 
 impl<R> Watched<R> {
@@ -234,6 +248,7 @@ impl<R> Watched<R> {
     fn watch(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.given += 1;
+            self.watch_comment(byte);
             match byte {
                 b'\n' if self.after_return => {
                     self.line_start = self.given;
@@ -256,6 +271,21 @@ impl<R> Watched<R> {
         }
     }
 
+    /// A line that holds an error of a spreadsheet alone, or begins with it, is no comment.
+    fn watch_comment(&mut self, byte: u8) {
+        let Some(comment) = &mut self.comment else { return };
+        if matches!(byte, b'\n' | b'\r') || byte == self.delimiter {
+            if is_error_sign(comment) {
+                self.refusal = Some(Refusal::ErrorSign { line: self.line });
+            }
+            self.comment = None;
+        } else if comment.len() < LONGEST_SIGN {
+            comment.push(byte);
+        } else {
+            self.comment = None;
+        }
+    }
+
     fn watch_content(&mut self, byte: u8) {
         if self.seen == Seen::Content {
             return;
@@ -265,7 +295,8 @@ impl<R> Watched<R> {
             return;
         }
         match (byte, self.seen) {
-            (b'#', Seen::Nothing) => {} // the csv reader skips this line
+            // The csv reader skips this line.
+            (b'#', Seen::Nothing) => self.comment = Some(Vec::new()),
             (b'#', _) => self.note_line(Content::Comment),
             _ => self.note_line(Content::Row),
         }
@@ -298,7 +329,10 @@ impl<R: Read> Read for Watched<R> {
             count = self.ending.read(bytes)?;
         }
         self.watch(&bytes[..count]);
-        Ok(count)
+        match self.refusal {
+            Some(refusal) => Err(self.refuse(refusal)),
+            None => Ok(count),
+        }
     }
 }
 

@@ -303,6 +303,16 @@ pub enum SeriesError {
         /// The cell.
         cell: String,
     },
+    /// A row that begins with an error of a spreadsheet.
+    #[error(
+        "{file}, line {line}: this row begins with the error of a spreadsheet, as #N/A, and would be a comment; write NA in its place"
+    )]
+    ErrorSign {
+        /// The file.
+        file: String,
+        /// The line, as an editor counts.
+        line: u64,
+    },
     /// All lines are skipped.
     #[error("{file}: the file has {lines} lines, and --skip-rows {skip} leaves none; skip fewer")]
     SkippedAll {

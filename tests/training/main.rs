@@ -4,6 +4,7 @@
 mod custom_task;
 
 mod backends;
+mod drawn_series;
 #[cfg(feature = "plot")]
 mod examples;
 mod series_files;

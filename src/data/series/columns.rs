@@ -73,7 +73,9 @@ fn not_used(table: &Table, unused: &[usize], counting: &[Option<&'static str>]) 
         line += &format!(" and {} more", unused.len() - LISTED);
     }
     line += match unused.iter().any(|&column| why(column) == "words") {
-        true => "; words cannot be input yet; where they name several series, see --id",
+        true => {
+            "; words are no input, and where they name several series (--id), each needs a file of its own"
+        }
         false => "; --column and --exogenous choose",
     };
     line
@@ -81,6 +83,8 @@ fn not_used(table: &Table, unused: &[usize], counting: &[Option<&'static str>]) 
 
 /// What a column of whole numbers counts, if it counts something: its rows, or time.
 fn counts(table: &Table, column: usize) -> Option<&'static str> {
+    /// Rows that hardly go up by one by chance.
+    const MANY: usize = 8;
     let whole = |row| table.cell(row, column).parse::<i64>().ok();
     let title = table.title(column).to_lowercase();
     let first = whole(0)?;
@@ -110,12 +114,12 @@ fn counts(table: &Table, column: usize) -> Option<&'static str> {
         return Some("a part of the date");
     }
     let unnamed = table.has_header() && title.is_empty();
-    if by_one && within(1700, 2200) && rows > 2
+    if by_one && within(1700, 2200) && rows >= MANY
         || yearly && within(1900, 2100) && rows > 12 && most > least
     {
         return Some("years");
     }
-    if by_one && (rows > 2 || unnamed) {
+    if by_one && (rows >= MANY || unnamed || rows > 2 && matches!(first, 0 | 1)) {
         return Some("a counter");
     }
     if unnamed && never_back {

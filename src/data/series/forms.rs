@@ -9,8 +9,8 @@
 //!    readings are held against each other at all places where a number of at most three digits meets one with a mark;
 //! 5. where those are undecided, the other columns that neighbours have decided, if they agree;
 //! 6. the mark of the run that reads a later file;
-//! 7. the custom of the file: where commas separate the cells, the decimal mark is a point (with a warning if a comma then
-//!    separates thousands), and so it is where tabs or vertical bars do and the mark is a point.
+//! 7. the custom: where commas separate the cells, the decimal mark is a point, and so it is where tabs or vertical bars do
+//!    and the only mark is a point. A warning says so, or a note where cells and fractions are as in most files.
 //!
 //! Otherwise the file is refused, and so is a column whose numbers contradict each other.
 
@@ -258,7 +258,8 @@ impl Forms {
             cell(row),
             table.line(row)
         );
-        notes.push(match mark == Decimal::Comma || evidence.small {
+        let usual = table.delimiter == b',' && mark == Decimal::Point && !evidence.small;
+        notes.push(match !usual {
             true => Note::Doubtful(line),
             false => Note::Decided(line),
         });

@@ -9,8 +9,7 @@ use crate::printable::printable;
 /// Refuses a header of several rows, and sums or notes below the table.
 pub(super) fn check(table: &Table) -> Result<(), SeriesError> {
     check_header(table)?;
-    check_footer(table)?;
-    check_split_numbers(table)
+    check_footer(table)
 }
 
 fn numeric(table: &Table) -> impl Iterator<Item = usize> {
@@ -118,37 +117,4 @@ pub(super) fn begins_a_note(cell: &str) -> bool {
     let cell = cell.to_lowercase();
     let word = cell.split([':', ' ']).next().unwrap_or_default();
     cell.starts_with(['*', '†', '©']) || WORDS.contains(&word) || cell.starts_with("last updated")
-}
-
-/// Where commas separate the cells, `1,05` makes two columns of digits, of which the second has no name and begins with 0 here
-/// and there.
-fn check_split_numbers(table: &Table) -> Result<(), SeriesError> {
-    if table.delimiter != b',' || table.reading.decimal.is_some() {
-        return Ok(());
-    }
-    let digits = |cell: &str| !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit());
-    for column in (1..table.width()).filter(|&column| table.title(column).is_empty()) {
-        let whole = |row| {
-            let cell = table.cell(row, column - 1);
-            digits(cell.strip_prefix(['-', '+', '−']).unwrap_or(cell))
-        };
-        let cells = || (0..table.rows()).map(|row| table.cell(row, column));
-        if !cells().all(digits) || !(0..table.rows()).all(whole) {
-            continue;
-        }
-        let zero = cells().position(|cell| cell.len() > 1 && cell.starts_with('0'));
-        if let Some(row) = zero {
-            return Err(SeriesError::SplitNumber {
-                file: table.file.clone(),
-                line: table.line(row),
-                cell: printable(&format!(
-                    "{},{}",
-                    table.cell(row, column - 1),
-                    table.cell(row, column)
-                )),
-                columns: [column, column + 1],
-            });
-        }
-    }
-    Ok(())
 }

@@ -18,6 +18,7 @@ mod note;
 mod number;
 mod numbers;
 mod reading;
+mod split_numbers;
 pub(super) mod table;
 
 use super::dates;
@@ -122,14 +123,20 @@ impl Series {
         check_delimiter(options.delimiter, &file)?;
         let table = Table::read(input, &file, options)?;
         let mut notes = Vec::new();
+        split_numbers::check(&table, &mut notes)?;
+        notes.extend(table.skipped_lines());
         let dates = dates::find(&table, options, &mut notes)?;
         let columns = Columns::choose(&table, &dates.columns, options, &mut notes)?;
         let forms = Forms::of(&table, options.usual_decimal);
         let mut read = Vec::new();
         let mut decimal = None;
         for &column in columns.targets.iter().chain(&columns.exogenous) {
+            let before = notes.len();
             let mark = forms.decide(&table, column, &mut notes)?;
-            let values = numbers::read(&table, column, &dates.rows, mark, &mut notes)?;
+            let (values, example) = numbers::read(&table, column, &dates.rows, mark)?;
+            if notes.len() == before {
+                notes.extend(example);
+            }
             marks::warn(&table, column, &values, &mut notes);
             decimal = decimal.or(mark);
             read.push(Gappy { column, values });

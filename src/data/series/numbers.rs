@@ -12,14 +12,14 @@ pub(in crate::data) fn is_number(cell: &str) -> bool {
     Written::of(cell).is_some() || is_infinity(cell)
 }
 
-/// The numbers of a column, for each of `rows` that number of row in the file; none: a missing value.
+/// The numbers of a column, for each of `rows` that number of row in the file; none: a missing value. The note shows the first
+/// cell that is not written as programs write numbers.
 pub(super) fn read(
     table: &Table,
     column: usize,
     rows: &[Option<usize>],
     decimal: Option<Decimal>,
-    notes: &mut Vec<Note>,
-) -> Result<Vec<Option<f64>>, SeriesError> {
+) -> Result<(Vec<Option<f64>>, Option<Note>), SeriesError> {
     let decimal = decimal.unwrap_or(Decimal::Point);
     let mut values = Vec::with_capacity(rows.len());
     let mut signs = Signs::default();
@@ -41,16 +41,16 @@ pub(super) fn read(
         }
         values.push(Some(value));
     }
-    if let Some((row, value)) = example {
-        notes.push(Note::Decided(format!(
+    let example = example.map(|(row, value)| {
+        Note::Decided(format!(
             "{}: column '{}': '{}' on line {} is read as {value}",
             table.file,
             table.names[column],
             printable(table.cell(row, column)),
             table.line(row)
-        )));
-    }
-    Ok(values)
+        ))
+    });
+    Ok((values, example))
 }
 
 fn number(table: &Table, row: usize, column: usize) -> Result<Written<'_>, SeriesError> {

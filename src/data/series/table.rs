@@ -9,6 +9,7 @@ use crate::printable::printable;
 
 use super::header;
 use super::missing::{is_marked, stands_for_missing};
+use super::note::Note;
 use super::numbers::is_number;
 use super::reading::Reading;
 use super::{SeriesError, SeriesOptions};
@@ -177,6 +178,18 @@ impl Table {
     /// A cell of a row below the header, without the white space around it.
     pub fn cell(&self, row: usize, column: usize) -> &str {
         self.cell_of(row + self.body, column)
+    }
+
+    /// Says where a blank line or a comment stands between rows of a single cell, which may mean a missing one.
+    pub fn skipped_lines(&self) -> Option<Note> {
+        let lines = |row: usize| self.cell(row, 0).matches('\n').count() as u64 + 1;
+        let follows = |row: &usize| self.line(*row) > self.line(row - 1) + lines(row - 1);
+        let row = (1..self.rows()).filter(|_| self.width() == 1).find(follows)?;
+        Some(Note::Doubtful(format!(
+            "{}, line {}: a line without a value is skipped; if a value is missing there, write NA",
+            self.file,
+            self.line(row - 1) + lines(row - 1)
+        )))
     }
 
     /// Whether a cell stands for a missing value.
