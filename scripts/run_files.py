@@ -11,12 +11,11 @@ BINARY = Path(os.environ.get("BPTT", Path(__file__).resolve().parent.parent / "t
 TEXT = "It was the best of times, it was the worst of times, it was the age of wisdom.\n"
 DAYS = [datetime.date(2019, 1, 1) + datetime.timedelta(day) for day in range(330)]
 SERIES = "date,sold\n" + "".join(f"{day},{100 + 7 * day.weekday() + day.month}.5\n" for day in DAYS)
-)
 
-# The arguments of `bptt train …` of a training of each kind, short and of about a second.
+# The arguments of `bptt train …` of a training of each kind: with a few checkpoints, and of some seconds with many.
 SHORT = {
-    "text": ["text", "novel.txt", "--hidden", "6", "--layers", "1", "--batch", "2", "--window", "20"]
-    + ["--epochs", "2", "--checkpoint-every", "5"],
+    "text": ["text", "novel.txt", "--hidden", "6", "--layers", "1", "--batch", "4", "--window", "50"]
+    + ["--epochs", "2", "--checkpoint-every", "15"],
     "series": ["series", "sales.csv", "--hidden", "4", "--epochs", "2", "--checkpoint-every", "7"],
     "sound": ["sound", "--rate", "300", "--hidden", "6", "--batch", "2", "--window", "100"]
     + ["--epochs", "2", "--checkpoint-every", "4"],

@@ -212,8 +212,16 @@ fn sizes_that_a_run_only_claims_take_no_memory() {
         fs::write(&file, was).unwrap();
         done(&["report", run], folder);
     }
-    // A readout of many classes, which no checkpoint holds.
+    // Many values in few bytes.
     let data = folder.join("text/data.toml");
+    let was = fs::read_to_string(&data).unwrap();
+    for many in ["1,".repeat(7 << 20), "[],".repeat(5 << 20)] {
+        fs::write(&data, format!("x = [{many}]\n{was}")).unwrap();
+        let said = line(limited(&["generate", "text"], folder), "values");
+        assert!(said.contains("larger"), "{said}");
+    }
+    fs::write(&data, was).unwrap();
+    // A readout of many classes, which no checkpoint holds.
     let was = fs::read_to_string(&data).unwrap();
     let (before, _) = was.split_once("characters = ").unwrap();
     let letters: String = ('\u{10000}'..'\u{10ffff}').collect();

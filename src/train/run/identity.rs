@@ -1,6 +1,6 @@
 //! Which configuration and data a checkpoint belongs to: a number that both give, which is noted in each checkpoint.
 
-use crate::files;
+use super::read::text_of;
 use std::io;
 use std::path::Path;
 use toml::{Table, Value};
@@ -30,9 +30,6 @@ pub(super) const FREE: [&str; 17] = [
 /// The same of the exercise, which does not go on.
 const FREE_OF_COUNT: [&str; 3] = ["format", "version", "backend"];
 
-/// The larger ones are no files of a run.
-pub(super) const LARGEST: u64 = 16 << 20;
-
 /// The identity of the run in that folder: CRC-32 of the values in `config.toml` that must not change, and of those in
 /// `data.toml`. None if there is no configuration.
 ///
@@ -55,7 +52,7 @@ fn table(file: &Path) -> io::Result<Option<Table>> {
     let named = |kind, reason: &str| {
         io::Error::new(kind, format!("cannot read the run {}: {reason}", file.display()))
     };
-    let text = match files::read_regular_text(file, LARGEST) {
+    let text = match text_of(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         text => text.map_err(|error| named(error.kind(), &error.to_string()))?,
     };
