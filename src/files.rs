@@ -25,6 +25,88 @@ pub fn replace_and_keep(path: &Path, previous: &Path, bytes: &[u8]) -> io::Resul
     })
 }
 
+/// Writes a file that the user has named: a regular one is replaced whole, as [`replace`] does; so is the one that a link
+/// leads to, and the link stays. A pipe or a device is written through.
+///
+/// # Errors
+/// If it cannot be written. The message names the path.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match Target::of(path).and_then(|target| match target {
+        Target::File(file) => replace(&file, bytes),
+        Target::Stream if is_standard_output(path) => write_to_standard_output(bytes),
+        Target::Stream => OpenOptions::new().write(true).open(path)?.write_all(bytes),
+    }) {
+        Err(error) if !error.to_string().starts_with("cannot write ") => {
+            Err(cannot_write(path, error))
+        }
+        written => written,
+    }
+}
+
+/// Where standard output ends, and not at its beginning. A reader that has gone away has seen enough.
+fn write_to_standard_output(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// What a path leads to.
+enum Target {
+    /// A regular file, or none yet, there; links are behind us.
+    File(PathBuf),
+    /// A pipe or a device.
+    Stream,
+}
+
+impl Target {
+    fn of(path: &Path) -> io::Result<Self> {
+        /// Links to links.
+        const MOST: usize = 40;
+        // What these lead to is open in a process: a new file in its place would not be the same.
+        let is_open = |path: &Path| path.starts_with("/dev/fd") || path.starts_with("/proc");
+        match fs::metadata(path) {
+            Ok(there) if there.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            Ok(there) if !there.is_file() => return Ok(Self::Stream),
+            _ => {}
+        }
+        let mut file = path.to_path_buf();
+        for _ in 0..MOST {
+            if is_open(&file) {
+                return Ok(Self::Stream);
+            }
+            match fs::read_link(&file) {
+                Ok(to) => file = folder_of(&file).join(to),
+                // No link, or nothing at all.
+                Err(_) => return Ok(Self::File(file)),
+            }
+        }
+        Err(io::Error::other("it is a link that leads to itself"))
+    }
+}
+
+/// Whether the file is where standard output goes to.
+pub fn is_standard_output(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+        use std::os::unix::fs::MetadataExt;
+        let out = io::stdout().as_fd().try_clone_to_owned();
+        let out = out.and_then(|out| File::from(out).metadata());
+        let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        match (fs::metadata(path), out) {
+            (Ok(file), Ok(out)) => identity(file) == identity(out),
+            _ => false,
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}
+
 /// As [`replace`]; `before` is called between the syncing and the renaming.
 fn replace_after(
     path: &Path,
@@ -40,13 +122,15 @@ fn replace_after(
         rename(&unfinished.path, path)?;
         sync_folder(folder)
     };
-    write().map_err(|error| {
-        let advice = match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room there",
-            _ => "",
-        };
-        io::Error::new(error.kind(), format!("cannot write {}: {error}{advice}", path.display()))
-    })
+    write().map_err(|error| cannot_write(path, error))
+}
+
+fn cannot_write(path: &Path, error: io::Error) -> io::Error {
+    let advice = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room there",
+        _ => "",
+    };
+    io::Error::new(error.kind(), format!("cannot write {}: {error}{advice}", path.display()))
 }
 
 /// Renames, again where a signal came between, as it can on the file system of a network.
@@ -82,6 +166,17 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 fn folder_of(path: &Path) -> &Path {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))
+}
+
+/// Checks that [`write`] could write the file: as [`check_writable`], behind links; a pipe or a device is not opened.
+///
+/// # Errors
+/// If it could not.
+pub fn check_target(path: &Path) -> io::Result<()> {
+    match Target::of(path)? {
+        Target::File(file) => check_writable(&file),
+        Target::Stream => Ok(()),
+    }
 }
 
 /// Checks that the file can be written: creates another file in its folder and removes it.

@@ -51,7 +51,7 @@ mod names;
 pub mod nn;
 #[cfg(feature = "plot")]
 pub mod plot;
-mod printable;
+pub mod printable;
 pub mod random;
 pub mod recurrence;
 #[cfg(all(feature = "train", feature = "plot"))]

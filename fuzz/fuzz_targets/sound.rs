@@ -1,4 +1,4 @@
-//! WAV: what is read is finite, becomes classes, and comes back from a file written of it as long as it was.
+//! Sound in any format: what is read is finite, becomes classes, and comes back from a file written of it as long as it was.
 
 #![no_main]
 
@@ -13,7 +13,7 @@ fuzz_target!(|bytes: &[u8]| {
     let rate = RATES[usize::from(*choice) % RATES.len()];
     let files = folder(&[("file.wav", sound)]);
     let samples = match read(&[files.path().join("file.wav")], rate) {
-        Ok(samples) => samples,
+        Ok(sound) => sound.samples,
         Err(error) => return one_line(&error),
     };
     assert!(!samples.is_empty() && samples.iter().all(|sample| sample.is_finite()));
@@ -21,5 +21,5 @@ fuzz_target!(|bytes: &[u8]| {
     let written = wav(&samples, rate).expect("memory takes it");
     let files = folder(&[("written.wav", &written)]);
     let again = read(&[files.path().join("written.wav")], rate).expect("it was written here");
-    assert_eq!(again.len(), samples.len());
+    assert_eq!(again.samples.len(), samples.len());
 });

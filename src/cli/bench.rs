@@ -216,10 +216,10 @@ impl Layer<'_> {
 /// The most memory that the work holds beyond what is held before it.
 fn most_memory(work: &mut impl FnMut()) -> usize {
     kernel::release_memory();
-    MEMORY.reset_peak_usage();
-    let before = MEMORY.current_usage();
+    MEMORY.0.reset_peak_usage();
+    let before = MEMORY.0.current_usage();
     work();
-    MEMORY.peak_usage().saturating_sub(before)
+    MEMORY.0.peak_usage().saturating_sub(before)
 }
 
 impl Layer<'_> {

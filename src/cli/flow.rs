@@ -275,7 +275,7 @@ impl Where<'_> {
     /// On pasts of the backtest, spread evenly.
     fn series(&self, run: &SeriesRun) -> Result<(Vec<Seen>, Scene), Failure> {
         if run.config.cell == AUTOREGRESSION {
-            let folder = run.folder.display();
+            let folder = super::output::shown(&run.folder);
             return Err(Failure(format!(
                 "the run {folder} has no network, through which a gradient would flow: AR(τ) is fitted by least squares"
             )));

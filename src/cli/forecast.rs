@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::options::{share, size};
-use super::output::{note, show, tell, warn};
+use super::output::{note, show, tell, warn, writable};
 use super::reading::ReadingFlags;
 use bptt::report::series::{draw_forecast, percent};
 use bptt::train::run::{Run, Use};
@@ -88,6 +88,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Run::Series(run) => run,
         other => return Err(other.unfit(Use::Forecast).into()),
     };
+    // Before the work is done.
+    arguments.out.as_deref().map_or(Ok(()), writable)?;
     let forecast = run.forecast(&ForecastOptions {
         steps: arguments.steps,
         method: arguments.method.clone(),
@@ -119,7 +121,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let csv = csv(&rows)?;
     match &arguments.out {
-        Some(file) => bptt::files::replace(file, &csv)?,
+        Some(file) => bptt::files::write(file, &csv)?,
         None => show(format_args!("{}", String::from_utf8_lossy(&csv)))?,
     }
     for file in arguments.out.iter().chain(&pictures) {

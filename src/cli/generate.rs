@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::options::{Compute, number, positive, share, size};
-use super::output::{note, read_on, show, warn};
+use super::output::{StandardOutput, note, notes, show, shown, warn, writable};
 use bptt::data::sound;
 use bptt::data::text::{Sampling, UNKNOWN};
 use bptt::files;
@@ -28,7 +28,7 @@ use std::time::Instant;
 pub struct Arguments {
     /// Folder of the run
     run: PathBuf,
-    /// Text to continue, or the WAV file of a sound
+    /// Text to continue, or the file of a sound
     #[arg(long, value_name = "TEXT|FILE")]
     prompt: Option<String>,
     /// Characters to draw [default: 500]
@@ -127,10 +127,12 @@ fn generate_text(
         show(format_args!("{object}\n"))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = StandardOutput::new();
     let prompt = std::iter::once(written.as_bytes().to_vec());
     for bytes in prompt.chain(drawn).chain([b"\n".to_vec()]) {
-        if !read_on(out.write_all(&bytes).and_then(|()| out.flush()))? {
+        out.write_all(&bytes)?;
+        out.flush()?;
+        if !out.is_read {
             break;
         }
     }
@@ -166,11 +168,14 @@ fn generate_sound(
     let steps = wanted as usize;
     let file = arguments.out.clone().unwrap_or_else(|| arguments.run.join("generated.wav"));
     // Before the work is done.
-    files::check_writable(&file).map_err(|error| {
-        Failure(format!("cannot write {}: {error}; name another file with --out", file.display()))
-    })?;
+    writable(&file)?;
     let mut classes = match &arguments.prompt {
-        Some(prompt) => sound::classes(&sound::read(&[prompt.into()], rate)?),
+        Some(prompt) => {
+            let prompt = sound::read(&[prompt.into()], rate)?;
+            notes(&prompt.notes);
+            notes(&prompt.silent);
+            sound::classes(&prompt.samples)
+        }
         None => Vec::new(),
     };
     let prompt_samples = classes.len();
@@ -184,19 +189,29 @@ fn generate_sound(
     let drawn: Vec<u32> = generation.inspect(|_| bar.inc(1)).collect();
     classes.extend(drawn);
     bar.finish_and_clear();
-    sound::write(&file, &sound::samples(&classes), rate)?;
+    let samples = sound::samples(&classes);
+    match arguments.out {
+        Some(_) => files::write(&file, &sound::wav(&samples, rate)?)?,
+        // What stands in the run's folder may be anybody's link.
+        None => sound::write(&file, &samples, rate)?,
+    }
     let seconds = start.elapsed().as_secs_f64();
     let report = SoundReport { rate, prompt_samples, steps, seconds, file };
-    if arguments.json {
-        show(format_args!("{}\n", serde_json::to_string(&report).expect("plain data")))?;
+    let line = if arguments.json {
+        serde_json::to_string(&report).expect("plain data")
     } else {
         let seconds = |samples: usize| samples as f64 / f64::from(rate);
-        let (drawn, file, took) = (seconds(steps), report.file.display(), report.seconds);
+        let (drawn, file, took) = (seconds(steps), shown(&report.file), report.seconds);
         let after = match prompt_samples {
             0 => String::new(),
             samples => format!(" after {:.2} s of prompt", seconds(samples)),
         };
-        show(format_args!("wrote {file}: {drawn:.2} s of sound{after}, drawn in {took:.1} s\n"))?;
+        format!("wrote {file}: {drawn:.2} s of sound{after}, drawn in {took:.1} s")
+    };
+    // Not behind the sound.
+    match files::is_standard_output(&report.file) {
+        true => note(format_args!("{line}")),
+        false => show(format_args!("{line}\n"))?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ mod forecast;
 mod generate;
 mod gradcheck;
 mod interrupt;
+mod limits;
 mod options;
 mod output;
 mod place;
@@ -26,13 +27,14 @@ mod training;
 
 use bptt::kernel::InstructionSet;
 use clap::{Parser, Subcommand, error::ErrorKind};
+use limits::Memory;
 use peak_alloc::PeakAlloc;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Counts the bytes that are held, for `bptt bench`.
 #[global_allocator]
-static MEMORY: PeakAlloc = PeakAlloc;
+static MEMORY: Memory = Memory(PeakAlloc);
 
 /// Recurrent networks whose backward pass is written by hand.
 #[derive(Parser)]
@@ -91,7 +93,12 @@ impl<E: std::error::Error> From<E> for Failure {
 
 /// The arguments of this process.
 pub fn parse() -> Result<Cli, Failure> {
-    let arguments = configuration::with_file(std::env::args_os().collect())?;
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    // Names of files stand in configurations and results, which are text.
+    if let Some(name) = arguments.iter().skip(1).find(|argument| argument.to_str().is_none()) {
+        return Err(Failure(format!("the name {name:?} is not UTF-8: rename the file or folder")));
+    }
+    let arguments = configuration::with_file(arguments)?;
     Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
@@ -108,6 +115,7 @@ pub fn parse() -> Result<Cli, Failure> {
 
 /// Runs the command.
 pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    limits::let_writes_fail();
     InstructionSet::chosen()?;
     match cli.command {
         Command::Train(train) => match train.task {
@@ -131,8 +139,6 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
 
 /// Prints the line and returns the exit code of bad input.
 pub fn failed(Failure(line): Failure) -> ExitCode {
-    // One line whatever names and texts of files are in it.
-    let line = line.replace(|character: char| character.is_control(), " ");
     output::note(format_args!("error: {line}"));
     ExitCode::from(2)
 }

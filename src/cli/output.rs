@@ -4,6 +4,7 @@ use super::Failure;
 use bptt::data::series::Note;
 use bptt::files;
 use bptt::plot::page::Table;
+use bptt::printable::printable_name;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt;
@@ -55,25 +56,59 @@ impl Output {
     }
 }
 
-/// Prints on standard output.
-pub fn show(text: fmt::Arguments<'_>) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    read_on(out.write_fmt(text).and_then(|()| out.flush())).map(|_| ())
+/// Standard output, the one way there. A reader that has gone away, `| head` say, has seen enough: what is written for it
+/// after that is dropped without an error.
+pub struct StandardOutput {
+    out: io::StdoutLock<'static>,
+    /// Whether there is still a reader.
+    pub is_read: bool,
 }
 
-/// Whether standard output, on which that came of writing, still has a reader: one that has gone away, `| head` say, has
-/// seen enough.
-pub fn read_on(written: io::Result<()>) -> Result<bool, Failure> {
-    match written {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Failure(format!("cannot write to standard output: {error}"))),
+impl StandardOutput {
+    pub fn new() -> Self {
+        Self { out: io::stdout().lock(), is_read: true }
+    }
+
+    /// What a write has come to, and what is returned of it where nobody reads.
+    fn or_dropped<T>(&mut self, written: io::Result<T>, dropped: T) -> io::Result<T> {
+        written.or_else(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => {
+                self.is_read = false;
+                Ok(dropped)
+            }
+            kind => Err(io::Error::new(kind, format!("cannot write to standard output: {error}"))),
+        })
     }
 }
 
-/// A line on standard error. Where that is closed or full there is nobody to tell.
+impl Write for StandardOutput {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = if self.is_read { self.out.write(bytes) } else { Ok(bytes.len()) };
+        self.or_dropped(written, bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = if self.is_read { self.out.flush() } else { Ok(()) };
+        self.or_dropped(flushed, ())
+    }
+}
+
+/// Prints on standard output.
+pub fn show(text: fmt::Arguments<'_>) -> Result<(), Failure> {
+    let mut out = StandardOutput::new();
+    out.write_fmt(text)?;
+    Ok(out.flush()?)
+}
+
+/// A line on standard error, one whatever names and texts of files are in it. Where that is closed or full there is nobody
+/// to tell.
 pub fn note(line: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", printable_name(&line.to_string()));
+}
+
+/// What a reader found odd about its files, a line each.
+pub fn notes(notes: &[String]) {
+    notes.iter().for_each(|line| note(format_args!("note: {line}")));
 }
 
 /// A progress bar on standard error, shown on a terminal only.
@@ -107,6 +142,9 @@ pub fn page_table(table: &Table) -> String {
 
 /// The lines of a table: columns as wide as their widest cell, the first aligned left, numbers right.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    // Names of a run may come from anybody.
+    let printable = |row: &Vec<String>| row.iter().map(|cell| printable_name(cell)).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(printable).collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([header[column].chars().count()]).max().unwrap_or(0)
@@ -119,16 +157,28 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
         format!("{}\n", padded.collect::<Vec<_>>().join("  ").trim_end())
     };
     let mut text = line(&mut header.iter().copied());
-    for row in rows {
+    for row in &rows {
         text += &line(&mut row.iter().map(String::as_str));
     }
     text
 }
 
+/// Sees that the file can be written that `--out` names.
+pub fn writable(file: &Path) -> Result<(), Failure> {
+    files::check_target(file).map_err(|error| {
+        Failure(format!("cannot write {}: {error}; name another file with --out", file.display()))
+    })
+}
+
+/// A path on one line.
+pub fn shown(path: &Path) -> String {
+    printable_name(&path.to_string_lossy())
+}
+
 /// A line for each file written.
 pub fn wrote(text: &mut String, files: &[PathBuf]) {
     for file in files {
-        text.push_str(&format!("wrote {}\n", file.display()));
+        text.push_str(&format!("wrote {}\n", shown(file)));
     }
 }
 

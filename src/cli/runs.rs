@@ -27,7 +27,7 @@ pub struct Arguments {
 /// A line of the list.
 #[derive(serde::Serialize)]
 struct Row {
-    run: PathBuf,
+    run: String,
     task: String,
     cell: String,
     epochs: usize,
@@ -78,7 +78,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             let Standing { task, cell, progress, done, measures } = standing;
             let measures = measures.into_iter().map(|measure| (measure.name, measure.value));
             let (epochs, measures) = (progress.epochs.len(), measures.collect());
-            Row { run, task, cell, epochs, done, measures }
+            Row { run: run.to_string_lossy().into(), task, cell, epochs, done, measures }
         });
         let rows: Vec<Row> = rows.collect();
         show(format_args!("{}\n", serde_json::json!({ "rows": rows })))?;

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::options::{Compute, size};
-use super::output::{note, show, table, warn};
+use super::output::{StandardOutput, note, notes, show, table, warn};
 use bptt::train::lessons::Trained;
 use bptt::train::run::{Run, RunOf, Use};
 use bptt::train::sequence::{Scoring, SequenceSubject};
@@ -24,7 +24,7 @@ use std::process::ExitCode;
 pub struct Arguments {
     /// Folder of the run
     run: PathBuf,
-    /// Text files and folders of them, or WAV files
+    /// Text files and folders of them, or files of sound
     #[arg(required = true)]
     file: Vec<PathBuf>,
     /// Print CSV with a line for each step: step, character or level, nats
@@ -76,6 +76,7 @@ fn score<S: SequenceSubject>(
     let shuffle = arguments.shuffle.then_some(arguments.compute.seed);
     let scoring = Scoring { shuffle, forget: arguments.forget };
     let score = run.score(&model, &arguments.file, &scoring)?;
+    notes(&score.notes);
     if score.unknown > 0 {
         note(format_args!(
             "warning: {} {} were not in the training data; each is scored as the unknown one",
@@ -84,7 +85,7 @@ fn score<S: SequenceSubject>(
         ));
     }
     if arguments.per_step {
-        let mut out = csv::Writer::from_writer(std::io::stdout().lock());
+        let mut out = csv::Writer::from_writer(StandardOutput::new());
         out.write_record(["step", class_column, "nats"])?;
         for (t, (&class, nats)) in score.classes.iter().zip(&score.losses).enumerate() {
             let class = S::class_name(&run.data, class);

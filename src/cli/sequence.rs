@@ -36,10 +36,11 @@ struct Report {
 pub fn learn<S: SequencePage>(subject: S, flags: &Flags<PassFlags>) -> Result<ExitCode, Failure> {
     let Flags { training: how, output, .. } = flags;
     let computing = flags.computing()?;
-    let Sequence { subject, training, valid, data } = match &how.resume {
+    let Sequence { subject, training, valid, data, notes } = match &how.resume {
         Some(run) => subject.read_again(run)?,
         None => subject.read()?,
     };
+    output::notes(&notes);
     let config = flags.config(S::TASKS[0], subject, flags.length.passes());
     // Before anything is written.
     let lessons = Streams::new([&training, &valid], &config.training, config.length)?;
@@ -95,7 +96,7 @@ fn text<S: SequencePage>(report: &Report, run: &RunOf<S>, all: usize, rate: f64)
         report.epochs, report.steps, report.seconds
     );
     output::wrote(&mut text, &report.files);
-    let folder = report.run.display();
+    let folder = output::shown(&report.run);
     if !report.done {
         text += &format!("go on with: bptt train {} --resume {folder}\n", S::TASKS[0]);
     }

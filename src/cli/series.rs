@@ -306,9 +306,12 @@ fn finish(
     }
     output::wrote(&mut text, &report.files);
     if !report.done {
-        text += &format!("go on with: bptt train series --resume {}\n", report.run.display());
+        text += &format!(
+            "go on with: bptt train series --resume {}\n",
+            super::output::shown(&report.run)
+        );
     }
-    text += &format!("use it with: bptt forecast {}\n", report.run.display());
+    text += &format!("use it with: bptt forecast {}\n", super::output::shown(&report.run));
     output.print(&report, &text)?;
     Ok(ExitCode::SUCCESS)
 }

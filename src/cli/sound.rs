@@ -28,7 +28,7 @@ use std::process::ExitCode;
     mut_arg("lr", |arg| arg.default_value("0.005"))
 )]
 pub struct Arguments {
-    /// WAV files: integers of 8, 16, 24 or 32 bits, or 32-bit floats, of any rate and number of channels
+    /// Files of WAV (RF64, RIFX), AIFF, FLAC or Ogg Vorbis, of any rate and number of channels; WAV and AIFF of integers up to 32 bits, floats of 32 or 64, A-law or µ-law
     file: Vec<PathBuf>,
     /// Samples a second that are learnt
     #[arg(long, value_name = "HZ", default_value = "8000", value_parser = rate)]

@@ -288,7 +288,7 @@ fn text(run: &TaskRun, task: &dyn Task, report: &Report) -> String {
         report.steps_per_second
     );
     wrote(&mut text, &report.files);
-    let folder = report.run.display();
+    let folder = super::output::shown(&report.run);
     if !report.done {
         text += &format!("go on with: bptt train {} --resume {folder}\n", report.task);
     }

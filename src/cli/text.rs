@@ -19,7 +19,7 @@ use std::process::ExitCode;
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Arguments {
-    /// Files, and folders of files, in UTF-8
+    /// Files, and folders of files, in UTF-8, or in UTF-16 with a byte order mark
     path: Vec<PathBuf>,
     /// Learn bytes instead of characters
     #[arg(long)]
@@ -40,7 +40,9 @@ pub struct Arguments {
 /// The source text of this program.
 fn source_text() -> Vec<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    ["src", "tests", "benches"].map(|name| folder.join(name)).into()
+    let tests =
+        ["alone", "engine", "program", "training"].map(|name| folder.join("tests").join(name));
+    ["src", "benches"].map(|name| folder.join(name)).into_iter().chain(tests).collect()
 }
 
 pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {

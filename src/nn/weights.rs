@@ -60,6 +60,14 @@ pub enum WeightsError {
         /// The format's reason.
         reason: String,
     },
+    /// The file is a pickle, as `torch.save` writes it.
+    #[error(
+        "{file} is a pickle of PyTorch (torch.save), and not safetensors: convert it by: python3 -c \"import torch, safetensors.torch as s; s.save_file({{k: v.contiguous() for k, v in torch.load('INPUT.pt', map_location='cpu', weights_only=True).items()}}, 'OUTPUT.safetensors')\""
+    )]
+    Pickle {
+        /// The file.
+        file: String,
+    },
     /// A tensor that the module has is not in the file.
     #[error("{file} has no tensor '{name}'{there}")]
     Missing {
@@ -214,6 +222,13 @@ impl NamedWeights for Readout {
     }
 }
 
+/// Whether the bytes are what `torch.save` writes: a ZIP archive, and formerly a pickle alone. Safetensors begin with the
+/// length of their header, whose highest byte is 0.
+fn is_pickle(bytes: &[u8]) -> bool {
+    let alone = matches!(bytes, [0x80, 2..=5, ..]) && bytes.get(7).is_some_and(|&byte| byte > 0);
+    alone || bytes.starts_with(b"PK\x03\x04")
+}
+
 pub(crate) fn read<M: NamedWeights>(
     mut module: M,
     bytes: &[u8],
@@ -221,6 +236,9 @@ pub(crate) fn read<M: NamedWeights>(
     prefix: &str,
 ) -> Result<M, WeightsError> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| {
+        if is_pickle(bytes) {
+            return WeightsError::Pickle { file: file.into() };
+        }
         let reason = printable_name(&error.to_string());
         WeightsError::Format { file: file.into(), reason }
     })?;

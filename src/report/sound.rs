@@ -43,7 +43,7 @@ impl SequencePage for SoundSubject {
     fn sample(run: &SoundRun, model: &CharacterModel<Recurrent>) -> Result<Sample, ReportError> {
         let rate = run.config.subject.rate;
         let kept = [run.folder.join(VALIDATION_FILE)];
-        let original = sound::read(&kept, rate).map_err(SequenceError::from)?;
+        let original = sound::read(&kept, rate).map_err(SequenceError::from)?.samples;
         let prompt = sound::classes(&original[..(original.len() / 2).min(rate as usize / 2)]);
         let random = Random::seed_from_u64(run.config.training.seed);
         let sampling =

@@ -85,7 +85,7 @@ pub trait SequenceSubject: Subject<Length = Passes> {
     ///
     /// # Errors
     /// If one cannot be read.
-    fn read_others(run: &RunOf<Self>, files: &[PathBuf]) -> Result<Vec<u32>, SequenceError>;
+    fn read_others(run: &RunOf<Self>, files: &[PathBuf]) -> Result<Others, SequenceError>;
 
     /// A class in words.
     fn class_name(data: &Self::Data, class: u32) -> String;
@@ -118,6 +118,17 @@ pub struct Sequence<S: Subject> {
     pub valid: Vec<u32>,
     /// What the run keeps of them.
     pub data: S::Data,
+    /// What was found odd about the files, and what was left out of them; one line of text each.
+    pub notes: Vec<String>,
+}
+
+/// Another sequence, as classes of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Others {
+    /// The classes.
+    pub classes: Vec<u32>,
+    /// As [`Sequence::notes`].
+    pub notes: Vec<String>,
 }
 
 /// Why a sequence cannot be read, learnt or scored; one line of text each.
@@ -234,6 +245,8 @@ pub struct SequenceScore {
     pub unknown: usize,
     /// A forecast of the same steps that needs no network.
     pub baseline: Option<Baseline>,
+    /// As [`Sequence::notes`].
+    pub notes: Vec<String>,
 }
 
 impl SequenceScore {
@@ -323,7 +336,7 @@ impl<S: SequenceSubject> RunOf<S> {
         files: &[PathBuf],
         scoring: &Scoring,
     ) -> Result<SequenceScore, SequenceError> {
-        let mut classes = S::read_others(self, files)?;
+        let Others { mut classes, notes } = S::read_others(self, files)?;
         if let Some(seed) = scoring.shuffle {
             classes.shuffle(&mut Random::seed_from_u64(seed));
         }
@@ -333,6 +346,6 @@ impl<S: SequenceSubject> RunOf<S> {
         };
         let unknown = classes.iter().filter(|&&class| class == UNKNOWN).count();
         let baseline = S::baseline_of(&self.data, &classes);
-        Ok(SequenceScore { classes, losses, unknown, baseline })
+        Ok(SequenceScore { classes, losses, unknown, baseline, notes })
     }
 }

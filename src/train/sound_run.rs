@@ -3,9 +3,9 @@
 use super::lessons::{Passes, Progress};
 use super::run::{Measure, RunError, RunOf, Subject, Use};
 use super::sequence::{
-    Baseline, ModelSettings, Sequence, SequenceError, SequenceSubject, training_steps,
+    Baseline, ModelSettings, Others, Sequence, SequenceError, SequenceSubject, training_steps,
 };
-use crate::data::sound::{self, CLASSES};
+use crate::data::sound::{self, CLASSES, Sound, SoundError};
 use crate::data::text::frequency_baselines;
 use crate::model::SoundAutoregression;
 use std::path::PathBuf;
@@ -101,12 +101,18 @@ impl SequenceSubject for SoundSubject {
     }
 
     fn read(self) -> Result<Sequence<Self>, SequenceError> {
-        let samples = match self.file.is_empty() {
-            true => sound::speech(self.rate)?,
+        let Sound { samples, mut notes, silent } = match self.file.is_empty() {
+            true => Sound { samples: sound::speech(self.rate)?, ..Sound::default() },
             false => sound::read(&self.file, self.rate)?,
         };
         let mut training = sound::classes(&samples);
         drop(samples);
+        if training.iter().all(|class| *class == training[0]) {
+            let level = || format!("{}: all samples have the same level", self.file[0].display());
+            let reason = if silent.is_empty() { level() } else { silent.join("; ") };
+            return Err(SoundError::Silent(reason).into());
+        }
+        notes.extend(silent);
         let levels: Vec<u8> = training.iter().map(|&class| (class - 1) as u8).collect();
         let valid = training.split_off(training_steps::<Self>(levels.len(), self.valid_share)?);
         let autoregression = SoundAutoregression::fit(&training);
@@ -118,7 +124,7 @@ impl SequenceSubject for SoundSubject {
             autoregressive: autoregression.score(&valid).iter().sum::<f64>() / valid.len() as f64,
             autoregression,
         };
-        Ok(Sequence { subject: self, training, valid, data })
+        Ok(Sequence { subject: self, training, valid, data, notes })
     }
 
     fn keep(run: &SoundRun, valid: &[u32]) -> Result<(), SequenceError> {
@@ -128,8 +134,10 @@ impl SequenceSubject for SoundSubject {
         Ok(sound::write(&run.folder.join(VALIDATION_FILE), &samples, rate)?)
     }
 
-    fn read_others(run: &SoundRun, files: &[PathBuf]) -> Result<Vec<u32>, SequenceError> {
-        Ok(sound::classes(&sound::read(files, run.config.subject.rate)?))
+    fn read_others(run: &SoundRun, files: &[PathBuf]) -> Result<Others, SequenceError> {
+        let Sound { samples, mut notes, silent } = sound::read(files, run.config.subject.rate)?;
+        notes.extend(silent);
+        Ok(Others { classes: sound::classes(&samples), notes })
     }
 
     fn class_name(_: &SoundData, class: u32) -> String {

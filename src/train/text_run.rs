@@ -3,9 +3,9 @@
 use super::lessons::{Passes, Progress};
 use super::run::{Measure, RunError, RunOf, Subject, Use};
 use super::sequence::{
-    Baseline, ModelSettings, Sequence, SequenceError, SequenceSubject, training_steps,
+    Baseline, ModelSettings, Others, Sequence, SequenceError, SequenceSubject, training_steps,
 };
-use crate::data::text::{self, Vocabulary, frequency_baselines};
+use crate::data::text::{self, Texts, Vocabulary, frequency_baselines};
 use std::path::PathBuf;
 
 /// The files, how they are read, and the model.
@@ -85,7 +85,7 @@ impl SequenceSubject for TextSubject {
     /// The vocabulary is that of the training part: what the end of the text alone holds is unknown to the model, as it
     /// is in any other text.
     fn read(self) -> Result<Sequence<Self>, SequenceError> {
-        let files = text::read(&self.path, self.bytes)?;
+        let Texts { files, notes } = text::read(&self.path, self.bytes)?;
         let bytes = files.iter().map(|file| file.bytes.as_slice()).collect::<Vec<_>>().concat();
         drop(files);
         let (split, vocabulary) = if self.bytes {
@@ -105,14 +105,14 @@ impl SequenceSubject for TextSubject {
             baselines: frequency_baselines(&training, &valid, vocabulary.classes()),
             vocabulary,
         };
-        Ok(Sequence { subject: self, training, valid, data })
+        Ok(Sequence { subject: self, training, valid, data, notes })
     }
 
-    fn read_others(run: &TextRun, files: &[PathBuf]) -> Result<Vec<u32>, SequenceError> {
+    fn read_others(run: &TextRun, files: &[PathBuf]) -> Result<Others, SequenceError> {
         let vocabulary = &run.data.vocabulary;
-        let files = text::read(files, vocabulary.is_bytes())?;
+        let Texts { files, notes } = text::read(files, vocabulary.is_bytes())?;
         let bytes = files.iter().map(|file| file.bytes.as_slice()).collect::<Vec<_>>().concat();
-        Ok(vocabulary.classes_of(&bytes))
+        Ok(Others { classes: vocabulary.classes_of(&bytes), notes })
     }
 
     fn class_name(data: &TextData, class: u32) -> String {
@@ -138,6 +138,22 @@ mod tests {
         let model = ModelSettings { hidden: 4, layers: 1, embedding: None };
         let path = vec![path];
         TextSubject { path, bytes, min_count, valid_share: 0.25, model }.read().unwrap()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_is_not_utf8_is_refused_before_anything_is_made() {
+        use crate::train::run::RunConfig;
+        use std::os::unix::ffi::OsStrExt;
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("run");
+        let Sequence { mut subject, data, .. } = read("überabüberbz", 1, false);
+        subject.path.push(std::ffi::OsStr::from_bytes(b"caf\xe9").into());
+        let length = Passes { epochs: 1, window: 2 };
+        let config = RunConfig::new("text", subject, "lstm", length);
+        let error = TextRun::begin(&run, config, data).unwrap_err().to_string();
+        assert!(error.contains("UTF-8") && !error.contains('\n'), "{error}");
+        assert!(!run.exists());
     }
 
     #[test]

@@ -5,7 +5,8 @@ use bptt::backend::Backend;
 use bptt::cell::{self, Activation, Cell, Row, Shape};
 use bptt::gradcheck::relative_error;
 use bptt::host;
-use bptt::nn::{Gradient, Random, Recurrent, RecurrentConfig};
+use bptt::nn::weights::WeightsError;
+use bptt::nn::{Gradient, LstmConfig, Random, Recurrent, RecurrentConfig};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::SeedableRng;
 use safetensors::SafeTensors;
@@ -172,5 +173,34 @@ fn outputs_states_and_gradients_equal_pytorch() {
             let count = fixtures.cases.len();
             println!("{backend}, {gradient:?}: {count} cases, largest relative error {worst:.1e}");
         }
+    }
+}
+
+/// What PyTorch's users have beside safetensors that fit: the file of `torch.save`, and one with a key of another module.
+#[test]
+fn files_that_are_no_weights_of_the_module_are_named() {
+    let data = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data"));
+    let load = |name: &str, prefix: &str| {
+        let lstm = LstmConfig::new(5, 7, true).init(&Device::default());
+        lstm.load_safetensors(data.join(name), prefix).map(|_| ()).unwrap_err().to_string()
+    };
+    let pickle = load("lstm_pickle.pt", "");
+    for words in ["lstm_pickle.pt", "pickle", "torch.load", "save_file", "weights_only=True"] {
+        assert!(pickle.contains(words), "{pickle}");
+    }
+    assert_eq!(pickle.lines().count(), 1);
+    let surplus = load("lstm_with_another_key.safetensors", "lstm.");
+    assert!(surplus.contains("'lstm.weight_ih_l0.bad'"), "{surplus}");
+    // A pickle that is no archive, as PyTorch wrote them before 1.6; and what only begins alike.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights");
+    for (start, is_pickle) in [
+        (&b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."[..], true),
+        (b"\x80\x02\0\0\0\0\0\0{}", false),
+    ] {
+        std::fs::write(&path, start).unwrap();
+        let lstm = LstmConfig::new(5, 7, true).init(&Device::default());
+        let error = lstm.load_safetensors(&path, "").map(|_| ()).unwrap_err();
+        assert_eq!(matches!(error, WeightsError::Pickle { .. }), is_pickle, "{error}");
     }
 }

@@ -5,6 +5,7 @@ mod checkpoint;
 mod command_line;
 mod folders;
 mod identity;
+mod outputs;
 mod page;
 mod runs;
 mod series;

@@ -454,6 +454,62 @@ fn what_cannot_be_is_refused_in_one_line() {
 }
 
 #[test]
+fn a_folder_s_files_that_are_no_text_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let lines = text(600, 1);
+    std::fs::create_dir(folder.join("texts")).unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
+    let utf16 = |mark: bool| -> Vec<u8> {
+        let mark = mark.then_some(0xfeff);
+        mark.into_iter().chain(lines.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+    };
+    write("texts/a.txt", lines.as_bytes());
+    write("texts/b_latin1.txt", b"one\ntwo caf\xe9\n");
+    write("texts/c_utf16.txt", &utf16(true));
+    write("texts/d_utf16_without_mark.txt", &utf16(false));
+    write("texts/.e_hidden", b"hidden");
+    let output = bptt(
+        &[&["train", "text", "texts", "--out", "run", "--epochs", "1"], &SMALL[..]].concat(),
+        folder,
+    );
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for words in [
+        "c_utf16.txt: read as UTF-16, little-endian",
+        "texts: 3 of its 5 files left out: .e_hidden (hidden), b_latin1.txt (line 2, byte 11 is not UTF-8), d_utf16_without_mark.txt (it looks like UTF-16",
+    ] {
+        assert!(
+            said.lines().any(|line| line.starts_with("note: ") && line.contains(words)),
+            "{said}"
+        );
+    }
+    // Both that are read are the same text.
+    let data = std::fs::read_to_string(folder.join("run/data.toml")).unwrap();
+    let data: toml::Table = data.parse().unwrap();
+    let steps = data["training"].as_integer().unwrap() + data["valid"].as_integer().unwrap();
+    assert_eq!(steps as usize, 2 * lines.chars().count());
+    // What is named is read or refused.
+    let nuls: String = lines.split_inclusive('\n').map(|line| format!("{line}\0")).collect();
+    write("nuls.txt", nuls.as_bytes());
+    for (name, words) in [
+        ("nuls.txt", "it is no text"),
+        ("texts/b_latin1.txt", "iconv -f LATIN1"),
+        ("texts/d_utf16_without_mark.txt", "looks like UTF-16 without a byte order mark"),
+    ] {
+        for arguments in [&["train", "text", name][..], &["score", "run", name]] {
+            let output = bptt(arguments, folder);
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+            assert!(said.lines().count() == 1 && said.contains(words), "{arguments:?}: {said}");
+        }
+    }
+    assert!(!folder.join("runs").exists());
+    let nats = |file: &str| json(&["score", "run", file, "--json"], folder)["nats"].clone();
+    assert_eq!(nats("texts/a.txt"), nats("texts/c_utf16.txt"));
+}
+
+#[test]
 fn a_model_maps_over_its_weights() {
     // The numbering that ties the optimizer's record to the weights reaches each of them once.
     let vocabulary = Vocabulary::of("ab", 1);

@@ -103,6 +103,17 @@ impl<S: Subject> RunConfig<S> {
         }
     }
 
+    /// What `config.toml` in that folder holds.
+    ///
+    /// # Errors
+    /// If the name of a file is not UTF-8.
+    fn text(&self, folder: &Path) -> Result<String, RunError> {
+        let named = |error: toml::ser::Error| {
+            refused(&folder.join("config.toml"), &format!("it cannot be written ({error})"))
+        };
+        toml::to_string(self).map_err(named)
+    }
+
     /// How the gradient is computed and where.
     ///
     /// # Errors
@@ -159,6 +170,7 @@ impl<S: Subject> RunOf<S> {
     /// # Errors
     /// If the folder holds a trained run or other files, another training has it, or a file cannot be written.
     pub fn begin(folder: &Path, config: RunConfig<S>, data: S::Data) -> Result<Self, RunError> {
+        config.text(folder)?;
         Self::begin_in(RunFolder::take(folder)?, config, data)
     }
 
@@ -171,6 +183,7 @@ impl<S: Subject> RunOf<S> {
         config: RunConfig<S>,
         data: S::Data,
     ) -> Result<Self, RunError> {
+        config.text(folder.path())?;
         folder.clear()?;
         let run = Self::write(folder.path(), config, data)?;
         Ok(Self { training: Some(Arc::new(InTraining { folder, before: None })), ..run })
@@ -187,6 +200,7 @@ impl<S: Subject> RunOf<S> {
         mut config: RunConfig<S>,
         data: S::Data,
     ) -> Result<Resumed<S>, RunError> {
+        config.text(folder)?;
         // What is no run is not locked.
         Self::open(folder)?;
         let place = RunFolder::lock(folder)?;
@@ -279,8 +293,7 @@ impl<S: Subject> RunOf<S> {
     /// If a file cannot be written.
     pub fn write(folder: &Path, mut config: RunConfig<S>, data: S::Data) -> Result<Self, RunError> {
         config.format = FORMAT;
-        let text = toml::to_string(&config).expect("a configuration is plain data");
-        files::replace(&folder.join("config.toml"), text.as_bytes())?;
+        files::replace(&folder.join("config.toml"), config.text(folder)?.as_bytes())?;
         let text = toml::to_string(&data).expect("plain data");
         if !text.is_empty() {
             files::replace(&folder.join("data.toml"), text.as_bytes())?;

@@ -1,139 +1,15 @@
 //! Text as a sequence of classes: characters, or bytes.
 
-use crate::files;
+mod reader;
+
+pub use reader::{TextError, TextFile, Texts, read};
+
 use rand::Rng;
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
 
 /// The class of what is not in the vocabulary: characters that the training part does not have, and what stands before
 /// the first character.
 pub const UNKNOWN: u32 = 0;
-
-/// The most bytes of text that are read.
-const MOST_BYTES: u64 = 1 << 30;
-
-/// Folders within folders.
-const DEEPEST: usize = 64;
-
-/// Why a text could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum TextError {
-    /// A file or folder could not be read.
-    #[error("cannot read {file}: {source}; check the path")]
-    File {
-        /// The file.
-        file: String,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// Not UTF-8.
-    #[error(
-        "{file}: line {line}, byte {byte} of the file is not UTF-8; convert the file, or read bytes with --bytes"
-    )]
-    NotUtf8 {
-        /// The file.
-        file: String,
-        /// The line, from 1.
-        line: usize,
-        /// The byte's position in the file, from 0.
-        byte: usize,
-    },
-    /// No character at all.
-    #[error("{0}: there is no text; name files with some")]
-    Empty(String),
-    /// More than is sensible on one machine.
-    #[error("{0}: this is more than 1 GiB of text; name fewer files")]
-    TooLong(String),
-}
-
-/// A file's text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TextFile {
-    /// The path.
-    pub path: PathBuf,
-    /// The bytes; valid UTF-8 if characters were asked for.
-    pub bytes: Vec<u8>,
-}
-
-/// Reads the files, and all files under the folders in the order of their names. In folders, files that are not
-/// text, names that begin with a dot, and symbolic links are passed over.
-///
-/// # Errors
-/// If a file that is named cannot be read, or is not UTF-8 where characters are asked for; if there is no text,
-/// or more than 1 GiB.
-pub fn read(paths: &[PathBuf], bytes: bool) -> Result<Vec<TextFile>, TextError> {
-    let mut reader = Reader { bytes, files: Vec::new(), total: 0 };
-    for path in paths {
-        let metadata = fs::metadata(path).map_err(|source| file_error(path, source))?;
-        match metadata.is_dir() {
-            true => reader.folder(path, 0)?,
-            false => reader.file(path, true)?,
-        }
-    }
-    let shown = || paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
-    match reader.total {
-        0 => Err(TextError::Empty(shown().join(", "))),
-        _ => Ok(reader.files),
-    }
-}
-
-fn file_error(path: &Path, source: io::Error) -> TextError {
-    TextError::File { file: path.display().to_string(), source }
-}
-
-struct Reader {
-    bytes: bool,
-    files: Vec<TextFile>,
-    total: u64,
-}
-
-impl Reader {
-    fn folder(&mut self, path: &Path, depth: usize) -> Result<(), TextError> {
-        let named = |source| file_error(path, source);
-        let mut entries = fs::read_dir(path)
-            .and_then(|entries| entries.collect::<Result<Vec<_>, _>>())
-            .map_err(named)?;
-        entries.sort_by_key(fs::DirEntry::file_name);
-        for entry in entries {
-            let kind = entry.file_type().map_err(named)?;
-            let hidden = entry.file_name().to_string_lossy().starts_with('.');
-            if hidden {
-                continue;
-            }
-            if kind.is_dir() && depth < DEEPEST {
-                self.folder(&entry.path(), depth + 1)?;
-            } else if kind.is_file() {
-                self.file(&entry.path(), false)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn file(&mut self, path: &Path, named: bool) -> Result<(), TextError> {
-        let read = files::read_at_most(path, MOST_BYTES - self.total);
-        let read = read.map_err(|source| file_error(path, source))?;
-        let mut bytes = read.ok_or_else(|| TextError::TooLong(path.display().to_string()))?;
-        if !self.bytes {
-            if let Err(error) = std::str::from_utf8(&bytes) {
-                if !named {
-                    return Ok(());
-                }
-                let byte = error.valid_up_to();
-                let line = 1 + bytes[..byte].iter().filter(|&&b| b == b'\n').count();
-                return Err(TextError::NotUtf8 { file: path.display().to_string(), line, byte });
-            }
-            let mark = "\u{feff}".as_bytes();
-            if bytes.starts_with(mark) {
-                bytes.drain(..mark.len());
-            }
-        }
-        self.total += bytes.len() as u64;
-        self.files.push(TextFile { path: path.into(), bytes });
-        Ok(())
-    }
-}
 
 /// Which classes there are. Class 0 is [`UNKNOWN`].
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -280,27 +156,6 @@ impl Sampling {
 mod tests {
     use super::*;
     use crate::random::{Random, SeedableRng};
-
-    #[test]
-    fn folders_are_read_in_order_and_links_are_not_followed() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        fs::create_dir(at("b")).unwrap();
-        fs::write(at("b/two.txt"), "two").unwrap();
-        fs::write(at("a.txt"), "\u{feff}one").unwrap();
-        fs::write(at("noise"), [0xff, 0xfe, 0x00]).unwrap();
-        fs::write(at(".hidden"), "hidden").unwrap();
-        #[cfg(unix)]
-        std::os::unix::fs::symlink(folder.path(), at("b/loop")).unwrap();
-        let files = read(&[folder.path().into()], false).unwrap();
-        let texts: Vec<&[u8]> = files.iter().map(|file| file.bytes.as_slice()).collect();
-        assert_eq!(texts, [b"one", b"two"]);
-        let error = read(&[at("noise")], false).unwrap_err().to_string();
-        assert!(error.contains("line 1, byte 0"), "{error}");
-        assert_eq!(read(&[at("noise")], true).unwrap()[0].bytes.len(), 3);
-        fs::write(at("empty"), "").unwrap();
-        assert!(matches!(read(&[at("empty")], false), Err(TextError::Empty(_))));
-    }
 
     #[test]
     fn baselines_are_entropies() {
