@@ -168,7 +168,7 @@ fn folder_of(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-/// Checks that [`write`] could write the file: as [`check_writable`], behind links; a pipe or a device is not opened.
+/// Checks that [`write()`] could write the file: as [`check_writable`], behind links; a pipe or a device is not opened.
 ///
 /// # Errors
 /// If it could not.
