@@ -57,7 +57,8 @@ use std::time::Instant;
 pub struct Arguments {
     /// CSV file with one or more numeric columns, with or without a header
     file: Option<PathBuf>,
-    /// Column to forecast, by name or number from 1; may be repeated [default: all numeric ones]
+    /// Column to forecast, by name or number from 1; may be repeated [default: all numeric ones that do
+    /// not number the rows]
     #[arg(long, value_name = "NAME")]
     column: Vec<String>,
     /// Column that the network reads and does not forecast; may be repeated

@@ -9,6 +9,7 @@ mod outputs;
 mod page;
 mod runs;
 mod series;
+mod series_files;
 mod sound;
 mod start;
 mod strangers;

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::panic::catch_unwind;
 use std::path::Path;
 
-use bptt::data::series::{Series, SeriesError, SeriesOptions};
+use bptt::data::series::{Decimal, Reading, Series, SeriesError, SeriesOptions};
 use proptest::prelude::*;
 
 /// The error for a file of these bytes, after checking that it is one line that names the file.
@@ -120,6 +120,99 @@ fn a_word_in_a_numeric_column() {
     assert_refused(source, "hostile.csv, line 4, column 'sales'", &["below the table", "#"]);
     let no_header = "1,2\n3,4\n5,x\n";
     assert_refused(no_header, "hostile.csv, line 3, column 'column 2': 'x'", &[]);
+}
+
+#[test]
+fn numbers_that_contradict_each_other() {
+    for (cells, beginning, words) in [
+        (
+            ["1.5", "2,5", "3"],
+            "hostile.csv, line 3, column 'y': '2,5' has a decimal comma",
+            ["'1.5' on line 2", "alike"],
+        ),
+        (
+            ["1,234", "2.345", "3"],
+            "hostile.csv, line 3, column 'y': '2.345' has another mark than '1,234'",
+            ["--decimal point", "--decimal comma"],
+        ),
+        (
+            ["1,234", "2,345", "3,456"],
+            "hostile.csv, line 2, column 'y': '1,234' is 1234 with a decimal point and 1.234 with",
+            ["--decimal point", "--decimal comma"],
+        ),
+        (
+            ["1%", "2%", "3"],
+            "hostile.csv, line 4, column 'y': a percent sign in one cell",
+            ["'3', and '1%' on line 2", "alike"],
+        ),
+        (
+            ["$1", "2", "€3"],
+            "hostile.csv, line 4, column 'y': two currencies",
+            ["'€3', and '$1' on line 2", "alike"],
+        ),
+        (
+            ["1", "1,23,456", "3"],
+            "hostile.csv, line 3, column 'y': '1,23,456' is not a number",
+            ["groups of three", "correct"],
+        ),
+    ] {
+        let rows: String = cells.iter().map(|cell| format!("red;{cell}\n")).collect();
+        assert_refused(format!("x;y\n{rows}"), beginning, &words);
+    }
+    let text = "x;y\nred;1,234\nred;2,345\nred;3,456\n";
+    for (decimal, first) in [(Decimal::Point, 1234.0), (Decimal::Comma, 1.234)] {
+        let reading = Reading { decimal: Some(decimal), ..Reading::default() };
+        let options = SeriesOptions { reading, ..SeriesOptions::default() };
+        let series = Series::read_from(text.as_bytes(), "some.csv", &options).unwrap();
+        assert_eq!(series.values[0][0], first);
+    }
+}
+
+#[test]
+fn lines_that_may_hide_a_value() {
+    let error = "x\n1\n#N/A\n3\n";
+    assert_refused(error, "hostile.csv, line 3: this row begins with the error", &["write NA"]);
+    for comment in ["# n/a", "#name", "#n/a was here", "#"] {
+        let text = format!("x,y\n1,2\n{comment}\n3,4\n");
+        let series = Series::read_from(text.as_bytes(), "some.csv", &SeriesOptions::default());
+        assert_eq!(series.unwrap().values[0], [1.0, 3.0], "{comment}");
+    }
+    let warned = |text: &str| {
+        let series = Series::read_from(text.as_bytes(), "some.csv", &SeriesOptions::default());
+        let notes = series.unwrap().notes;
+        let warnings = notes.iter().filter(|note| note.is_warning());
+        warnings.map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let blank = warned("x\n7\n\n3\n");
+    assert!(blank.starts_with("warning: some.csv, line 3: a line without a value"), "{blank}");
+    assert_eq!(warned("x\n\n7\n3\n\n"), "");
+    assert_eq!(warned("x,y\n7,2\n\n3,5\n"), "");
+    let halves = warned("7,2\n3,5\n8,1\n");
+    assert!(halves.contains("columns 1 and 2 are read as two") && halves.contains("7,2"));
+}
+
+#[test]
+fn lines_below_and_above_the_table() {
+    let source = "x,y\n1,2\n3,4\nSource: somebody\n";
+    assert_refused(source, "hostile.csv, line 4: the number of cells is 1", &["a note", "#"]);
+    let source = "name,y\nred,2\nblue,4\nSource: somebody,\n";
+    assert_refused(source, "hostile.csv, line 4: 'Source: somebody' begins a row", &["remove"]);
+    let sum = "name,y\nred,2\nblue,4\nTotal,6\n";
+    assert_refused(sum, "hostile.csv, line 4: 'Total' begins a row of sums", &["remove"]);
+    let units = "x,y\nm,kg\n1,2\n3,4\n";
+    assert_refused(units, "hostile.csv, line 2: lines 1 to 2", &["header", "--skip-rows 1"]);
+    for end in ["\n", "\r\n", "\r"] {
+        let text = "Figures\n\nx;y\n1;2\nred;4\n".replace('\n', end);
+        let reading = Reading { skip_rows: 2, ..Reading::default() };
+        let line = refused(&text, &SeriesOptions { reading, ..columns(&["x"]) });
+        assert!(line.starts_with("hostile.csv, line 5, column 'x': 'red'"), "{line}");
+    }
+    let reading = Reading { skip_rows: 9, ..Reading::default() };
+    let line = refused("x\n1\n", &SeriesOptions { reading, ..SeriesOptions::default() });
+    assert_eq!(
+        line,
+        "hostile.csv: the file has 2 lines, and --skip-rows 9 leaves none; skip fewer"
+    );
 }
 
 #[test]

@@ -15,6 +15,9 @@ pub(in crate::data) fn stands_for_missing(cell: &str) -> bool {
         "-", "--", "---", "–", "—", "?", ".", "..", "...", "…", "#value!", "#ref!", "#div/0!",
         "#num!",
     ];
+    if cell.starts_with(|letter: char| letter.is_ascii_digit()) {
+        return false;
+    }
     cell.is_empty() || SIGNS.iter().any(|sign| cell.eq_ignore_ascii_case(sign))
 }
 

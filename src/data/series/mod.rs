@@ -2,8 +2,9 @@
 //!
 //! A file is accepted as people have them: with a header or without, separated by commas,
 //! semicolons, tabs or vertical bars, with or without a column of dates, with blank lines, `#`
-//! comments, a byte order mark, any line ends. A number, though, is never guessed: a cell that is
-//! not one is an error that names its line and column.
+//! comments, a byte order mark, any line ends, a first line `sep=;`. Numbers are read as people write them, in one form for each
+//! column that all rows of the file decide. Where they allow two readings, a note says which was taken, or the file is
+//! refused; a cell that is no number is an error that names its line and column.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -37,7 +38,7 @@ use table::Table;
 pub struct SeriesOptions {
     /// The columns to read, in this order, each by its name in the header or its number counted
     /// from 1 (a name that looks like a number is tried as a name first). Empty: every numeric
-    /// column except the dates.
+    /// column except the dates and those that number the rows.
     pub columns: Vec<String>,
     /// Columns that are read as further input and not forecast, by name or number. An empty `columns`
     /// leaves them out.
@@ -97,7 +98,8 @@ impl Series {
     /// # Errors
     /// A [`SeriesError`], one line of text with file, line and column: the file cannot be read or is
     /// not UTF-8 text, has fewer than two rows, rows of unequal length, a cell that is not a finite
-    /// number in a column that is read, or lacks a column asked for.
+    /// number in a column that is read, numbers that contradict each other or allow two readings, missing values that are
+    /// not to be filled, lines that are no rows, or lacks a column asked for.
     pub fn read(path: impl AsRef<Path>, options: &SeriesOptions) -> Result<Self, SeriesError> {
         let path = path.as_ref();
         let name = path.to_string_lossy();

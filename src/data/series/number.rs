@@ -63,6 +63,9 @@ impl<'cell> Written<'cell> {
         loop {
             text = text.trim_matches(|letter: char| is_space(letter) || letter == '\t');
             let (first, last) = (text.chars().next()?, text.chars().next_back()?);
+            if first.is_ascii_digit() && last.is_ascii_digit() {
+                break;
+            }
             if sign.is_none() && (is_minus(first) || first == '+') {
                 sign = Some(first != '+');
                 text = &text[first.len_utf8()..];
