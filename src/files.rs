@@ -286,6 +286,36 @@ pub fn read_at_most(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
     Ok((bytes.len() as u64 <= most).then_some(bytes))
 }
 
+/// Opens a regular file, as those of a run are, and tells its size, which is at most `most`. (A named pipe would be waited
+/// for, and a device has no end.)
+///
+/// # Errors
+/// If it cannot be opened, is no regular file, or is longer. The message names the path.
+pub fn open_regular(path: &Path, most: u64) -> io::Result<(File, u64)> {
+    let shown = path.display();
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("cannot read {shown}: {error}"));
+    // Opening a pipe would wait for its writer already.
+    regular(&fs::metadata(path).map_err(named)?).map_err(named)?;
+    let file = File::open(path).map_err(named)?;
+    let metadata = file.metadata().map_err(named)?;
+    regular(&metadata).map_err(named)?;
+    match metadata.len() {
+        size if size <= most => Ok((file, size)),
+        size => {
+            let line = format!("{shown} has {size} bytes, and more than {most} are not read");
+            Err(io::Error::new(io::ErrorKind::FileTooLarge, line))
+        }
+    }
+}
+
+fn regular(metadata: &fs::Metadata) -> io::Result<()> {
+    match metadata.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")),
+    }
+}
+
 /// As [`read_at_most`], of a file in UTF-8.
 ///
 /// # Errors

@@ -5,7 +5,6 @@
 
 use bptt::train::OptimizerName;
 use bptt::train::checkpoint::Checkpoint;
-use bptt::train::lessons::Progress;
 use bptt_fuzz::{one_line, parts, safetensors};
 use burn::tensor::Bytes;
 use libfuzzer_sys::fuzz_target;
@@ -67,7 +66,7 @@ fuzz_target!(|bytes: &[u8]| {
             whole(*choice, &progress, part(1), part(2))
         }
     };
-    match Checkpoint::<Progress>::decode(file, "last.safetensors") {
+    match Checkpoint::decode(file, "last.safetensors") {
         Err(error) => one_line(&error),
         Ok(checkpoint) => {
             for state in &checkpoint.state {

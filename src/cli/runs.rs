@@ -57,8 +57,7 @@ fn rank(a: &Standing, b: &Standing) -> std::cmp::Ordering {
         (standing.task.clone(), first.is_none(), name)
     };
     key(a).cmp(&key(b)).then_with(|| match (a.measures.first(), b.measures.first()) {
-        (Some(a), Some(b)) if a.larger_is_better => b.value.total_cmp(&a.value),
-        (Some(a), Some(b)) => a.value.total_cmp(&b.value),
+        (Some(a), Some(b)) => a.compare(b),
         _ => std::cmp::Ordering::Equal,
     })
 }

@@ -1,7 +1,7 @@
 //! What `bptt train text` and `bptt train sound` have in common: a training, and what is printed at its end.
 
 use super::output::{page_table, warn};
-use super::training::{Flags, Learnt, PassFlags, Unit, train};
+use super::training::{Ending, Flags, Learnt, PassFlags, Unit, train};
 use super::{Failure, output};
 use bptt::report::{self, SequencePage, comparison};
 use bptt::train::lessons::Epoch;
@@ -60,8 +60,10 @@ pub fn learn<S: SequencePage>(subject: S, flags: &Flags<PassFlags>) -> Result<Ex
     };
     let may_end_early = settings.early_stop.is_some();
     let unit = Unit { steps: S::STEPS, window, epoch: "epoch", loss, may_end_early };
-    let learnt = train(&lessons, model, (&run, resume), &computing, output, unit)?;
-    let Some(learnt) = learnt else { return Ok(ExitCode::SUCCESS) };
+    let learnt = match train(&lessons, model, (&run, resume), &computing, output, unit)? {
+        Ending::Early(code) => return Ok(code),
+        Ending::Learnt(learnt) => learnt,
+    };
     let Learnt { ref progress, best, seconds, steps_per_second, rate, .. } = learnt;
     let written = report::write(&run.folder)?;
     warn(&written.warnings);
@@ -81,25 +83,27 @@ pub fn learn<S: SequencePage>(subject: S, flags: &Flags<PassFlags>) -> Result<Ex
         rate: BTreeMap::from([(format!("{}_per_second", S::STEPS), rate)]),
         files: written.files,
     };
-    output.print(&report, &text(&report, &run, learnt.all, rate))?;
-    Ok(ExitCode::SUCCESS)
+    output.print(&report, &text(&report, &run, &learnt))?;
+    Ok(learnt.end())
 }
 
-fn text<S: SequencePage>(report: &Report, run: &RunOf<S>, all: usize, rate: f64) -> String {
+fn text<S: SequencePage>(report: &Report, run: &RunOf<S>, learnt: &Learnt) -> String {
     let ([training, valid], steps) = (S::sizes(&run.data), S::STEPS);
     let classes = S::classes(&run.data);
     let mut text =
         format!("{training} {steps} to train on and {valid} to validate on, {classes} classes\n\n");
     text += &page_table(&comparison(run, report.valid_loss));
     text += &format!(
-        "\n{} epochs, {} of {all} optimizer steps, {:.0} s, {rate:.0} {steps} a second\n",
-        report.epochs, report.steps, report.seconds
+        "\n{} epochs, {}, {:.0} s{}\n",
+        report.epochs,
+        learnt.steps(),
+        report.seconds,
+        learnt.rate_of(steps)
     );
     output::wrote(&mut text, &report.files);
     let folder = output::shown(&report.run);
-    if !report.done {
-        text += &format!("go on with: bptt train {} --resume {folder}\n", S::TASKS[0]);
+    if report.done {
+        text += &format!("use it with: bptt generate {folder}\n");
     }
-    text += &format!("use it with: bptt generate {folder}\n");
     text
 }

@@ -3,7 +3,7 @@
 use super::options::{share, size};
 use super::output::{Output, note, page_table, tell, warn};
 use super::reading::ReadingFlags;
-use super::training::{Flags, Learnt, PassFlags, Unit, train};
+use super::training::{Ending, Flags, Learnt, PassFlags, Unit, train};
 use super::{Failure, output};
 use bptt::cell;
 use bptt::data::calendar::Feature;
@@ -232,13 +232,13 @@ fn without_network(
     let progress = Progress { done: true, ..Progress::default() };
     let seconds = start.elapsed().as_secs_f64();
     let report = Report { train_loss, valid_loss, ..report(&backtests, &progress, seconds)? };
-    finish(output, &backtests, report, 0)
+    finish(output, &backtests, report, None)
 }
 
 fn learn(
     run: SeriesRun,
     input: SeriesInput,
-    (resume, computing): (Option<Checkpoint<Progress>>, &Computing),
+    (resume, computing): (Option<Checkpoint>, &Computing),
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     let SeriesInput { series, dates, rows, origins, .. } = input;
@@ -250,18 +250,20 @@ fn learn(
     let known = (run.data.split, origins.as_slice());
     let lessons = SeriesLessons::new(&rows, network, known, (settings, length), computing)?;
     let unit = unit(length.window, settings.early_stop.is_some());
-    let learnt = train(&lessons, model, (&run, resume), computing, output, unit)?;
-    let Some(learnt) = learnt else { return Ok(ExitCode::SUCCESS) };
-    let Learnt { progress, best, all, seconds, steps_per_second, rate } = learnt;
+    let learnt = match train(&lessons, model, (&run, resume), computing, output, unit)? {
+        Ending::Early(code) => return Ok(code),
+        Ending::Learnt(learnt) => learnt,
+    };
+    let Learnt { ref progress, best, seconds, steps_per_second, rate, .. } = learnt;
     let backtests = Backtests::new(run, series, dates)?;
     let report = Report {
         train_loss: best.train_loss,
         valid_loss: best.valid_loss,
         steps_per_second,
         rows_per_second: rate,
-        ..report(&backtests, &progress, seconds)?
+        ..report(&backtests, progress, seconds)?
     };
-    finish(output, &backtests, report, all)
+    finish(output, &backtests, report, Some(&learnt))
 }
 
 /// The report of a run, without its losses and rates.
@@ -293,28 +295,27 @@ fn finish(
     output: &Output,
     backtests: &Backtests,
     mut report: Report,
-    all: usize,
+    learnt: Option<&Learnt>,
 ) -> Result<ExitCode, Failure> {
     let written = report::series::write(backtests)?;
     warn(&written.warnings);
     report.files = written.files;
     let mut text = text(backtests, &report.columns);
-    if all > 0 {
+    if let Some(learnt) = learnt {
         text += &format!(
-            "\n{} epochs, {} of {all} optimizer steps, {:.1} s, {:.0} rows a second\n",
-            report.epochs, report.steps, report.seconds, report.rows_per_second
+            "\n{} epochs, {}, {:.1} s{}\n",
+            report.epochs,
+            learnt.steps(),
+            report.seconds,
+            learnt.rate_of("rows")
         );
     }
     output::wrote(&mut text, &report.files);
-    if !report.done {
-        text += &format!(
-            "go on with: bptt train series --resume {}\n",
-            super::output::shown(&report.run)
-        );
+    if report.done {
+        text += &format!("use it with: bptt forecast {}\n", super::output::shown(&report.run));
     }
-    text += &format!("use it with: bptt forecast {}\n", super::output::shown(&report.run));
     output.print(&report, &text)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(learnt.map_or(ExitCode::SUCCESS, Learnt::end))
 }
 
 /// The rows, the orders of AR(τ), and the errors of each method.

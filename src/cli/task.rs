@@ -3,7 +3,7 @@
 use super::Failure;
 use super::options::{bytes, named, number, size};
 use super::output::{page_table, warn, wrote};
-use super::training::{Flags, Learnt, Unit, train};
+use super::training::{Ending, Flags, Learnt, Unit, train};
 use bptt::cell::Shape;
 use bptt::data::task::{Declaration, Size, TASKS, Task};
 use bptt::nn::AnyCell;
@@ -191,14 +191,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         },
         may_end_early: !flags.length.all_steps,
     };
-    let learnt = train(&lessons, model, (&run, resume), &computing, &flags.output, unit)?;
-    let Some(learnt) = learnt else { return Ok(ExitCode::SUCCESS) };
+    let learnt = match train(&lessons, model, (&run, resume), &computing, &flags.output, unit)? {
+        Ending::Early(code) => return Ok(code),
+        Ending::Learnt(learnt) => learnt,
+    };
     let written = report::write(&run.folder)?;
     warn(&written.warnings);
     let report = report(&run, task, &learnt, written.files)?;
     let text = text(&run, task, &report);
     flags.output.print(&report, &text)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(learnt.end())
 }
 
 impl Arguments {
@@ -281,18 +283,16 @@ fn text(run: &TaskRun, task: &dyn Task, report: &Report) -> String {
         Some(steps) => format!("\nsolved after {steps} optimizer steps"),
         None => format!("\nnot solved in {} optimizer steps", report.steps),
     };
-    text += &format!(
-        " of {} sequences, {:.0} s ({:.0} steps a second)\n",
-        batch * accumulate,
-        report.seconds,
-        report.steps_per_second
-    );
+    text += &format!(" of {} sequences, {:.0} s", batch * accumulate, report.seconds);
+    text += &match report.steps_per_second {
+        rate if rate > 0.0 => format!(" ({rate:.0} steps a second)\n"),
+        _ => "\n".into(),
+    };
     wrote(&mut text, &report.files);
     let folder = super::output::shown(&report.run);
-    if !report.done {
-        text += &format!("go on with: bptt train {} --resume {folder}\n", report.task);
+    if report.done {
+        text += &format!("use it with: bptt flow {folder}\n");
     }
-    text += &format!("use it with: bptt flow {folder}\n");
     text
 }
 

@@ -1,9 +1,10 @@
 //! Training: the flags that the tasks share, and what is shown while a network learns.
 
+use super::Failure;
+use super::interrupt::Interrupt;
 use super::options::{Backward, Compute, named, positive, rate, size};
-use super::output::{Output, note};
+use super::output::{Output, note, shown};
 use super::place::{Place, warn_of_no_lock};
-use super::{Failure, interrupt};
 use bptt::cell;
 use bptt::nn::AnyCell;
 use bptt::train::checkpoint::Checkpoint;
@@ -16,7 +17,7 @@ use clap::builder::PossibleValuesParser;
 use indicatif::ProgressBar;
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::process::ExitCode;
 use std::time::Instant;
 
 /// How to train. A task whose defaults are others changes them by `mut_arg`.
@@ -154,7 +155,7 @@ impl<L: Args> Flags<L> {
         &self,
         config: RunConfig<S>,
         data: S::Data,
-    ) -> Result<(RunOf<S>, Option<Checkpoint<Progress>>), Failure> {
+    ) -> Result<(RunOf<S>, Option<Checkpoint>), Failure> {
         let Some(folder) = &self.training.resume else {
             let folder = self.place.take(&self.output, &config.task)?;
             return Ok((RunOf::begin_in(folder, config, data)?, None));
@@ -190,6 +191,14 @@ pub struct Unit {
     pub may_end_early: bool,
 }
 
+/// How a training ended.
+pub enum Ending {
+    /// By a signal before the first epoch's end: there is nothing to report.
+    Early(ExitCode),
+    /// At its end, or by a signal after an epoch.
+    Learnt(Learnt),
+}
+
 /// What came of a training.
 pub struct Learnt {
     pub progress: Progress,
@@ -202,18 +211,56 @@ pub struct Learnt {
     pub steps_per_second: f64,
     /// Steps of time a second.
     pub rate: f64,
+    /// What has been heard of signals.
+    interrupt: Interrupt,
+    /// How it goes on.
+    resume: String,
 }
 
-/// Trains, with a bar on a terminal and plain lines otherwise, until the end or Ctrl-C. None if that came before the
-/// first epoch's end.
+impl Learnt {
+    /// How many optimizer steps, in words.
+    pub fn steps(&self) -> String {
+        steps_of(self.progress.step, self.all)
+    }
+
+    /// The rate in words, after a comma; nothing where no step was taken.
+    pub fn rate_of(&self, steps: &str) -> String {
+        if self.rate > 0.0 { format!(", {:.0} {steps} a second", self.rate) } else { String::new() }
+    }
+
+    /// The exit code; of a training that is unfinished with a line that says so.
+    pub fn end(&self) -> ExitCode {
+        if self.progress.done {
+            return ExitCode::SUCCESS;
+        }
+        note(format_args!("unfinished: {} are done; go on with: {}", self.steps(), self.resume));
+        self.interrupt.code()
+    }
+}
+
+/// How many optimizer steps are done of how many, in words. A run that is resumed with fewer epochs than it has had has
+/// done more than are asked for.
+fn steps_of(done: usize, all: usize) -> String {
+    match done > all {
+        true => format!("{done} optimizer steps, where {all} are asked for,"),
+        false => format!("{done} of {all} optimizer steps"),
+    }
+}
+
+/// So many a second; 0 where there was no time to count any.
+fn per_second(count: usize, seconds: f64) -> f64 {
+    if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
+}
+
+/// Trains, with a bar on a terminal and plain lines otherwise, until the end or a signal.
 pub fn train<L: Lessons, S: Subject>(
     lessons: &L,
     model: L::Model,
-    (run, resume): (&RunOf<S>, Option<Checkpoint<Progress>>),
+    (run, resume): (&RunOf<S>, Option<Checkpoint>),
     computing: &Computing,
     output: &Output,
     unit: Unit,
-) -> Result<Option<Learnt>, Failure> {
+) -> Result<Ending, Failure> {
     let settings = &run.config.training;
     let [epoch, all] = steps(lessons, settings)?;
     let first = resume.as_ref().map_or(0, |checkpoint| checkpoint.progress.step);
@@ -223,7 +270,7 @@ pub fn train<L: Lessons, S: Subject>(
         ));
     }
     let goes_on = resume.is_some();
-    let shown = Shown {
+    let watched = Shown {
         bar: output.progress(all),
         plain: !output.quiet && !std::io::stderr().is_terminal(),
         start: Instant::now(),
@@ -231,18 +278,19 @@ pub fn train<L: Lessons, S: Subject>(
         steps: settings.batch * unit.window * settings.accumulate,
         unit,
     };
-    let ended = interrupt::listen()?;
+    let interrupt = Interrupt::listen()?;
     let learnt = run.train(lessons, model, computing, resume, |event| {
         match event {
-            Event::Step { step, loss, .. } => shown.step(step, loss),
+            Event::Step { step, loss, .. } => watched.step(step, loss),
             Event::Epoch(progress) if !output.quiet => {
-                shown.epoch(progress.epochs.last().expect("one is done"), all);
+                watched.epoch(progress.epochs.last().expect("one is done"), all);
             }
             Event::Epoch(_) => {}
         }
-        !ended.load(Ordering::Relaxed)
+        !interrupt.heard()
     });
-    shown.bar.finish_and_clear();
+    interrupt.learnt();
+    watched.bar.finish_and_clear();
     let (_, progress) = learnt?;
     if goes_on && progress.step == first {
         note(format_args!(
@@ -250,20 +298,20 @@ pub fn train<L: Lessons, S: Subject>(
             run.config.length.key()
         ));
     }
+    let resume = format!("bptt train {} --resume {}", run.config.task, shown(&run.folder));
     let Some(best) = progress.best() else {
         note(format_args!(
-            "ended after {} of {all} optimizer steps, before the end of the first {}; go on with: bptt train {} --resume {}",
-            progress.step,
+            "unfinished: {} are done, before the end of the first {}; go on with: {resume}",
+            steps_of(progress.step, all),
             unit.epoch,
-            run.config.task,
-            run.folder.display()
         ));
-        return Ok(None);
+        return Ok(Ending::Early(interrupt.code()));
     };
-    let seconds = shown.start.elapsed().as_secs_f64();
-    let steps_per_second = (progress.step - first) as f64 / seconds;
-    let rate = steps_per_second * shown.steps as f64;
-    Ok(Some(Learnt { progress, best, all, seconds, steps_per_second, rate }))
+    let seconds = watched.start.elapsed().as_secs_f64();
+    let steps_per_second = per_second(progress.step.saturating_sub(first), seconds);
+    let rate = steps_per_second * watched.steps as f64;
+    let learnt = Learnt { progress, best, all, seconds, steps_per_second, rate, interrupt, resume };
+    Ok(Ending::Learnt(learnt))
 }
 
 /// What is shown while it learns.
@@ -287,7 +335,8 @@ impl Shown {
     }
 
     fn rate(&self, step: usize) -> f64 {
-        ((step - self.first) * self.steps) as f64 / self.start.elapsed().as_secs_f64()
+        let steps = (step - self.first).saturating_mul(self.steps);
+        per_second(steps, self.start.elapsed().as_secs_f64())
     }
 
     fn epoch(&self, epoch: &Epoch, steps: usize) {

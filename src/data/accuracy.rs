@@ -42,9 +42,17 @@ impl Accuracy {
             }
         }
         let mean_absolute = absolute / n;
+        let mut root_mean_squared = (squared / n).sqrt();
+        if root_mean_squared.is_infinite() {
+            // In units of the largest error, where the squares themselves are too large for a number.
+            let errors = || forecasts.iter().zip(values).map(|(a, b)| (a - b).abs());
+            let largest = errors().fold(0.0, f64::max);
+            let squared: f64 = errors().map(|error| (error / largest).powi(2)).sum();
+            root_mean_squared = largest * (squared / n).sqrt();
+        }
         Ok(Self {
             mean_absolute,
-            root_mean_squared: (squared / n).sqrt(),
+            root_mean_squared,
             symmetric_percentage: relative / n,
             scaled: (scale > 0.0).then(|| mean_absolute / scale),
         })
@@ -76,6 +84,9 @@ mod tests {
         assert_eq!(accuracy.symmetric_percentage, (4.0 / 4.0 + 2.0 / 9.0) / 3.0);
         assert_eq!(accuracy.scaled, Some(2.0));
         assert_eq!(Accuracy::of(&[1.0], &[2.0], 0.0).unwrap().scaled, None);
+        // Whose squares are too large for a number.
+        let accuracy = Accuracy::of(&[1e200, 0.0], &[4e200, 4e200], 1.0).unwrap();
+        assert!((accuracy.root_mean_squared / 12.5f64.sqrt() / 1e200 - 1.0).abs() < 1e-12);
         assert_eq!(
             Accuracy::of(&[1.0], &[], 1.0),
             Err(NaiveError::Unequal { predictions: 1, values: 0 })

@@ -123,6 +123,13 @@ impl Autoregression {
         Self::fit(series, if criterion == Criterion::Aic { aic } else { bic })
     }
 
+    /// What cannot be in such a model, if it was read from a file.
+    pub fn contradiction(&self) -> Option<&'static str> {
+        let numbers = self.lags.iter().chain([&self.constant, &self.variance]);
+        let finite = numbers.into_iter().all(|number| number.is_finite());
+        (!finite || self.variance < 0.0).then_some("an autoregression has what is no number")
+    }
+
     /// The criterion's value; k counts the constant, the lags and the variance.
     pub fn criterion(&self, criterion: Criterion) -> f64 {
         value_of(criterion, self.variance, self.rows, self.lags.len())

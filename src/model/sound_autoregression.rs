@@ -71,6 +71,22 @@ impl SoundAutoregression {
         fitted
     }
 
+    /// What cannot be in such a model, if it was read from a file.
+    pub fn contradiction(&self) -> Option<&'static str> {
+        let Self { deviation, share, frequencies, model } = self;
+        let sum: f64 = frequencies.iter().sum();
+        if frequencies.len() != LEVELS || !frequencies.iter().all(|p| *p > 0.0) {
+            return Some("it has not one frequency above 0 for each level");
+        }
+        if (sum - 1.0).abs() > 1e-6 || !(0.0..=1.0).contains(share) {
+            return Some("its frequencies do not add up to 1, or the share of them is none");
+        }
+        if !(*deviation > 0.0 && deviation.is_finite()) || model.lags.len() > MOST_LAGS {
+            return Some("its deviation is not above 0, or it has too many lags");
+        }
+        model.contradiction()
+    }
+
     /// Sets σ by golden section on `ln σ` and, for each σ, ε by expectation and maximisation.
     fn shape(&mut self, steps: &[(u32, f64)]) {
         const GOLDEN: f64 = 0.618_033_988_749_894_9;
@@ -240,6 +256,28 @@ mod tests {
         let lags = fitted.model.lags.len();
         println!("AR({lags}) of the speech: {bits:.3} bits a sample");
         assert!(bits < 6.5, "{bits}");
+    }
+
+    #[test]
+    fn what_cannot_be_in_a_model_is_found() {
+        let fitted = SoundAutoregression::fit(&drawn(4000));
+        assert_eq!(fitted.contradiction(), None);
+        let changes: [fn(&mut SoundAutoregression); 9] = [
+            |model| model.frequencies.truncate(255),
+            |model| model.frequencies.push(0.1),
+            |model| model.frequencies[3] = f64::NAN,
+            |model| model.frequencies[3] += 0.1,
+            |model| model.share = 1.5,
+            |model| model.deviation = 0.0,
+            |model| model.deviation = f64::INFINITY,
+            |model| model.model.lags = vec![0.0; 33],
+            |model| model.model.constant = f64::NAN,
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut changed = fitted.clone();
+            change(&mut changed);
+            assert!(changed.contradiction().is_some(), "{number}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::nn::Recurrent;
 use crate::plot::learning_curve::LearningCurve;
 use crate::plot::page::{Page, Section, Table};
 use crate::train::checkpoint::Checkpoints;
-use crate::train::lessons::{Progress, Trained};
+use crate::train::lessons::Trained;
 use crate::train::run::RunOf;
 use crate::train::sequence::SequenceSubject;
 use std::f64::consts::LN_2;
@@ -114,8 +114,7 @@ fn write_page<S: SequencePage>(
     of_this_kind: Vec<Section>,
 ) -> Result<Vec<PathBuf>, ReportError> {
     let (config, data, folder) = (&run.config, &run.data, run.folder.display());
-    let progress = Checkpoints::of(&run.folder).first::<Progress>(&["last", "previous", "best"])?.0;
-    let progress = progress.progress;
+    let progress = Checkpoints::of(&run.folder).progress()?;
     let best = progress.best().ok_or_else(|| ReportError::NoEpoch(folder.to_string()))?;
     let baselines = S::baselines(data).into_iter();
     let level = baselines.min_by(|a, b| a.nats.total_cmp(&b.nats));

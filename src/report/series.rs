@@ -17,7 +17,6 @@ use crate::plot::learning_curve::LearningCurve;
 use crate::plot::outlook::{Band, OutlookPicture};
 use crate::plot::page::{Page, Section, Table};
 use crate::train::checkpoint::Checkpoints;
-use crate::train::lessons::Progress;
 use crate::train::series_forecast::{Backtests, LEVELS, PATHS, SeriesForecast, following};
 use crate::train::series_run::{AUTOREGRESSION, SeriesRunError};
 use jiff::civil::DateTime;
@@ -351,9 +350,10 @@ pub fn write(backtests: &Backtests) -> Result<Written, ReportError> {
 /// The learning curve of the network, as a section and as files.
 fn learning(backtests: &Backtests) -> Result<(Section, [PathBuf; 2]), ReportError> {
     let run = &backtests.run;
-    let (last, _) =
-        Checkpoints::of(&run.folder).first::<Progress>(&["last", "previous", "best"])?;
-    let epochs = last.progress.epochs;
+    let epochs = Checkpoints::of(&run.folder).progress()?.epochs;
+    if epochs.is_empty() {
+        return Err(ReportError::NoEpoch(run.folder.display().to_string()));
+    }
     let linear = &backtests.methods[1];
     let curve = LearningCurve {
         train: epochs.iter().map(|epoch| epoch.train_loss).collect(),

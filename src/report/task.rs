@@ -7,7 +7,7 @@ use crate::plot::learning_curve::LearningCurve;
 use crate::plot::page::{Page, Section, Table};
 use crate::random::{Random, SeedableRng};
 use crate::train::checkpoint::Checkpoints;
-use crate::train::lessons::{Progress, Score};
+use crate::train::lessons::Score;
 use crate::train::memory::check_memory;
 use crate::train::task::gradient_norms;
 use crate::train::task_run::TaskRun;
@@ -53,8 +53,7 @@ pub(super) fn write(run: &TaskRun) -> Result<Written, ReportError> {
     let (config, folder) = (&run.config, &run.folder);
     let task = run.task()?;
     let task = task.as_ref();
-    let last = Checkpoints::of(folder).first::<Progress>(&["last", "previous", "best"])?.0;
-    let progress = last.progress;
+    let progress = Checkpoints::of(folder).progress()?;
     let best = progress.best().ok_or_else(|| ReportError::NoEpoch(folder.display().to_string()))?;
     let curve = LearningCurve {
         train: progress.epochs.iter().map(|epoch| epoch.train_loss).collect(),

@@ -7,12 +7,12 @@ use burn::tensor::Tensor;
 
 /// Scales all gradients of the module by one factor, so that their norm as one vector is at most
 /// `largest`, and returns what the norm was. The direction stays. (Burn's own clipping takes each
-/// parameter by itself.)
+/// parameter by itself.) A norm that is no number leaves the gradients as they are: they are not to be stepped along.
 pub fn clip_norm<M: Module>(gradients: &mut GradientsParams, module: &M, largest: f64) -> f64 {
     let mut norm = Norm { gradients, squares: 0.0 };
     module.visit(&mut norm);
     let norm = norm.squares.sqrt();
-    if norm > largest {
+    if norm > largest && norm.is_finite() {
         module.visit(&mut Scale { gradients, factor: largest / norm });
     }
     norm

@@ -127,7 +127,8 @@ pub fn train(task: &CountTask, settings: &Settings) -> Result<Outcome, Diverged>
         let value = host(loss.clone())[0];
         if !value.is_finite() {
             let number = iteration + 1;
-            return Err(Diverged { loss: value, unit: "iteration", number, advice: ADVICE });
+            let (what, unit) = ("the loss", "iteration");
+            return Err(Diverged { what, value, unit, number, advice: ADVICE });
         }
         outcome.losses.push(value);
         if iteration == settings.iterations {

@@ -1,7 +1,7 @@
 //! The run of the exercise: what it was asked to do, the weights and the loss before each iteration (`metrics.jsonl`, an
 //! iteration a line), and the weights reached (`checkpoint/last.safetensors`).
 
-use super::checkpoint::{self, Checkpoint, CheckpointError, Checkpoints};
+use super::checkpoint::{self, Checkpoints};
 use super::count::{self, Outcome, Weights};
 use super::lessons::{LearningError, Progress};
 use super::run::{FORMAT, Measure, RunError, RunFolder, Standing, Use, identity};
@@ -93,9 +93,9 @@ impl CountRun {
             config.dtype.into(),
         );
         let progress = Progress { step: config.iterations, done: true, ..Progress::default() };
-        let identity = identity(folder)?;
+        let (weights, identity) = (weights::tensors(&network), identity(folder)?);
         Checkpoints::of(folder).save_last(&checkpoint::encode(
-            &network,
+            &weights,
             &[],
             &[],
             &progress,
@@ -144,10 +144,19 @@ impl CountRun {
         for line in text.lines() {
             let line: Iteration =
                 serde_json::from_str(line).map_err(|error| refused(error.to_string()))?;
+            if ![line.w_x, line.w_rec, line.loss].iter().all(|number| number.is_finite()) {
+                return Err(refused("it holds what is no number".into()));
+            }
             outcome.path.push(Weights { w_x: line.w_x, w_rec: line.w_rec });
             outcome.losses.push(line.loss);
         }
-        if outcome.path.is_empty() { Err(refused("it is empty".into())) } else { Ok(outcome) }
+        match outcome.path.len() {
+            lines if lines == self.config.iterations + 1 => Ok(outcome),
+            lines => Err(refused(format!(
+                "it has {lines} lines, and not one for each of {} iterations and one for the end",
+                self.config.iterations
+            ))),
+        }
     }
 
     /// The weights reached, out of the checkpoint.
@@ -155,8 +164,7 @@ impl CountRun {
     /// # Errors
     /// If there is none, or it holds other weights.
     pub fn reached(&self) -> Result<Weights, LearningError> {
-        let (checkpoint, _): (Checkpoint<Progress>, Vec<CheckpointError>) =
-            Checkpoints::of(&self.folder).first(&["last"])?;
+        let (checkpoint, _) = Checkpoints::of(&self.folder).first(&["last"])?;
         let (start, gradient) = (self.config.start, self.config.gradient);
         let network = count::network(start, gradient, &Device::default(), DType::F64);
         let file = self.folder.display().to_string();

@@ -4,7 +4,11 @@
 //! Everything that is drawn in a step comes from the seed and the step's number, or from a stream of random numbers whose
 //! position is in the checkpoint. So a training that is resumed goes on to the bit.
 
-use super::checkpoint::{self, Checkpoint, CheckpointError, Checkpoints, numbered};
+use super::checkpoint::{
+    Checkpoint, CheckpointError, Checkpoints, check_record, encode, numbered, sorted_record,
+    strange_in_record,
+};
+pub use super::progress::{Epoch, Progress, Score};
 use super::run::{Length, identity};
 use super::{Diverged, OptimizerName, Schedule, clip_norm};
 use crate::files;
@@ -12,7 +16,8 @@ use crate::nn::weights::{self, NamedWeights, WeightsError};
 use crate::nn::{Gradient, RecurrentConfig, Truncation};
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::{Bytes, DType, Device, Tensor};
+use burn::tensor::{Bytes, DType, Device, Tensor, TensorData};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -30,28 +35,17 @@ pub trait Lessons {
     /// What a window teaches. `state` is what the window before it has handed on; it is empty in an epoch's first window.
     fn lesson(&self, model: &Self::Model, window: Window, state: Vec<Tensor<3>>) -> Lesson;
 
+    /// The shapes of what a window hands on to the next one, where it hands on something.
+    fn state_shapes(&self, _model: &Self::Model) -> Vec<[usize; 3]> {
+        Vec::new()
+    }
+
     /// How good a model without autodiff is on the data that validate.
     fn validate(&self, model: &Self::Model) -> Score;
 
     /// Whether the training may end with this score, whatever is left of its steps.
     fn is_enough(&self, _score: Score) -> bool {
         false
-    }
-}
-
-/// How good a model is on data that it was not trained on.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Score {
-    /// The mean loss.
-    pub loss: f64,
-    /// The share of right answers, where answers are right or wrong.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub right: Option<f64>,
-}
-
-impl From<f64> for Score {
-    fn from(loss: f64) -> Self {
-        Self { loss, right: None }
     }
 }
 
@@ -181,58 +175,6 @@ impl Computing {
     }
 }
 
-/// An epoch that is done.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Epoch {
-    /// Its number, from 1.
-    pub epoch: usize,
-    /// Optimizer steps until its end.
-    pub steps: usize,
-    /// The mean training loss over its steps, dropout and all.
-    pub train_loss: f64,
-    /// The validation loss after it.
-    pub valid_loss: f64,
-    /// The share of right answers in the validation, where answers are right or wrong.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub right: Option<f64>,
-    /// The learning rate of its last step.
-    pub lr: f64,
-}
-
-/// How far a training is.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Progress {
-    /// Optimizer steps.
-    pub step: usize,
-    /// The losses of this epoch so far, added up, and how many.
-    pub sum: (f64, usize),
-    /// How many words of a stream of random numbers have been used: see [`Window::drawn`].
-    #[serde(default)]
-    pub drawn: u64,
-    /// The epochs that are done.
-    pub epochs: Vec<Epoch>,
-    /// Whether there is nothing more to do.
-    pub done: bool,
-}
-
-impl Epoch {
-    /// Its validation.
-    pub fn score(&self) -> Score {
-        Score { loss: self.valid_loss, right: self.right }
-    }
-}
-
-impl Progress {
-    /// The epoch with the smallest validation loss: its model is the one that is kept as the best.
-    pub fn best(&self) -> Option<Epoch> {
-        self.epochs.iter().copied().min_by(|a, b| a.valid_loss.total_cmp(&b.valid_loss))
-    }
-
-    fn epochs_since_best(&self) -> usize {
-        self.best().map_or(0, |best| self.epochs.len().saturating_sub(best.epoch))
-    }
-}
-
 /// What a training reports while it runs.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
@@ -262,9 +204,22 @@ pub enum LearningError {
         /// Windows of an optimizer step.
         accumulate: usize,
     },
-    /// The loss stopped being a number.
-    #[error(transparent)]
-    Diverged(#[from] Diverged),
+    /// A loss, a gradient or a weight stopped being a number.
+    #[error("{diverged}; {kept}")]
+    Diverged {
+        /// Which, and when.
+        diverged: Diverged,
+        /// What is left of the training.
+        kept: String,
+    },
+    /// A checkpoint that does not fit the data or the model.
+    #[error("{file} is not this training's: {reason}")]
+    Unfit {
+        /// The checkpoint.
+        file: String,
+        /// What does not fit.
+        reason: String,
+    },
     /// A checkpoint could not be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -303,11 +258,16 @@ pub fn trained<M: Module + NamedWeights>(
     untrained: M,
     run: &Path,
 ) -> Result<Trained<M>, LearningError> {
-    let (checkpoint, refused): (Checkpoint<Progress>, _) =
-        Checkpoints::of(run).first(&["best", "last", "previous"])?;
+    let (checkpoint, refused) = Checkpoints::of(run).first(&["best", "last", "previous"])?;
     let file = run.display().to_string();
     let model = weights::read(untrained, &checkpoint.bytes, &file, "")?;
-    Ok(Trained { model, refused })
+    // A number of double precision may be none of single.
+    match strange(&weights::tensors(&model)) {
+        Some((tensor, _)) => {
+            Err(CheckpointError::NotFinite { file: checkpoint.file, tensor }.into())
+        }
+        None => Ok(Trained { model, refused }),
+    }
 }
 
 /// See [`trained`].
@@ -331,7 +291,7 @@ pub fn learn<L: Lessons>(
     settings: &Settings,
     computing: &Computing,
     run: &Path,
-    resume: Option<Checkpoint<Progress>>,
+    resume: Option<Checkpoint>,
     mut listen: impl FnMut(Event<'_>) -> bool,
 ) -> Result<(L::Model, Progress), LearningError> {
     let Computing { dtype, ref device, .. } = *computing;
@@ -342,26 +302,54 @@ pub fn learn<L: Lessons>(
     let mut optimizer = settings.optimizer.init();
     let mut progress = Progress::default();
     let mut state: Vec<Tensor<3>> = Vec::new();
+    let mut saved: Option<Saved> = None;
+    model = numbered(model);
     match resume {
         Some(checkpoint) => {
-            let file = run.display().to_string();
-            model = weights::read(model, &checkpoint.bytes, &file, "")?;
+            let file = checkpoint.file;
+            model = numbered(weights::read(model, &checkpoint.bytes, &file, "")?);
             let default = DType::from(Device::default().settings().float_dtype);
             if default != dtype {
                 return Err(LearningError::Optimizer(format!(
                     "Burn would read it as {default:?}, and the training is in {dtype:?}: configure Device::default() for that first"
                 )));
             }
+            let unfit = |reason| LearningError::Unfit { file: file.clone(), reason };
+            progress = checkpoint.progress;
+            // Whatever the length was, an epoch has ended at each whole number of them.
+            let boundary = progress.step / epoch_steps * epoch_steps;
+            if progress.step < steps
+                && progress.epochs.last().map_or(0, |last| last.steps) < boundary
+            {
+                return Err(unfit(format!(
+                    "an epoch that ended after {boundary} steps is missing"
+                )));
+            }
+            let shapes = lessons.state_shapes(&model);
+            check_state(&checkpoint.state, &shapes, dtype).map_err(unfit)?;
+            let how = (settings.optimizer, &model);
+            check_record(&checkpoint.optimizer, how, progress.step)
+                .map_err(|reason| unfit(format!("the optimizer's record: {reason}")))?;
             optimizer = optimizer
                 .from_bytes(Bytes::from_bytes_vec(checkpoint.optimizer))
                 .map_err(|error| LearningError::Optimizer(error.to_string()))?;
             let tensors = checkpoint.state.into_iter();
             state = tensors.map(|data| Tensor::from_data(data, (&device, dtype))).collect();
-            progress = checkpoint.progress;
+            saved = Some(Saved { step: progress.step, file });
         }
         None => checkpoints.clear()?,
     }
-    model = numbered(model);
+    let diverged = |what, value, number, saved: &Option<Saved>| {
+        let advice = "lower the learning rate with --lr, or the largest gradient norm with --clip";
+        let diverged = Diverged { what, value, unit: "step", number, advice };
+        let kept = match saved {
+            Some(Saved { step, file }) => {
+                format!("the last good checkpoint, of step {step}, is {file}")
+            }
+            None => "there is no checkpoint yet".into(),
+        };
+        LearningError::Diverged { diverged, kept }
+    };
 
     let finished = |progress: &Progress| {
         let patience = settings.early_stop.unwrap_or(usize::MAX);
@@ -386,18 +374,17 @@ pub fn learn<L: Lessons>(
             let lesson = lessons.lesson(&model, window, std::mem::take(&mut state));
             (state, progress.drawn) = (lesson.state, lesson.drawn);
             if !lesson.value.is_finite() {
-                let number = progress.step + 1;
-                let advice =
-                    "lower the learning rate with --lr, or the largest gradient norm with --clip";
-                let loss = lesson.value;
-                return Err(Diverged { loss, unit: "step", number, advice }.into());
+                return Err(diverged("the loss", lesson.value, progress.step + 1, &saved));
             }
             sum += lesson.value;
             let loss = lesson.loss / settings.accumulate as f64;
             accumulated.accumulate(&model, GradientsParams::from_grads(loss.backward(), &model));
         }
         let mut gradients = accumulated.grads();
-        clip_norm(&mut gradients, &model, settings.clip);
+        let norm = clip_norm(&mut gradients, &model, settings.clip);
+        if !norm.is_finite() {
+            return Err(diverged("the norm of the gradient", norm, progress.step + 1, &saved));
+        }
         model = optimizer.step(lr, model, gradients);
         let loss = sum / settings.accumulate as f64;
         progress.step += 1;
@@ -406,8 +393,14 @@ pub fn learn<L: Lessons>(
         let epoch_done = progress.step.is_multiple_of(epoch_steps) || progress.step == steps;
         let mut best = false;
         if epoch_done {
-            let before = progress.best();
+            // Before a model that is none is asked for anything.
+            if let Some((_, value)) = strange(&weights::tensors(&model)) {
+                return Err(diverged("a weight", value, progress.step, &saved));
+            }
             let Score { loss: valid_loss, right } = lessons.validate(&model.valid());
+            if !valid_loss.is_finite() {
+                return Err(diverged("the validation loss", valid_loss, progress.step, &saved));
+            }
             let epoch = Epoch {
                 epoch: progress.epochs.len() + 1,
                 steps: progress.step,
@@ -419,7 +412,8 @@ pub fn learn<L: Lessons>(
             progress.epochs.push(epoch);
             // A last epoch that was a shorter one goes on as another if there are more steps later.
             progress.sum = (0.0, 0);
-            best = before.is_none_or(|before| epoch.valid_loss < before.valid_loss);
+            // Found as anybody finds it who reads the checkpoint.
+            best = progress.best().is_some_and(|best| best.epoch == epoch.epoch);
             progress.done = finished(&progress);
         }
         let go_on = match listen(Event::Step { step: progress.step, steps, loss }) {
@@ -427,15 +421,29 @@ pub fn learn<L: Lessons>(
             go_on => go_on,
         };
         if epoch_done || !go_on || progress.step.is_multiple_of(settings.checkpoint_every) {
+            let weights = weights::tensors(&model);
             let carried: Vec<_> = state.iter().map(Tensor::to_data).collect();
-            let record = optimizer
-                .into_bytes()
-                .map_err(|error| LearningError::Optimizer(error.to_string()))?;
-            let bytes = checkpoint::encode(&model, &carried, &record, &progress, identity.clone());
+            let record = optimizer.into_bytes().map_err(|error| error.to_string());
+            let record = record.and_then(|bytes| sorted_record(bytes).map_err(|e| e.to_string()));
+            let record = record.map_err(LearningError::Optimizer)?;
+            let number = progress.step;
+            if let Some((_, value)) = strange(&weights) {
+                return Err(diverged("a weight", value, number, &saved));
+            }
+            if let Some(value) = carried.iter().find_map(no_number) {
+                return Err(diverged("the carried state", value, number, &saved));
+            }
+            let strange = strange_in_record(&record);
+            if strange.map_err(|error| LearningError::Optimizer(error.to_string()))?.is_some() {
+                return Err(diverged("an average of the optimizer", f64::INFINITY, number, &saved));
+            }
+            let bytes = encode(&weights, &carried, &record, &progress, identity.clone());
             if best {
                 checkpoints.save_best(&bytes)?;
             }
             checkpoints.save_last(&bytes)?;
+            let file = checkpoints.file("last").display().to_string();
+            saved = Some(Saved { step: number, file });
         }
         if epoch_done {
             write_metrics(run, &progress)?;
@@ -455,4 +463,37 @@ fn write_metrics(run: &Path, progress: &Progress) -> io::Result<()> {
         .iter()
         .map(|epoch| serde_json::to_string(epoch).expect("an epoch is plain data") + "\n");
     files::replace(&run.join("metrics.jsonl"), lines.collect::<String>().as_bytes())
+}
+
+/// A checkpoint that is on the disk.
+struct Saved {
+    step: usize,
+    file: String,
+}
+
+/// A value that is no number.
+fn no_number(data: &TensorData) -> Option<f64> {
+    data.iter::<f64>().find(|value| !value.is_finite())
+}
+
+/// The first tensor that holds what is no number, and that.
+fn strange(tensors: &BTreeMap<String, TensorData>) -> Option<(String, f64)> {
+    tensors.iter().find_map(|(name, data)| Some((name.clone(), no_number(data)?)))
+}
+
+/// Compares a carried state with the shapes that the data and the model give it.
+fn check_state(state: &[TensorData], shapes: &[[usize; 3]], dtype: DType) -> Result<(), String> {
+    if state.len() != shapes.len() {
+        return Err(format!("it carries {} states, and not {}", state.len(), shapes.len()));
+    }
+    for (s, (data, shape)) in state.iter().zip(shapes).enumerate() {
+        let found: Vec<usize> = data.shape().iter().copied().collect();
+        if found != shape || data.dtype() != dtype {
+            let other = data.dtype();
+            return Err(format!(
+                "its state {s} has the shape {found:?} of {other:?}, and not {shape:?} of {dtype:?}"
+            ));
+        }
+    }
+    Ok(())
 }

@@ -9,6 +9,7 @@ mod data_type;
 pub mod lessons;
 pub mod memory;
 mod optimizer;
+pub mod progress;
 mod rprop;
 pub mod run;
 mod schedule;
@@ -31,13 +32,15 @@ pub use schedule::Schedule;
 
 use crate::host;
 
-/// A loss that is no longer a number.
+/// A number of a training that is no longer one: a loss, a gradient, a weight.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("the loss became {loss} at {unit} {number}: {advice}")]
+#[error("{what} became {value} at {unit} {number}: {advice}")]
 pub struct Diverged {
-    /// What the loss became.
-    pub loss: f64,
-    /// What is counted: iteration, epoch.
+    /// What it is: the loss, say.
+    pub what: &'static str,
+    /// What it became.
+    pub value: f64,
+    /// What is counted: iteration, step.
     pub unit: &'static str,
     /// The one at which it happened, counted from 1.
     pub number: usize,

@@ -167,6 +167,16 @@ pub enum SequenceError {
         /// Its task.
         task: &'static str,
     },
+    /// A vocabulary without a character.
+    #[error(
+        "no character is {least} times in the {steps} characters to train on: lower --min-count"
+    )]
+    NoClass {
+        /// Characters to train on.
+        steps: usize,
+        /// How often one would have to be there.
+        least: usize,
+    },
     /// Nothing to validate on.
     #[error("{found} {steps} leave none to validate on: take more of them, or raise --valid-share")]
     NoValidation {
@@ -270,7 +280,7 @@ impl<S: SequenceSubject> RunOf<S> {
     pub fn learn(
         &self,
         sequence: [&[u32]; 2],
-        resume: Option<Checkpoint<Progress>>,
+        resume: Option<Checkpoint>,
         listen: impl FnMut(Event<'_>) -> bool,
     ) -> Result<Progress, SequenceError> {
         let RunConfig { subject, training, length, .. } = &self.config;

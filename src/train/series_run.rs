@@ -12,7 +12,7 @@ use crate::data::features::{FeatureError, Features};
 use crate::data::series::{Decimal, Reading, Series, SeriesError, SeriesOptions};
 use crate::data::transform::Transform;
 use crate::files;
-use crate::model::forecast::{OutlookError, Output};
+use crate::model::forecast::{OutlookError, Output, origins};
 use crate::model::{Autoregression, Criterion, Lags};
 use crate::printable::printable_name;
 use std::path::{Path, PathBuf};
@@ -88,6 +88,18 @@ impl Subject for SeriesSubject {
     const USES: &'static [Use] = &[Use::Forecast, Use::Flow, Use::Report];
     type Length = Passes;
     type Data = SeriesData;
+
+    fn contradiction(data: &SeriesData) -> Option<String> {
+        let scales = data.features.targets.iter().chain(&data.features.exogenous);
+        let scaled = scales.into_iter().all(|scale| {
+            scale.mean.is_finite() && scale.deviation.is_finite() && scale.deviation > 0.0
+        });
+        if !scaled {
+            return Some("the scale of a column is no number".into());
+        }
+        let mut models = data.autoregressions.iter();
+        models.find_map(|model| model.contradiction()).map(Into::into)
+    }
 
     /// The errors of the backtest, in the units of each column; the losses of a training are those of transformed values.
     fn measures(run: &RunOf<Self>, _: &Progress) -> Result<Vec<Measure>, RunError> {
@@ -267,22 +279,29 @@ fn backtest_errors(run: &SeriesRun) -> Result<Vec<Measure>, RunError> {
     if !path.exists() {
         return Ok(Vec::new());
     }
-    let text = read_text(&path, LARGEST)?;
     let refused = |reason: String| {
         let (file, reason) = (path.display().to_string(), printable_name(&reason));
         RunError::Config { file, reason }
     };
     let series = read(run).map_err(|error| refused(error.to_string()))?;
+    let SeriesSubject { horizon, stride, .. } = run.config.subject;
+    let lines = horizon * origins(series.rows(), run.data.split, horizon, stride).len();
+    let text = read_text(&path, LARGEST.min(longest(lines * series.names.len())))?;
     let [mut forecasts, mut actual] = [(); 2].map(|()| vec![Vec::new(); series.names.len()]);
     for record in csv::Reader::from_reader(text.as_bytes()).records() {
         let record = record.map_err(|error| refused(error.to_string()))?;
         let column = record.get(3).and_then(|name| series.names.iter().position(|n| n == name));
         let number = |place| record.get(place).and_then(|cell: &str| cell.parse::<f64>().ok());
-        let (Some(column), Some(was), Some(forecast)) = (column, number(4), number(5)) else {
+        // A forecast may have become none.
+        let was = number(4).filter(|was| was.is_finite());
+        let (Some(column), Some(was), Some(forecast)) = (column, was, number(5)) else {
             return Err(refused("a line has no column, actual value and forecast".into()));
         };
         actual[column].push(was);
         forecasts[column].push(forecast);
+    }
+    if actual.iter().any(|column| column.len() != lines) {
+        return Err(refused(format!("it has not {lines} forecasts of each column")));
     }
     let season = run.config.subject.season.unwrap_or(1);
     let (mut scaled, mut measures) = (Vec::new(), Vec::new());
@@ -308,6 +327,12 @@ fn read_text(path: &Path, most: u64) -> Result<String, RunError> {
         |reason: String| std::io::Error::other(format!("cannot read {}: {reason}", path.display()));
     let text = files::read_regular_text(path, most).map_err(|error| named(error.to_string()))?;
     Ok(text.ok_or_else(|| named(format!("it has more than {most} bytes")))?)
+}
+
+/// The most bytes of a file of so many lines and a header: a line of the file that it comes from is no longer.
+fn longest(lines: usize) -> u64 {
+    const LINE: u64 = 1 << 20;
+    LINE.saturating_mul(lines as u64 + 1)
 }
 
 /// CRC-32 of the file that [`write()`] writes.
@@ -362,7 +387,7 @@ pub fn read(run: &SeriesRun) -> Result<Series, SeriesRunError> {
     const LARGEST: u64 = 4 << 30;
     let path = run.folder.join(FILE);
     let file = path.display().to_string();
-    let text = read_text(&path, LARGEST)?;
+    let text = read_text(&path, LARGEST.min(longest(run.data.rows)))?;
     let other = |reason: &str| SeriesRunError::Other { file: file.clone(), reason: reason.into() };
     if crc32fast::hash(text.as_bytes()) != run.data.checksum {
         return Err(other("its checksum is another one; train anew"));
@@ -374,11 +399,16 @@ pub fn read(run: &SeriesRun) -> Result<Series, SeriesRunError> {
     for record in reader.records() {
         let record = record.map_err(|error| other(&error.to_string()))?;
         let mut cells = record.iter();
-        if record.len() == columns + 1 {
-            dates.get_or_insert_default().push(cells.next().unwrap_or_default().into());
+        match record.len() {
+            width if width == columns => {}
+            width if width == columns + 1 => {
+                dates.get_or_insert_default().push(cells.next().unwrap_or_default().into());
+            }
+            _ => return Err(other("it has another number of rows or columns")),
         }
         for (column, cell) in values.iter_mut().zip(cells) {
-            column.push(cell.parse().map_err(|_| other("it holds what is no number"))?);
+            let value = cell.parse().ok().filter(|value: &f64| value.is_finite());
+            column.push(value.ok_or_else(|| other("it holds what is no number"))?);
         }
     }
     if values.iter().any(|column| column.len() != run.data.rows) {

@@ -63,6 +63,14 @@ impl Subject for SoundSubject {
     type Length = Passes;
     type Data = SoundData;
 
+    fn contradiction(data: &SoundData) -> Option<String> {
+        let numbers = data.frequencies.iter().chain([&data.autoregressive]);
+        if data.training == 0 || data.valid == 0 || !numbers.into_iter().all(|n| n.is_finite()) {
+            return Some("it has no sound, or a baseline that is no number".into());
+        }
+        data.autoregression.contradiction().map(Into::into)
+    }
+
     fn measures(_: &RunOf<Self>, progress: &Progress) -> Result<Vec<Measure>, RunError> {
         let best = progress.best().into_iter();
         Ok(best.map(|best| Measure::error("nats a sample", best.valid_loss)).collect())

@@ -99,6 +99,15 @@ impl Lessons for Streams<'_> {
         Lesson { loss, value, state: next, drawn: 0 }
     }
 
+    fn state_shapes(&self, model: &Self::Model) -> Vec<[usize; 3]> {
+        let recurrent = &model.network.recurrent;
+        let states = recurrent.cell().shape().states;
+        vec![
+            [recurrent.layers.len() * recurrent.directions(), self.batch, recurrent.d_hidden];
+            states
+        ]
+    }
+
     /// Nats a step of the validating sequence by the chain rule.
     fn validate(&self, model: &Self::Model) -> Score {
         let losses = model.score(self.valid);

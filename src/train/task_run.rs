@@ -68,6 +68,10 @@ impl Subject for TaskSubject {
     type Length = TestedSteps;
     type Data = Drawn;
 
+    fn contradiction(_: &Drawn) -> Option<String> {
+        None
+    }
+
     fn measures(_: &RunOf<Self>, progress: &Progress) -> Result<Vec<Measure>, RunError> {
         let of = |best: Epoch| {
             let right = best.right.map(|right| Measure {

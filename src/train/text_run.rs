@@ -47,6 +47,19 @@ impl Subject for TextSubject {
     type Length = Passes;
     type Data = TextData;
 
+    fn contradiction(data: &TextData) -> Option<String> {
+        if let Vocabulary::Characters(characters) = &data.vocabulary
+            && (characters.is_empty() || !characters.chars().is_sorted_by(|a, b| a < b))
+        {
+            return Some("its characters are not in order, each once".into());
+        }
+        if data.training == 0 || data.valid == 0 {
+            return Some("it has no text".into());
+        }
+        let baselines = data.baselines.iter().all(|nats| nats.is_finite());
+        (!baselines).then(|| "a baseline is no number".into())
+    }
+
     fn measures(_: &RunOf<Self>, progress: &Progress) -> Result<Vec<Measure>, RunError> {
         let best = progress.best().into_iter();
         Ok(best.map(|best| Measure::error("nats a character", best.valid_loss)).collect())
@@ -94,7 +107,12 @@ impl SequenceSubject for TextSubject {
             let text = std::str::from_utf8(&bytes).expect("the reader has seen to it");
             let split = training_steps::<Self>(text.chars().count(), self.valid_share)?;
             let end = text.char_indices().nth(split).map_or(text.len(), |(end, _)| end);
-            (split, Vocabulary::of(&text[..end], self.min_count))
+            let vocabulary = Vocabulary::of(&text[..end], self.min_count);
+            if vocabulary.classes() == 1 {
+                let (steps, least) = (split, self.min_count);
+                return Err(SequenceError::NoClass { steps, least });
+            }
+            (split, vocabulary)
         };
         let mut training = vocabulary.classes_of(&bytes);
         let valid = training.split_off(split);
@@ -165,6 +183,14 @@ mod tests {
         // Nor does its end count: r is there twice, but once to train on.
         let Sequence { data, .. } = read("überabüberbz", 2, false);
         assert_eq!(data.vocabulary, Vocabulary::Characters("beü".into()));
+        let model = ModelSettings { hidden: 4, layers: 1, embedding: None };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text.txt");
+        std::fs::write(&path, "überabüberbz").unwrap();
+        let subject =
+            TextSubject { path: vec![path], bytes: false, min_count: 4, valid_share: 0.25, model };
+        let line = subject.read().unwrap_err().to_string();
+        assert!(line.contains("4 times") && line.contains("--min-count"), "{line}");
         // Of bytes there are as many as of any text; ü is two of them.
         let Sequence { training, valid, data, .. } = read("überabüberbz", 1, true);
         assert_eq!((training.len(), valid.len(), data.vocabulary.classes()), (11, 3, 257));

@@ -3,6 +3,10 @@
 mod bad_input;
 mod checkpoint;
 mod command_line;
+#[cfg(unix)]
+mod damage;
+mod divergence;
+mod equal;
 mod folders;
 mod identity;
 mod outputs;
@@ -10,6 +14,8 @@ mod page;
 mod runs;
 mod series;
 mod series_files;
+#[cfg(unix)]
+mod signals;
 mod sound;
 mod start;
 mod strangers;

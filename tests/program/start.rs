@@ -83,7 +83,8 @@ pub fn wait_for_end(child: &mut Child) -> ExitStatus {
 /// Seed of the moments at which trainings are killed.
 const SEED: u64 = 14;
 
-/// A training that is killed at drawn moments and resumed each time comes to what it comes to in one piece.
+/// A training that is killed at drawn moments and resumed each time comes to what it comes to in one piece. After some of the
+/// kills a byte of the last checkpoint is another one: the checkpoint before it is as good, and stays until a new one is whole.
 ///
 /// `arguments` are those of `bptt train …` without `--out`. `result` reads from the run in that folder what is compared.
 /// `BPTT_KILLS` sets another number of kills. The moments are shares of the time that the training takes in one piece;
@@ -103,7 +104,7 @@ pub fn kill_and_resume<T: PartialEq>(
     let expected = result(&folder.join("whole"));
 
     let mut random = Random::seed_from_u64(SEED);
-    let (mut killed, mut finished) = (0, 0);
+    let (mut killed, mut finished, mut damaged) = (0, 0, 0);
     while killed < kills || finished == 0 {
         let run = format!("run{finished}");
         let begin = [arguments, &["--quiet", "--out", &run]].concat();
@@ -134,6 +135,18 @@ pub fn kill_and_resume<T: PartialEq>(
                     child.wait().unwrap();
                     killed += 1;
                     moments.push(moment);
+                    let file = |name: &str| {
+                        folder.join(&run).join(format!("checkpoint/{name}.safetensors"))
+                    };
+                    if random.random::<f64>() < 0.4
+                        && file("previous").exists()
+                        && let Ok(mut bytes) = std::fs::read(file("last"))
+                    {
+                        let place = random.random_range(0..bytes.len());
+                        bytes[place] ^= 1 << random.random_range(0..8);
+                        std::fs::write(file("last"), bytes).unwrap();
+                        damaged += 1;
+                    }
                     continue;
                 }
             }
@@ -143,5 +156,7 @@ pub fn kill_and_resume<T: PartialEq>(
         assert!(same, "{run} is another one, killed at {moments:?} of {time:?} by seed {SEED}");
         finished += 1;
     }
-    println!("{killed} kills in {finished} trainings, all with the result of the one in one piece");
+    println!(
+        "{killed} kills in {finished} trainings, {damaged} damaged checkpoints, all with the result of the one in one piece"
+    );
 }

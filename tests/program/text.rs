@@ -370,7 +370,8 @@ fn ctrl_c_leaves_a_run_that_goes_on() {
     wait_for_file(&mut child, &folder.join("runs/a/checkpoint/last.safetensors"));
     let interrupted =
         Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(interrupted.success() && wait_for_end(&mut child).success());
+    assert!(interrupted.success());
+    assert_eq!(wait_for_end(&mut child).code(), Some(130));
     let (_, progress) = last(&folder.join("runs/a"));
     assert!(!progress.done && progress.step > 0);
     let more = (progress.epochs.len() + 1).to_string();

@@ -84,24 +84,93 @@ pub fn column_errors(
 /// Which method is best for a column. The first one is the one that was trained.
 fn verdict(column: &str, errors: &[MethodErrors]) -> String {
     let rmse = |errors: &MethodErrors| errors.accuracy.root_mean_squared;
-    let best = errors.iter().min_by(|a, b| rmse(a).total_cmp(&rmse(b))).expect("there are some");
+    let order = |errors: &MethodErrors| (!rmse(errors).is_finite(), rmse(errors));
+    let best = errors.iter().min_by(|a, b| {
+        let ((a, x), (b, y)) = (order(a), order(b));
+        a.cmp(&b).then(x.total_cmp(&y))
+    });
+    let best = best.expect("there are some");
+    let trained = &errors[0];
     let last = errors.iter().find(|errors| errors.forecast == "last_value");
     let last = last.expect("every run has it");
     let less = |than: &MethodErrors| 100.0 * (1.0 - rmse(best) / rmse(than));
-    if best.forecast == last.forecast {
+    if !rmse(best).is_finite() {
+        return format!("no method is best for {column}: the error of none of them is a number");
+    }
+    if rmse(last) == 0.0 {
+        return format!("nothing beats the last value, which forecasts {column} without an error");
+    }
+    if rmse(best) == rmse(last) {
         return format!(
             "nothing beats the last value: the past of {column} does not tell where it goes, as with most prices"
         );
     }
-    let saved = format!("its RMSE is {:.1} % below that of the last value", less(last));
-    if best.forecast == errors[0].forecast {
+    let saved = match rmse(last).is_finite() {
+        true => format!("its RMSE is {:.1} % below that of the last value", less(last)),
+        false => "the last value has no error that is a number".into(),
+    };
+    if best.forecast == trained.forecast {
         return format!("{} is best for {column}: {saved}", best.name);
     }
+    let method = best.forecast.replace('_', "-");
+    let beaten = match rmse(trained).is_finite() {
+        true => format!("by {:.1} % of its RMSE", less(trained)),
+        false => "whose error is no number".into(),
+    };
+    let (better, trained) = (&best.name, &trained.name);
     format!(
-        "{} beats {} for {column} by {:.1} % of its RMSE: take it with --method {}; {saved}",
-        best.name,
-        errors[0].name,
-        less(&errors[0]),
-        best.forecast.replace('_', "-")
+        "{better} beats {trained} for {column} {beaten}: take it with --method {method}; {saved}"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(errors: [f64; 3]) -> String {
+        let of = |(forecast, root_mean_squared): (&'static str, f64)| MethodErrors {
+            forecast,
+            name: forecast.to_uppercase(),
+            accuracy: Accuracy {
+                mean_absolute: 1.0,
+                root_mean_squared,
+                symmetric_percentage: 1.0,
+                scaled: None,
+            },
+            root_mean_squared_by_step: Vec::new(),
+        };
+        let methods = ["network", "ar", "last_value"].into_iter().zip(errors);
+        verdict("x", &methods.map(of).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn no_verdict_is_about_what_is_no_number() {
+        let (nan, inf) = (f64::NAN, f64::INFINITY);
+        let percent = said([1.0, 3.0, 2.0]);
+        assert_eq!(
+            percent,
+            "NETWORK is best for x: its RMSE is 50.0 % below that of the last value"
+        );
+        assert!(said([3.0, 1.0, 4.0]).starts_with("AR beats NETWORK for x by 66.7 % of its RMSE"));
+        assert!(said([3.0, 4.0, 1.0]).starts_with("nothing beats the last value: the past"));
+        // A series that stands still.
+        assert!(said([0.0, 0.0, 0.0]).ends_with("forecasts x without an error"));
+        assert!(said([1.0, 0.0, 0.0]).ends_with("forecasts x without an error"));
+        for none in [nan, -nan, inf] {
+            assert!(said([none; 3]).starts_with("no method is best"));
+            let beaten = said([none, 1.0, 2.0]);
+            assert!(
+                beaten.starts_with("AR beats NETWORK for x whose error is no number"),
+                "{beaten}"
+            );
+            assert!(
+                said([1.0, 2.0, none]).starts_with("NETWORK is best for x: the last value has no")
+            );
+            for errors in [[none, 1.0, 2.0], [none, none, 2.0], [1.0, none, none], [0.0, none, 0.0]]
+            {
+                let said = said(errors);
+                assert!(!said.contains("NaN") && !said.contains("inf"), "{errors:?}: {said}");
+            }
+        }
+    }
 }

@@ -39,6 +39,7 @@ use super::task_run::{TaskRun, TaskSubject};
 use super::text_run::{TextRun, TextSubject};
 use crate::names::names;
 use read::{configuration, refused};
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
 /// The format of the folder. Format 1, which had no number in its files, is read where it has the same content.
@@ -179,6 +180,16 @@ pub struct Measure {
 }
 
 impl Measure {
+    /// The better measure is the lesser one, and any number before what is none.
+    pub fn compare(&self, other: &Self) -> Ordering {
+        let numbers = [self, other].map(|measure| !measure.value.is_finite());
+        let values = match self.larger_is_better {
+            true => other.value.total_cmp(&self.value),
+            false => self.value.total_cmp(&other.value),
+        };
+        numbers[0].cmp(&numbers[1]).then(values)
+    }
+
     /// A number that is better the smaller it is.
     pub fn error(name: impl Into<String>, value: f64) -> Self {
         Self { name: name.into(), value, larger_is_better: false }
@@ -303,8 +314,10 @@ impl<S: Subject> RunOf<S> {
     /// # Errors
     /// If a file that it is computed from cannot be read.
     pub fn standing(&self) -> Result<Standing, RunError> {
-        let last = Checkpoints::of(&self.folder).first::<Progress>(&["last", "previous", "best"]);
-        let progress = last.map(|(last, _)| last.progress).unwrap_or_default();
+        let progress = match Checkpoints::of(&self.folder).progress() {
+            Err(CheckpointError::None(_)) => Progress::default(),
+            progress => progress?,
+        };
         let done = progress.done || S::is_fitted_at_once(self);
         let measures = S::measures(self, &progress)?;
         let (task, cell) = (self.config.task.clone(), self.config.cell.clone());

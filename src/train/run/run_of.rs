@@ -34,6 +34,9 @@ pub trait Subject: Clone + Debug + Serialize + DeserializeOwned {
     /// If a file that they are computed from cannot be read.
     fn measures(run: &RunOf<Self>, progress: &Progress) -> Result<Vec<Measure>, RunError>;
 
+    /// What contradicts itself in what is kept of the data, if something does: somebody has changed it.
+    fn contradiction(data: &Self::Data) -> Option<String>;
+
     /// Whether there is nothing to train in steps.
     fn is_fitted_at_once(_run: &RunOf<Self>) -> bool {
         false
@@ -159,7 +162,7 @@ pub struct Resumed<S: Subject> {
     /// The run.
     pub run: RunOf<S>,
     /// Where it goes on; none if it ended before its first checkpoint.
-    pub checkpoint: Option<Checkpoint<Progress>>,
+    pub checkpoint: Option<Checkpoint>,
     /// Why later checkpoints could not be read.
     pub refused: Vec<CheckpointError>,
 }
@@ -235,7 +238,7 @@ impl<S: Subject> RunOf<S> {
         lessons: &L,
         model: L::Model,
         computing: &Computing,
-        resume: Option<Checkpoint<Progress>>,
+        resume: Option<Checkpoint>,
         mut listen: impl FnMut(Event<'_>) -> bool,
     ) -> Result<(L::Model, Progress), LearningError> {
         let mut recorded = None;
@@ -349,7 +352,14 @@ impl<S: Subject> RunOf<S> {
         // Data that say nothing have no file.
         let data = match toml::from_str("") {
             Ok(data) => data,
-            Err(_) => read(&folder.join("data.toml"))?,
+            Err(_) => {
+                let file = folder.join("data.toml");
+                let data = read(&file)?;
+                if let Some(reason) = S::contradiction(&data) {
+                    return Err(refused(&file, &reason));
+                }
+                data
+            }
         };
         Ok(Self { folder: folder.into(), config, data, training: None })
     }
