@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use bptt::data::calendar::Calendar;
+use bptt::data::dates::DateOptions;
 use bptt::data::series::{Decimal, Missing, Reading, Series, SeriesOptions};
 use bptt::train::series_run;
 use bptt_fuzz::one_line;
@@ -33,6 +33,7 @@ fn options(choice: u8, delimiter: u8) -> SeriesOptions {
             decimal: (choice >> 7 & 1 == 1).then_some(Decimal::Comma),
             ..Reading::default()
         },
+        dates: DateOptions { sort: delimiter & 1 == 1, ..DateOptions::default() },
         ..SeriesOptions::default()
     }
 }
@@ -64,14 +65,11 @@ fuzz_target!(|bytes: &[u8]| {
     series_run::checksum(&series);
     let Some(dates) = &series.dates else { return };
     assert_eq!(dates.len(), rows);
-    match Calendar::of(dates) {
-        Ok(calendar) => {
-            assert_eq!(calendar.dates().len(), rows);
-            match calendar.following(3) {
-                Ok(next) => next.iter().for_each(|&date| one_line(&calendar.label(date))),
-                Err(error) => one_line(&error),
-            }
-        }
+    let Some(calendar) = &series.calendar else { panic!("labels without dates") };
+    assert_eq!(calendar.moments().len(), rows);
+    assert!(calendar.moments().windows(2).all(|pair| pair[0].instant() < pair[1].instant()));
+    match calendar.following(3) {
+        Ok(next) => next.iter().for_each(|&date| one_line(&calendar.label(date))),
         Err(error) => one_line(&error),
     }
 });

@@ -97,6 +97,7 @@ fn flags(
             toml::Value::String(text) => Ok(text.clone()),
             toml::Value::Integer(number) => Ok(number.to_string()),
             toml::Value::Float(number) => Ok(number.to_string()),
+            toml::Value::Boolean(truth) => Ok(truth.to_string()),
             _ => strange("neither text nor a number").map(|()| String::new()),
         }
     };

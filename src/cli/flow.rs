@@ -282,7 +282,7 @@ impl Where<'_> {
         }
         let (subject, window) = (&run.config.subject, run.config.length.window);
         let series = series_run::read(run)?;
-        let dates = series_run::dates(&series, &run.data.features)?;
+        let dates = series.calendar.clone();
         let rows = run.data.features.rows(&series, dates.as_ref())?;
         let all = origins(series.rows(), run.data.split, subject.horizon, subject.stride);
         let batch = self.arguments.batch.min(all.len());

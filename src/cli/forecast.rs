@@ -1,9 +1,11 @@
 //! `bptt forecast`: the rows to come of a series that a run was trained on.
 
 use super::Failure;
+use super::dates::DateFlags;
 use super::options::{share, size};
 use super::output::{note, show, tell, warn, writable};
 use super::reading::ReadingFlags;
+use bptt::data::dates::DateOptions;
 use bptt::report::series::{draw_forecast, percent};
 use bptt::train::run::{Run, Use};
 use bptt::train::series_forecast::{ForecastOptions, LEVELS, PATHS, SeriesForecast};
@@ -40,6 +42,8 @@ pub struct Arguments {
     from: Option<PathBuf>,
     #[command(flatten)]
     reading: ReadingFlags,
+    #[command(flatten)]
+    dates: DateFlags,
     /// Paths that the intervals are quantiles of
     #[arg(long, value_name = "N", default_value_t = PATHS, value_parser = size)]
     paths: usize,
@@ -88,6 +92,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Run::Series(run) => run,
         other => return Err(other.unfit(Use::Forecast).into()),
     };
+    if arguments.from.is_none()
+        && arguments.dates.over(&DateOptions::default()) != DateOptions::default()
+    {
+        return Err(Failure(
+            "the flags for dates say how the file of --from is read: name one".into(),
+        ));
+    }
     // Before the work is done.
     arguments.out.as_deref().map_or(Ok(()), writable)?;
     let forecast = run.forecast(&ForecastOptions {
@@ -95,6 +106,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         method: arguments.method.clone(),
         from: arguments.from.clone(),
         reading: Some(arguments.reading.over(&run.config.subject.reading)),
+        dates: Some(arguments.dates.over(&run.config.subject.dates)),
         paths: arguments.paths,
         seed: arguments.seed,
     })?;

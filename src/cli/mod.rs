@@ -4,6 +4,7 @@
 mod bench;
 mod configuration;
 mod count;
+mod dates;
 mod flow;
 mod forecast;
 mod generate;
@@ -77,7 +78,7 @@ enum Train {
     Count(count::Arguments),
     #[command(flatten)]
     Generated(task::Arguments),
-    Series(series::Arguments),
+    Series(Box<series::Arguments>),
     Text(text::Arguments),
     Sound(sound::Arguments),
 }

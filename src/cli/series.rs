@@ -1,12 +1,13 @@
 //! `bptt train series`: forecasts of a series in a CSV file.
 
+use super::dates::DateFlags;
 use super::options::{share, size};
 use super::output::{Output, note, page_table, tell, warn};
 use super::reading::ReadingFlags;
 use super::training::{Ending, Flags, Learnt, PassFlags, Unit, train};
 use super::{Failure, output};
 use bptt::cell;
-use bptt::data::calendar::Feature;
+use bptt::data::dates::{DateOptions, Feature};
 use bptt::data::series::Reading;
 use bptt::model::Lags;
 use bptt::model::forecast::{ColumnErrors, TestedMethod};
@@ -64,11 +65,13 @@ pub struct Arguments {
     /// Column that the network reads and does not forecast; may be repeated
     #[arg(long, value_name = "NAME")]
     exogenous: Vec<String>,
-    /// Column with dates [default: the one that looks like dates]
+    /// Column with dates [default: the one that looks like dates, or is named so]
     #[arg(long, value_name = "NAME")]
     date_column: Option<String>,
     #[command(flatten)]
     reading: ReadingFlags,
+    #[command(flatten)]
+    dates: DateFlags,
     /// Rows of a season, for the seasonal naive forecast, --seasonal-difference and MASE [default: as the dates
     /// suggest, if two fit the training rows: 12 months, 4 quarters, 52 weeks, 7 days, a day of what is shorter]
     #[arg(long, value_name = "N", value_parser = size)]
@@ -97,6 +100,9 @@ pub struct Arguments {
     /// Order of AR(τ): a number, or aic or bic (the same as auto), by which it is chosen
     #[arg(long, value_name = "N|auto", default_value = "auto")]
     lags: Lags,
+    /// Refused: one series a file
+    #[arg(long, value_name = "COLUMN", hide = true)]
+    id: Option<String>,
     /// Refused: a forecast cannot look ahead
     #[arg(long, hide = true)]
     bidirectional: bool,
@@ -148,6 +154,7 @@ impl Arguments {
             exogenous: self.exogenous.clone(),
             date_column: self.date_column.clone(),
             reading: self.reading.over(&Reading::default()),
+            dates: self.dates.over(&DateOptions::default()),
             season: self.season,
             valid_share: self.valid_share,
             horizon: self.horizon,
@@ -167,16 +174,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if arguments.bidirectional {
         return Err(Failure("--bidirectional: a forecast cannot look ahead, and the second direction walks from the end of the window to each step; leave it out".into()));
     }
+    if let Some(column) = &arguments.id {
+        return Err(Failure(format!(
+            "--id {column}: several series in one file are not read so far; give a file with the rows of one of them"
+        )));
+    }
     let computing = arguments.flags.computing()?;
     let input = match &training.resume {
         Some(run) => read_again(arguments.subject(), run)?,
         None => SeriesInput::read(arguments.subject())?,
     };
-    if let Some(warning) = &input.warning
-        && !output.quiet
-    {
-        note(format_args!("warning: {warning}; the rows are taken for equally far apart"));
-    }
     let (targets, width, split) = (input.data.names.len(), input.rows.width, input.data.split);
     let passes = arguments.flags.length.passes();
     let config = arguments.flags.config("series", input.subject.clone(), passes);

@@ -3,7 +3,7 @@
 //! A row holds the columns to forecast, transformed and standardised, then the exogenous columns, standardised, then the
 //! calendar features of the row's date. The standardisation uses the training rows only.
 
-use super::calendar::{Calendar, CalendarError, Feature};
+use super::dates::{Calendar, CalendarError, Feature};
 use super::series::Series;
 use super::split::Standardisation;
 use super::transform::{Transform, TransformError};
@@ -133,7 +133,7 @@ impl Features {
         let first = self.transform.lost();
         let columns = self.transformed(series)?;
         let dates = match dates {
-            Some(calendar) => calendar.dates(),
+            Some(calendar) => calendar.moments(),
             None if self.calendar.is_empty() => &[],
             None => return Err(FeatureError::NoDates),
         };
@@ -144,7 +144,7 @@ impl Features {
             let exogenous = series.exogenous.iter().zip(&self.exogenous);
             values.extend(exogenous.map(|(column, scale)| scale.apply(column[row])));
             if !self.calendar.is_empty() {
-                values.extend(self.of_date(dates[row]));
+                values.extend(self.of_date(dates[row].local));
             }
         }
         Ok(Rows { values, width: self.width(), first })
@@ -217,7 +217,7 @@ mod tests {
         series.values.push(series.values[0].iter().map(|x| x / 2.0 + 7.0).collect());
         series.exogenous_names.push("row".into());
         series.exogenous.push((0..144).map(f64::from).collect());
-        let calendar = Calendar::of(series.dates.as_ref().unwrap()).unwrap();
+        let calendar = series.calendar.clone().unwrap();
         (series, calendar)
     }
 

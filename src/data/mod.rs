@@ -1,17 +1,16 @@
 //! Training data: numeric series from CSV files, texts, sounds and generated tasks, and simple baselines.
 //!
 //! Reading order: [`series`] (a file becomes columns of numbers), [`transform`] (logarithms and differences, and their
-//! inverse), [`calendar`] (dates as numbers), [`features`] (the rows that a model reads), [`split`] (training rows and
+//! inverse), [`dates`] (when each row is, and dates as numbers), [`features`] (the rows that a model reads), [`split`] (training rows and
 //! their scale), [`naive`] (forecasts that a model has to beat), [`accuracy`] (by how much), [`text`] (characters become
 //! classes), [`sound`] (so do samples, by the [`mu_law`]), [`count`], and the tasks that need memory, [`task`]: [`adding`], [`copy`],
 //! [`order`], [`reber`].
 
 pub mod accuracy;
 pub mod adding;
-pub mod calendar;
 pub mod copy;
 pub mod count;
-mod dates;
+pub mod dates;
 pub mod features;
 pub mod mu_law;
 pub mod naive;

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::dates::DateError;
 use thiserror::Error;
 
 use super::series::Decimal;
@@ -90,6 +91,16 @@ pub enum SeriesError {
         column: String,
         /// The cell.
         cell: String,
+    },
+    /// A date that is none, or not in the order of time.
+    #[error("{file}, {}, column '{column}': {}", error.place, error.fault)]
+    Date {
+        /// The file.
+        file: String,
+        /// The column, or the columns that hold parts of the dates.
+        column: String,
+        /// What is wrong.
+        error: Box<DateError>,
     },
     /// An empty cell in a column that is read.
     #[error(

@@ -4,7 +4,7 @@
 use super::gradient_flow::GradientFlow;
 use super::{ReportError, Written};
 use crate::data::accuracy::Accuracy;
-use crate::data::calendar::Calendar;
+use crate::data::dates::{Calendar, Moment};
 use crate::data::series::Series;
 use crate::files;
 use crate::model::forecast::{
@@ -19,7 +19,6 @@ use crate::plot::page::{Page, Section, Table};
 use crate::train::checkpoint::Checkpoints;
 use crate::train::series_forecast::{Backtests, LEVELS, PATHS, SeriesForecast, following};
 use crate::train::series_run::{AUTOREGRESSION, SeriesRunError};
-use jiff::civil::DateTime;
 use std::path::{Path, PathBuf};
 
 /// `the next row`, `the next 12 rows`.
@@ -105,7 +104,7 @@ fn draw(
     (series, dates): (&Series, Option<&Calendar>),
     method: &str,
     outlook: &Outlook,
-    following: &[DateTime],
+    following: &[Moment],
     levels: &[f64],
     stem: &Path,
 ) -> Result<Vec<PathBuf>, ReportError> {

@@ -6,6 +6,7 @@ mod clip;
 pub mod count;
 pub mod count_run;
 mod data_type;
+mod later_rows;
 pub mod lessons;
 pub mod memory;
 mod optimizer;

@@ -2,11 +2,12 @@
 //! the rows to come.
 
 use super::checkpoint::Checkpoints;
+use super::later_rows::differences;
 use super::lessons::{Trained, trained};
 use super::memory::check_memory;
 use super::series::{NetworkSize, untrained};
 use super::series_run::{self, AUTOREGRESSION, SeriesRun, SeriesRunError};
-use crate::data::calendar::{Calendar, CalendarError};
+use crate::data::dates::{Calendar, CalendarError, DateOptions, Moment};
 use crate::data::features::Features;
 use crate::data::naive::NaiveError;
 use crate::data::series::{Reading, Series, SeriesOptions};
@@ -14,7 +15,6 @@ use crate::model::forecast::{
     Autoregressions, ColumnErrors, Forecaster, LastValue, Method, NetworkForecaster, Outlook,
     SeasonAgo, TestedMethod, backtest, column_errors, origins, outlook, squared_error,
 };
-use jiff::civil::DateTime;
 use std::path::{Path, PathBuf};
 
 /// Paths that intervals are quantiles of, where no other number is asked for.
@@ -114,6 +114,8 @@ pub struct ForecastOptions {
     pub from: Option<PathBuf>,
     /// How that file is written; none: as the run's.
     pub reading: Option<Reading>,
+    /// How its dates are read; none: as the run's.
+    pub dates: Option<DateOptions>,
     /// Paths that intervals are quantiles of.
     pub paths: usize,
     /// Seed of the residuals that are drawn.
@@ -122,7 +124,15 @@ pub struct ForecastOptions {
 
 impl Default for ForecastOptions {
     fn default() -> Self {
-        Self { steps: None, method: None, from: None, reading: None, paths: PATHS, seed: 1 }
+        Self {
+            steps: None,
+            method: None,
+            from: None,
+            reading: None,
+            dates: None,
+            paths: PATHS,
+            seed: 1,
+        }
     }
 }
 
@@ -138,7 +148,7 @@ pub struct SeriesForecast {
     /// Its dates.
     pub dates: Option<Calendar>,
     /// The dates of the rows to come; none if the dates do not tell.
-    pub following: Vec<DateTime>,
+    pub following: Vec<Moment>,
     /// The forecast.
     pub outlook: Outlook,
     /// What makes it less certain, a line each.
@@ -238,7 +248,7 @@ impl SeriesRun {
     /// If the run or its series cannot be read.
     pub fn backtests(self) -> Result<Backtests, SeriesRunError> {
         let series = series_run::read(&self)?;
-        let dates = series_run::dates(&series, &self.data.features)?;
+        let dates = series.calendar.clone();
         Backtests::new(self, series, dates)
     }
 
@@ -249,7 +259,7 @@ impl SeriesRun {
     pub fn forecast(&self, options: &ForecastOptions) -> Result<SeriesForecast, SeriesRunError> {
         let (subject, data) = (&self.config.subject, &self.data);
         let mut series = series_run::read(self)?;
-        let mut dates = series_run::dates(&series, &data.features)?;
+        let mut dates = series.calendar.clone();
         let keys = self.method_keys();
         let key = match &options.method {
             None => keys[0],
@@ -281,9 +291,10 @@ impl SeriesRun {
                 file: file.display().to_string(),
                 reason: error.to_string(),
             };
-            series = self.later(file, options.reading.as_ref())?;
-            dates =
-                series_run::dates(&series, &data.features).map_err(|error| named(error.into()))?;
+            let later = self.later(file, options)?;
+            warnings.extend(differences(&later, &series, data.split));
+            series = later;
+            dates = series.calendar.clone();
             let known = (&series, dates.as_ref());
             method = self.method(key, &naive, known, &mut Vec::new()).map_err(named)?;
         }
@@ -300,10 +311,11 @@ impl SeriesRun {
     }
 
     /// The later rows in the file, which has the columns of this run.
-    fn later(&self, file: &Path, reading: Option<&Reading>) -> Result<Series, SeriesRunError> {
+    fn later(&self, file: &Path, options: &ForecastOptions) -> Result<Series, SeriesRunError> {
         let columns = self.config.subject.columns();
-        let reading = reading.unwrap_or(&columns.reading).clone();
-        let columns = SeriesOptions { reading, usual_decimal: self.data.decimal, ..columns };
+        let reading = options.reading.as_ref().unwrap_or(&columns.reading).clone();
+        let dates = options.dates.as_ref().unwrap_or(&columns.dates).clone();
+        let columns = SeriesOptions { reading, dates, usual_decimal: self.data.decimal, ..columns };
         let series = Series::read(file, &columns)?;
         let (names, exogenous) = (&self.data.names, &self.data.exogenous);
         if &series.names != names || &series.exogenous_names != exogenous {
@@ -325,7 +337,7 @@ pub fn following(
     dates: Option<&Calendar>,
     features: &Features,
     steps: usize,
-) -> Result<Vec<DateTime>, CalendarError> {
+) -> Result<Vec<Moment>, CalendarError> {
     match dates.map(|calendar| calendar.following(steps)) {
         Some(Ok(dates)) => Ok(dates),
         Some(Err(error)) if !features.calendar.is_empty() => Err(error),

@@ -4,7 +4,7 @@
 use super::memory::{TooMuchMemory, check_memory};
 use super::series::SeriesTrainingError;
 use super::series_run::{self, SeriesData, SeriesRun, SeriesRunError, SeriesSubject};
-use crate::data::calendar::{Calendar, CalendarError, Feature};
+use crate::data::dates::{Calendar, Feature};
 use crate::data::features::{FeatureError, Features, Rows};
 use crate::data::naive::{NaiveError, seasonal};
 use crate::data::series::{Series, SeriesError};
@@ -28,8 +28,6 @@ pub struct SeriesInput {
     pub origins: Vec<usize>,
     /// What the run keeps.
     pub data: SeriesData,
-    /// Why the dates are of no use, where they are not needed.
-    pub warning: Option<CalendarError>,
 }
 
 /// Why a run on a series cannot begin; one line of text each.
@@ -42,7 +40,9 @@ pub enum SeriesInputError {
     #[error(transparent)]
     Kept(#[from] Box<SeriesRunError>),
     /// Columns of no file.
-    #[error("--column, --exogenous and --date-column choose from a FILE: name one")]
+    #[error(
+        "--column, --exogenous, --date-column and the flags for dates, as --sort, say how a FILE is read: name one"
+    )]
     NoFile,
     /// No rows to train on, or none to validate on.
     #[error(transparent)]
@@ -107,7 +107,11 @@ impl SeriesInput {
     /// That series.
     fn of(mut subject: SeriesSubject, series: Series) -> Result<Self, SeriesInputError> {
         let split = split_by_time(series.rows(), subject.valid_share)?;
-        let (features, dates, warning) = calendar(&subject.calendar, &series)?;
+        let dates = series.calendar.clone();
+        let features = calendar(&subject.calendar, dates.as_ref())?;
+        // Later rows are read as these were.
+        let decided = dates.as_ref().and_then(Calendar::day_first);
+        subject.dates.day_first = subject.dates.day_first.or(decided);
         subject.season = match subject.season {
             None if subject.file.is_none() => Some(12),
             None => season(dates.as_ref(), split),
@@ -155,7 +159,7 @@ impl SeriesInput {
             features,
             autoregressions,
         };
-        Ok(Self { subject, series, dates, rows, origins, data, warning })
+        Ok(Self { subject, series, dates, rows, origins, data })
     }
 }
 
@@ -164,23 +168,15 @@ fn season(dates: Option<&Calendar>, split: usize) -> Option<usize> {
     dates?.step().ok()?.season().filter(|season| 2 * season <= split)
 }
 
-/// The calendar features, the dates if there are any, and why these are of no use where no feature needs them.
-type Dated = (Vec<Feature>, Option<Calendar>, Option<CalendarError>);
-
-/// The dates of the series, with the calendar features of those names.
-fn calendar(names: &[String], series: &Series) -> Result<Dated, SeriesInputError> {
-    let calendar = series.dates.as_deref().map(Calendar::of);
+/// The calendar features of those names, for the dates of the series.
+fn calendar(names: &[String], dates: Option<&Calendar>) -> Result<Vec<Feature>, SeriesInputError> {
     if names.is_empty() {
-        let calendar = calendar.and_then(Result::ok);
-        let warning = calendar.as_ref().and_then(|calendar| calendar.step().err());
-        return Ok((Vec::new(), calendar, warning));
+        return Ok(Vec::new());
     }
-    let refused = |error: CalendarError| SeriesInputError::Calendar(error.to_string());
-    let calendar = match calendar {
-        Some(calendar) => calendar.map_err(refused)?,
-        None => return Err(SeriesInputError::Calendar("there is no column of dates".into())),
+    let Some(dates) = dates else {
+        return Err(SeriesInputError::Calendar("there is no column of dates".into()));
     };
-    let step = calendar.step().map_err(refused)?;
+    let step = dates.step().map_err(|error| SeriesInputError::Calendar(error.to_string()))?;
     let mut features: Vec<Feature> = Vec::new();
     for name in names {
         let more = match name.as_str() {
@@ -197,5 +193,5 @@ fn calendar(names: &[String], series: &Series) -> Result<Dated, SeriesInputError
         let reason = format!("nothing goes round in rows that are {step} apart");
         return Err(SeriesInputError::Calendar(reason));
     }
-    Ok((features, Some(calendar), None))
+    Ok(features)
 }

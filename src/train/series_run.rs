@@ -7,7 +7,7 @@ use super::memory::TooMuchMemory;
 use super::run::{Measure, RunError, RunOf, Subject, Use};
 use super::series::NetworkSize;
 use crate::data::accuracy::{Accuracy, scale};
-use crate::data::calendar::{Calendar, CalendarError};
+use crate::data::dates::{Calendar, CalendarError, DateOptions};
 use crate::data::features::{FeatureError, Features};
 use crate::data::series::{Decimal, Reading, Series, SeriesError, SeriesOptions};
 use crate::data::transform::Transform;
@@ -34,6 +34,9 @@ pub struct SeriesSubject {
     /// How the file is written.
     #[serde(flatten)]
     pub reading: Reading,
+    /// How its dates are read.
+    #[serde(flatten)]
+    pub dates: DateOptions,
     /// Rows of a season; none: as the dates suggest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub season: Option<usize>,
@@ -213,6 +216,7 @@ impl Default for SeriesSubject {
             exogenous: Vec::new(),
             date_column: None,
             reading: Reading::default(),
+            dates: DateOptions::default(),
             season: None,
             valid_share: 0.25,
             horizon: 1,
@@ -237,6 +241,7 @@ impl SeriesSubject {
             delimiter: None,
             reading: self.reading.clone(),
             usual_decimal: None,
+            dates: self.dates.clone(),
         }
     }
 
@@ -415,24 +420,17 @@ pub fn read(run: &SeriesRun) -> Result<Series, SeriesRunError> {
         return Err(other("it has another number of rows or columns"));
     }
     let exogenous = values.split_off(run.data.names.len());
+    // A run keeps its labels also where they are no dates.
+    let options = run.config.subject.dates.clone();
+    let calendar = dates.as_deref().and_then(|labels| Calendar::of(labels, &options).ok());
     Ok(Series {
         names: run.data.names.clone(),
         exogenous_names: run.data.exogenous.clone(),
         dates,
+        calendar,
         values,
         exogenous,
         decimal: run.data.decimal,
         notes: Vec::new(),
     })
-}
-
-/// The dates of a series, if it has labels that are dates.
-///
-/// # Errors
-/// If there are calendar features, which need them, and they are no dates.
-pub fn dates(series: &Series, features: &Features) -> Result<Option<Calendar>, CalendarError> {
-    match series.dates.as_deref().map(Calendar::of) {
-        Some(Err(error)) if !features.calendar.is_empty() => Err(error),
-        calendar => Ok(calendar.and_then(Result::ok)),
-    }
 }

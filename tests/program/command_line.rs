@@ -75,12 +75,12 @@ fn passengers_are_forecast_better_than_by_the_last_value() {
 #[test]
 fn an_awkward_file_is_learnt_from() {
     let folder = tempfile::tempdir().unwrap();
-    let rows: Vec<String> = (0..150)
+    let rows: Vec<String> = (0..150_i64)
         .map(|t| {
-            let (t, day) = (f64::from(t), t % 28 + 1);
-            let month = t as usize / 28 + 1;
-            let sales = 100.0 + 20.0 * (t * std::f64::consts::TAU / 7.0).sin() + 0.1 * t;
-            format!("{day:02}.{month:02}.2024;\"{sales:.2}\" ; shop {}", t as usize % 3)
+            let day = jiff::civil::date(2024, 1, 1).saturating_add(jiff::Span::new().days(t));
+            let sales =
+                100.0 + 20.0 * (t as f64 * std::f64::consts::TAU / 7.0).sin() + 0.1 * t as f64;
+            format!("{};\"{sales:.2}\" ; shop {}", day.strftime("%d.%m.%Y"), t % 3)
         })
         .collect();
     let text = format!(

@@ -193,8 +193,9 @@ fn the_configuration_changes_with_the_first_step_and_not_before() {
 fn a_run_goes_on_without_its_file_where_it_holds_the_data() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let rows = (0..90)
-        .map(|day| format!("2024-{:02}-{:02},{}\n", day / 28 + 1, day % 28 + 1, (day % 7) * 9));
+    let rows = (0..90_i64)
+        .map(|day| (jiff::civil::date(2024, 1, 1).saturating_add(jiff::Span::new().days(day)), day))
+        .map(|(date, day)| format!("{date},{}\n", (day % 7) * 9));
     fs::write(folder.join("sales.csv"), format!("date,sold\n{}", rows.collect::<String>()))
         .unwrap();
     let novel = "It was the best of times, it was the worst of times. ".repeat(8);

@@ -13,6 +13,7 @@ mod outputs;
 mod page;
 mod runs;
 mod series;
+mod series_dates;
 mod series_files;
 #[cfg(unix)]
 mod signals;

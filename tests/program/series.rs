@@ -468,7 +468,7 @@ fn what_cannot_be_is_refused_in_one_line() {
         ),
         (
             &["train", "series", "gap.csv", "--calendar", "auto"],
-            &["--calendar", "row 21", "2020-01-20", "2020-02-10"],
+            &["gap.csv, line 22, column 'day': 2020-01-21 is missing", "19 others", "--missing"],
         ),
         (&["train", "series", "--horizon", "0"], &["--horizon"]),
         (&["train", "series", "--horizon", "37"], &["horizon of 37", "there are 36"]),
@@ -512,7 +512,7 @@ fn what_cannot_be_is_refused_in_one_line() {
         (&["forecast", "flat", "--method", "season-ago"], &["'season-ago'"]),
         (&["forecast", "run", "--from", "other.csv"], &["other.csv", "z, y", "x, y"]),
         (&["forecast", "run", "--from", "short.csv"], &["last 24 rows", "there are 5"]),
-        (&["forecast", "run", "--from", "gap.csv"], &["row 21"]),
+        (&["forecast", "run", "--from", "gap.csv"], &["gap.csv, line 22", "--missing"]),
         (&["forecast", "run", "--out", "absent/said.csv"], &["absent/said.csv"]),
         (&["forecast", "run", "--picture", "absent/said"], &["absent"]),
         (&["report", "torn"], &["series.csv", "checksum"]),

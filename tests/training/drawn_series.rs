@@ -1,5 +1,6 @@
 //! Ten thousand drawn files whose numbers are known: each is read as drawn, or refused, and none otherwise without a word.
 
+use bptt::data::dates::DateOptions;
 use bptt::data::series::{Decimal, Missing, Reading, Series, SeriesOptions};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -145,8 +146,22 @@ fn draw(random: &mut StdRng) -> Drawn {
         table.push((String::new(), (first..first + rows).map(|row| row.to_string()).collect()));
     }
     if dated {
-        let form =
-            *["%Y-%m-%d", "%d.%m.%Y", "%Y/%m/%d", "%Y-%m-%dT%H:%M:%S"].choose(random).unwrap();
+        let forms = [
+            "%Y-%m-%d",
+            "%d.%m.%Y",
+            "%Y/%m/%d",
+            "%Y-%m-%dT%H:%M:%S",
+            "%d/%m/%Y",
+            "%m/%d/%y",
+            "%d-%b-%Y",
+            "%d %B %y",
+            "%m/%d/%Y %I:%M %p",
+            "%G-W%V-%u",
+            // Only a name, or the end of a month, tells that this is a date.
+            "%Y%m%d",
+        ];
+        let known = forms.len() - usize::from(!header || rows == 3);
+        let form = *forms[..known].choose(random).unwrap();
         let day = |row: usize| {
             let day =
                 jiff::civil::date(2019, 12, 25).saturating_add(jiff::Span::new().days(row as i64));
@@ -197,7 +212,21 @@ fn draw(random: &mut StdRng) -> Drawn {
             false => refused = true,
         }
     }
-    for row in 0..rows {
+    // The order of the rows, where dates tell it.
+    let mut order: Vec<usize> = (0..rows).collect();
+    let mut dates = DateOptions { sort: random.random_bool(0.3), ..DateOptions::default() };
+    match random.random_range(0..40) {
+        0 => order.reverse(),
+        1 => order.swap(rows / 2, rows / 2 - 1),
+        2 => order.insert(rows / 2, rows / 3),
+        _ => dates.sort &= dated,
+    }
+    let sorted = order.is_sorted() && order.len() == rows;
+    refused |= dated && !sorted && (!dates.sort || order.len() > rows);
+    if !dated {
+        order = (0..rows).collect();
+    }
+    for row in order {
         if random.random_bool(0.01) {
             lines.push((*["", "  ", "# a remark; with, marks"].choose(random).unwrap()).into());
         }
@@ -224,7 +253,7 @@ fn draw(random: &mut StdRng) -> Drawn {
         reading.decimal = Some(if decimal == '.' { Decimal::Point } else { Decimal::Comma });
     }
     let truth = if refused { None } else { fill(truth, reading.missing, dated) };
-    Drawn { text, options: SeriesOptions { reading, ..SeriesOptions::default() }, truth }
+    Drawn { text, options: SeriesOptions { reading, dates, ..SeriesOptions::default() }, truth }
 }
 
 /// What is read where values are missing; `None`: the file is to be refused.

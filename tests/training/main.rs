@@ -4,9 +4,11 @@
 mod custom_task;
 
 mod backends;
+mod drawn_dates;
 mod drawn_series;
 #[cfg(feature = "plot")]
 mod examples;
+mod series_dates;
 mod series_files;
 mod series_reader;
 mod tasks;

@@ -13,10 +13,11 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// The columns asked for, or every numeric one that is none of `dates` and does not number the rows.
+    /// The columns asked for, or every numeric one that is none of `dates` and does not number the rows, as they stand or in the
+    /// order of time, `rows`.
     pub fn choose(
         table: &Table,
-        dates: &[usize],
+        (dates, rows): (&[usize], &[Option<usize>]),
         options: &SeriesOptions,
         notes: &mut Vec<Note>,
     ) -> Result<Self, SeriesError> {
@@ -24,7 +25,7 @@ impl Columns {
         let mut targets = table.find_all(&options.columns, &exogenous)?;
         let others = |column: &usize| !dates.contains(column) && !exogenous.contains(column);
         let counting: Vec<Option<&'static str>> =
-            (0..table.width()).map(|column| counts(table, column)).collect();
+            (0..table.width()).map(|column| counts_in_an_order(table, column, rows)).collect();
         if options.columns.is_empty() {
             let numeric = (0..table.width())
                 .filter(others)
@@ -81,17 +82,28 @@ fn not_used(table: &Table, unused: &[usize], counting: &[Option<&'static str>]) 
     line
 }
 
+/// What a column counts, as the rows stand or in the order of time.
+fn counts_in_an_order(
+    table: &Table,
+    column: usize,
+    rows: &[Option<usize>],
+) -> Option<&'static str> {
+    let as_they_stand: Vec<usize> = (0..table.rows()).collect();
+    let in_time: Vec<usize> = rows.iter().copied().flatten().collect();
+    counts(table, column, &as_they_stand).or_else(|| counts(table, column, &in_time))
+}
+
 /// What a column of whole numbers counts, if it counts something: its rows, or time.
-fn counts(table: &Table, column: usize) -> Option<&'static str> {
+fn counts(table: &Table, column: usize, order: &[usize]) -> Option<&'static str> {
     /// Rows that hardly go up by one by chance.
     const MANY: usize = 8;
     let whole = |row| table.cell(row, column).parse::<i64>().ok();
     let title = table.title(column).to_lowercase();
-    let first = whole(0)?;
+    let first = whole(order[0])?;
     let (mut by_one, mut never_back, mut yearly) = (true, true, true);
     let mut before = first;
     let [mut least, mut most] = [first; 2];
-    for row in 1..table.rows() {
+    for &row in &order[1..] {
         let next = whole(row)?;
         let step = next.checked_sub(before)?;
         by_one &= step == 1;

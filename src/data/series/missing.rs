@@ -5,7 +5,6 @@ use super::note::Note;
 use super::number::Written;
 use super::reading::{Decimal, Missing, Reading};
 use super::table::Table;
-use crate::data::calendar::Calendar;
 use crate::printable::printable;
 
 /// Whether a cell is a sign of a missing value, in any file.
@@ -45,12 +44,12 @@ pub(super) struct Filled {
 }
 
 /// Fills the missing values of all columns, of which `targets` are forecast, or leaves out rows. `rows` are the rows of the
-/// file, `labels` their dates.
+/// file, `labels` their dates, which may be `regular`.
 pub(super) fn fill(
     table: &Table,
     mut columns: Vec<Gappy>,
     targets: usize,
-    (rows, labels): (&[Option<usize>], Option<&[String]>),
+    (rows, labels, regular): (&[Option<usize>], Option<&[String]>, bool),
     notes: &mut Vec<Note>,
 ) -> Result<Filled, SeriesError> {
     let how = table.reading.missing;
@@ -102,7 +101,7 @@ pub(super) fn fill(
             .and_then(|(first, last)| (*first..*last).find(|&row| !whole[row]));
         let line = |row: usize| rows[row].map_or(0, |row| table.line(row));
         if let Some(row) = inside
-            && labels.is_some_and(are_regular)
+            && regular
         {
             let (file, line) = (table.file.clone(), line(row));
             return Err(SeriesError::DropInside { file, line });
@@ -122,10 +121,6 @@ pub(super) fn fill(
         kept.iter().map(|&row| gappy.values[row].expect("the row is whole")).collect()
     });
     Ok(Filled { values: values.collect(), rows: kept })
-}
-
-fn are_regular(labels: &[String]) -> bool {
-    Calendar::of(labels).is_ok_and(|calendar| calendar.step().is_ok())
 }
 
 pub(super) fn counted(count: usize, what: &str) -> String {

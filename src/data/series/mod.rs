@@ -22,7 +22,7 @@ mod reading;
 mod split_numbers;
 pub(super) mod table;
 
-use super::dates;
+use super::dates::{self, Calendar, DateOptions};
 use super::rows::read_error;
 pub use super::series_error::SeriesError;
 use crate::printable::printable_name;
@@ -43,7 +43,7 @@ pub struct SeriesOptions {
     /// Columns that are read as further input and not forecast, by name or number. An empty `columns`
     /// leaves them out.
     pub exogenous: Vec<String>,
-    /// The column to keep as labels, by name or number. `None`: the first that holds dates, if any.
+    /// The column of dates, by name or number. `None`: the first that holds dates, or numbers that are dates as it is named so.
     pub date_column: Option<String>,
     /// The byte between cells. `None`: comma, semicolon, tab or vertical bar, whichever fits.
     pub delimiter: Option<u8>,
@@ -51,9 +51,11 @@ pub struct SeriesOptions {
     pub reading: Reading,
     /// The mark before fractions where neither `reading` nor the file decides: that of an earlier file.
     pub usual_decimal: Option<Decimal>,
+    /// How dates are read.
+    pub dates: DateOptions,
 }
 
-/// Columns of numbers over time, oldest first as in the file, one value per row and column.
+/// Columns of numbers over time, oldest first, one value per row and column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
     /// Names of the columns: from the header (made printable on one line, at most 60 characters),
@@ -63,6 +65,8 @@ pub struct Series {
     pub exogenous_names: Vec<String>,
     /// The label of every row, when the file has a column of dates.
     pub dates: Option<Vec<String>>,
+    /// The dates that the labels are.
+    pub calendar: Option<Calendar>,
     /// `[column][row]`: finite numbers in the file's units, all columns equally long, at least two rows.
     pub values: Vec<Vec<f64>>,
     /// The exogenous columns, as long as the others.
@@ -128,7 +132,7 @@ impl Series {
         split_numbers::check(&table, &mut notes)?;
         notes.extend(table.skipped_lines());
         let dates = dates::find(&table, options, &mut notes)?;
-        let columns = Columns::choose(&table, &dates.columns, options, &mut notes)?;
+        let columns = Columns::choose(&table, (&dates.columns, &dates.rows), options, &mut notes)?;
         let forms = Forms::of(&table, options.usual_decimal);
         let mut read = Vec::new();
         let mut decimal = None;
@@ -143,7 +147,8 @@ impl Series {
             decimal = decimal.or(mark);
             read.push(Gappy { column, values });
         }
-        let known = (dates.rows.as_slice(), dates.labels.as_deref());
+        let regular = dates.calendar.as_ref().is_some_and(|calendar| calendar.step().is_ok());
+        let known = (dates.rows.as_slice(), dates.labels.as_deref(), regular);
         let filled = missing::fill(&table, read, columns.targets.len(), known, &mut notes)?;
         if filled.rows.len() < 2 {
             return Err(SeriesError::OneRow { file, line: table.line(0) });
@@ -161,6 +166,7 @@ impl Series {
             values,
             exogenous,
             dates: dates.labels.map(kept),
+            calendar: dates.calendar.map(|calendar| calendar.kept(&filled.rows)),
             decimal,
             notes,
         })
@@ -301,18 +307,24 @@ mod tests {
 
     #[test]
     fn date_column_is_recognised_by_content_name_or_request() {
-        for first in ["2020-01", "2020-01-31 10:00:00", "31.01.2020", "2020/01/31"] {
-            let text = format!("when;x\n{first};1\n{first};2\n");
-            assert_eq!(read(&text).dates.unwrap(), [first, first]);
+        for [first, next] in [
+            ["2020-01", "2020-02"],
+            ["2020-01-31 10:00:00", "2020-01-31 11:00:00"],
+            ["31.01.2020", "01.02.2020"],
+            ["2020/01/31", "2020/02/29"],
+        ] {
+            let text = format!("when;x\n{first};1\n{next};2\n");
+            assert_eq!(read(&text).dates.unwrap(), [first, next]);
         }
         let named = read("Order Month,x\nJan-49,1\nFeb-49,2\n");
         assert_eq!(named.dates.unwrap(), ["Jan-49", "Feb-49"]);
         let years = "year,x\n1949,1\n1950,2\n";
+        assert_eq!(read(years).dates.unwrap(), ["1949", "1950"]);
         assert_eq!(read(years).names, ["x"]);
-        assert_eq!(read(years).dates, None);
-        let options =
-            SeriesOptions { date_column: Some("year".into()), ..SeriesOptions::default() };
-        let asked = read_with(years, &options).unwrap();
+        let counted = "n,x\n1949,1\n1950,2\n";
+        assert_eq!((read(counted).dates, read(counted).names.len()), (None, 2));
+        let options = SeriesOptions { date_column: Some("n".into()), ..SeriesOptions::default() };
+        let asked = read_with(counted, &options).unwrap();
         assert_eq!(asked.dates.unwrap(), ["1949", "1950"]);
         assert_eq!(asked.names, ["x"]);
     }

@@ -12,6 +12,14 @@ pub enum Note {
 }
 
 impl Note {
+    /// The same, with what it is about before it.
+    pub(in crate::data) fn about(&self, what: &str) -> Self {
+        match self {
+            Self::Decided(line) => Self::Decided(format!("{what}: {line}")),
+            Self::Doubtful(line) => Self::Doubtful(format!("{what}: {line}")),
+        }
+    }
+
     /// Whether something may be lost.
     pub fn is_warning(&self) -> bool {
         matches!(self, Self::Doubtful(_))

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::Read;
 
-use crate::data::dates::looks_like_date;
+use crate::data::dates::{Recogniser, looks_like_date};
 use crate::data::rows::{Row, Rows};
 use crate::printable::printable;
 
@@ -291,6 +291,7 @@ impl Table {
     fn content_of(&self, column: usize) -> Content {
         let first_number = usize::from(is_number(self.cell_of(0, column)));
         let (mut filled, mut numbers, mut dates) = (0, 0, 0);
+        let mut recogniser = Recogniser::default();
         for row in 1..self.lines.len() {
             let cell = self.cell_of(row, column);
             if self.lacks_value(cell) {
@@ -299,13 +300,13 @@ impl Table {
             filled += 1;
             match is_number(cell) {
                 true => numbers += 1,
-                false => dates += usize::from(looks_like_date(cell)),
+                false => dates += usize::from(recogniser.is_date(cell)),
             }
         }
         numbers += first_number;
         Content {
             numeric: numbers > 0 && 2 * numbers >= filled + first_number,
-            dates: filled > 0 && dates == filled,
+            dates: filled > 0 && 2 * dates >= filled,
             empty: filled == 0,
         }
     }
@@ -353,7 +354,7 @@ impl Table {
 pub(in crate::data) struct Content {
     /// At least half of its cells that hold something are numbers; the others are then mistakes to report.
     pub numeric: bool,
-    /// All its cells below the first row are dates.
+    /// At least half of its cells below the first row that hold something are dates; the others are then mistakes to report.
     pub dates: bool,
     /// All its cells below the first row are empty, or signs of a missing value.
     pub empty: bool,

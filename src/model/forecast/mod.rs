@@ -16,7 +16,7 @@ pub use naive::{Autoregressions, LastValue, SeasonAgo};
 pub use network::{NetworkForecaster, Output};
 pub use outlook::{Outlook, OutlookError, outlook};
 
-use crate::data::calendar::Calendar;
+use crate::data::dates::Calendar;
 use crate::data::features::{FeatureError, Features, Rows};
 use crate::data::series::Series;
 

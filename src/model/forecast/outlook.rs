@@ -11,10 +11,10 @@
 //! point forecast a median, not a mean.
 
 use super::{Backtest, Method};
+use crate::data::dates::Moment;
 use crate::data::features::FeatureError;
 use crate::data::series::Series;
 use crate::nn::Random;
-use jiff::civil::DateTime;
 use rand::{RngExt, SeedableRng};
 
 /// Forecasts of the rows to come.
@@ -84,7 +84,7 @@ impl Outlook {
 pub fn outlook(
     method: &Method<'_>,
     (series, origin): (&Series, usize),
-    dates: &[DateTime],
+    dates: &[Moment],
     errors: &Backtest,
     (steps, paths, seed): (usize, usize, u64),
 ) -> Result<Outlook, OutlookError> {
@@ -99,7 +99,7 @@ pub fn outlook(
     // The other values of each row to come, after the targets.
     let others: Vec<Vec<f64>> = (0..steps)
         .map(|step| {
-            let calendar = (calendar > 0).then(|| method.features.of_date(dates[step]));
+            let calendar = (calendar > 0).then(|| method.features.of_date(dates[step].local));
             held.iter().copied().chain(calendar.into_iter().flatten()).collect()
         })
         .collect();
@@ -177,7 +177,7 @@ impl Walk<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::calendar::{Calendar, Feature};
+    use crate::data::dates::Feature;
     use crate::data::features::Features;
     use crate::data::transform::Transform;
     use crate::model::Autoregression;
@@ -221,6 +221,7 @@ mod tests {
             names: vec!["x".into()],
             exogenous_names: Vec::new(),
             dates: None,
+            calendar: None,
             values: vec![values],
             exogenous: Vec::new(),
             decimal: None,
@@ -345,7 +346,7 @@ mod tests {
         let mut series = Series::airline_passengers();
         series.exogenous_names.push("row".into());
         series.exogenous.push((0..144).map(f64::from).collect());
-        let calendar = Calendar::of(series.dates.as_ref().unwrap()).unwrap();
+        let calendar = series.calendar.clone().unwrap();
         let features =
             Features::fit(&series, 108, Transform::default(), vec![Feature::Month]).unwrap();
         let dates = calendar.following(5).unwrap();

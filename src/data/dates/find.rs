@@ -1,0 +1,275 @@
+//! Finds the dates of a file: which columns hold them, the order of the rows, and those that are missing.
+
+use super::calendar::{Calendar, CalendarError};
+use super::column::{self, Labels, plain_spaces};
+use super::error::{DateError, Fault};
+use super::step::infer;
+use super::{DateOptions, Step, clock, gaps, names, order, shapes};
+use crate::data::series::table::{Content, Table};
+use crate::data::series::{Missing, Note, SeriesError, SeriesOptions};
+use std::borrow::Cow;
+
+/// The dates of a file, and the rows in the order of time.
+pub(in crate::data) struct Dates {
+    /// The columns that hold dates, or parts of them.
+    pub columns: Vec<usize>,
+    /// A label for each of `rows`, where there is such a column.
+    pub labels: Option<Vec<String>>,
+    /// The dates that the labels are.
+    pub calendar: Option<Calendar>,
+    /// The rows of the series, oldest first, each by its number in the table; `None`: a row that the file lacks, whose
+    /// values are filled in.
+    pub rows: Vec<Option<usize>>,
+}
+
+/// Finds the columns of dates of a file, by request, content or name, and reads them.
+pub(in crate::data) fn find(
+    table: &Table,
+    options: &SeriesOptions,
+    notes: &mut Vec<Note>,
+) -> Result<Dates, SeriesError> {
+    let columns = columns(table, options)?;
+    let rows = table.rows();
+    let all = (0..rows).map(Some).collect();
+    if columns.is_empty() {
+        return Ok(Dates { columns, labels: None, calendar: None, rows: all });
+    }
+    let name =
+        columns.iter().map(|&column| table.names[column].clone()).collect::<Vec<_>>().join(", ");
+    let mut note =
+        |note: &Note| notes.push(note.about(&format!("{}: column '{name}'", table.file)));
+    if options.dates.ignore {
+        note(&Note::Decided("its dates are ignored, and the rows are taken as they stand".into()));
+        return Ok(Dates { columns, labels: None, calendar: None, rows: all });
+    }
+    let cells: Vec<Cow<'_, str>> = (0..rows).map(|row| label(table, row, &columns)).collect();
+    let lines: Vec<u64> = (0..rows).map(|row| table.line(row)).collect();
+    let labels = Labels { cells: &cells, lines: Some(&lines) };
+    let refused = |error: DateError| SeriesError::Date {
+        file: table.file.clone(),
+        column: name.clone(),
+        error: Box::new(error),
+    };
+    let column = column::read(labels, &options.dates).map_err(refused)?;
+    let (ordered, moved) = order::order(&column, labels, &options.dates).map_err(refused)?;
+    let calendar = Calendar::new(column, &ordered, labels);
+    calendar.notes().iter().chain(&moved.map(Note::Decided)).for_each(&mut note);
+    if let Some(missing) = gaps::missing(&calendar) {
+        let (row, before) = &missing.before[0];
+        let (first, count) = (calendar.label(before[0]), missing.count());
+        if !matches!(
+            table.reading.missing,
+            Missing::Interpolate | Missing::Previous | Missing::Zero
+        ) {
+            let step = missing.step.to_string();
+            let fault = Fault::Missing { first, more: count - 1, step };
+            return Err(refused(labels.fault(ordered[*row], fault)));
+        }
+        let were = if count == 1 { "row was" } else { "rows were" };
+        note(&Note::Decided(format!("{count} {were} missing and put in, {first} first")));
+        return Ok(filled(calendar, missing, &ordered, &cells, columns));
+    }
+    match calendar.step() {
+        Err(error @ CalendarError::Irregular { .. }) => note(&Note::Doubtful(format!(
+            "{error}; the rows are taken for equally far apart, and their dates tell no season and no dates to come"
+        ))),
+        Ok(Step::Weekdays) => holidays(&calendar).iter().for_each(note),
+        _ => {}
+    }
+    let written = ordered.iter().map(|&row| cells[row].clone().into_owned()).collect();
+    let rows = ordered.into_iter().map(Some).collect();
+    Ok(Dates { columns, labels: Some(written), calendar: Some(calendar), rows })
+}
+
+/// The rows with what is missing between them.
+fn filled(
+    calendar: Calendar,
+    missing: gaps::Missing,
+    ordered: &[usize],
+    cells: &[Cow<'_, str>],
+    columns: Vec<usize>,
+) -> Dates {
+    let mut gaps = missing.before.iter().peekable();
+    let (mut rows, mut labels) = (Vec::new(), Vec::new());
+    for (place, &row) in ordered.iter().enumerate() {
+        if let Some((_, moments)) = gaps.next_if(|(before, _)| *before == place) {
+            rows.extend(moments.iter().map(|_| None));
+            labels.extend(moments.iter().map(|&moment| calendar.label(moment)));
+        }
+        rows.push(Some(row));
+        labels.push(cells[row].clone().into_owned());
+    }
+    Dates { columns, labels: Some(labels), calendar: Some(calendar.filled(missing)), rows }
+}
+
+/// A line about the weekdays that a series of weekdays lacks.
+fn holidays(calendar: &Calendar) -> Option<Note> {
+    let mut count = 0;
+    let mut first = None;
+    for pair in calendar.moments().windows(2) {
+        let mut next = calendar.after(pair[0], Step::Weekdays, 1)?;
+        while next.local < pair[1].local {
+            count += 1;
+            first.get_or_insert(next);
+            next = calendar.after(next, Step::Weekdays, 1)?;
+        }
+    }
+    let first = calendar.label(first?);
+    Some(Note::Decided(format!(
+        "Monday to Friday without {count} of these days, {first} first, as of an exchange with its holidays"
+    )))
+}
+
+fn label<'a>(table: &'a Table, row: usize, columns: &[usize]) -> Cow<'a, str> {
+    match columns {
+        [column] => plain_spaces(table.cell(row, *column)),
+        _ => {
+            let cells: Vec<_> =
+                columns.iter().map(|&column| plain_spaces(table.cell(row, column))).collect();
+            // A year, month and day, or a day and its time.
+            let time = cells.len() == 2 && cells[0].len() > 4;
+            Cow::Owned(cells.join(if time { " " } else { "-" }))
+        }
+    }
+}
+
+/// The column of dates, and those that hold the rest of them.
+fn columns(table: &Table, options: &SeriesOptions) -> Result<Vec<usize>, SeriesError> {
+    let column = match &options.date_column {
+        Some(asked) => Some(table.find(asked)?),
+        None => by_content(table).or_else(|| by_name(table)).or_else(|| by_steps(table)),
+    };
+    let Some(column) = column else { return Ok(Vec::new()) };
+    let rest = time_of_day(table, column).map(|time| vec![time]);
+    let rest = rest.unwrap_or_else(|| month_and_day(table, column));
+    let used = |other: &usize| {
+        options
+            .columns
+            .iter()
+            .chain(&options.exogenous)
+            .all(|asked| table.find(asked).ok() != Some(*other))
+    };
+    Ok(std::iter::once(column).chain(rest.into_iter().filter(used)).collect())
+}
+
+fn cells(table: &Table, column: usize) -> impl Iterator<Item = &str> + Clone {
+    (0..table.rows()).map(move |row| table.cell(row, column))
+}
+
+/// The first column most of whose cells are dates by their form alone.
+fn by_content(table: &Table) -> Option<usize> {
+    (0..table.width()).find(|&column| Content::of(table, column).dates)
+}
+
+/// The first column that is named as one of dates and holds words, or numbers that are dates.
+fn by_name(table: &Table) -> Option<usize> {
+    (0..table.width()).find(|&column| {
+        let title = table.title(column);
+        let content = Content::of(table, column);
+        if content.empty || !names::names_a_date(title) {
+            return false;
+        }
+        // Hours without a day are no dates.
+        let clocks = cells(table, column).filter(|cell| clock::is_clock(cell)).count();
+        if !content.numeric {
+            return 2 * clocks <= table.rows();
+        }
+        let date = |cell: &&str| {
+            shapes::is_number_of_date(cell, names::names_a_year(title), names::names_a_day(title))
+        };
+        2 * cells(table, column).filter(date).count() > table.rows()
+    })
+}
+
+/// The first column that counts seconds or milliseconds since 1970 in regular steps of a minute at least, or has days such as
+/// 20230430 in regular steps.
+fn by_steps(table: &Table) -> Option<usize> {
+    let counts = |column: usize| {
+        let length = table.cell(0, column).len();
+        let minute = match length {
+            9 | 10 => 60,
+            12 | 13 => 60_000,
+            _ => return false,
+        };
+        let numbers: Option<Vec<i64>> =
+            cells(table, column).map(|cell| cell.parse().ok()).collect();
+        numbers.is_some_and(|numbers| {
+            let step = numbers.get(1).map_or(0, |second| second - numbers[0]);
+            let regular = numbers.windows(2).all(|pair| pair[1] - pair[0] == step);
+            numbers.len() > 2 && regular && step > 0 && step % minute == 0
+        })
+    };
+    (0..table.width()).find(|&column| counts(column) || are_days(table, column))
+}
+
+/// Whether all cells are days such as 20230430 and, in the order of time, equally far apart: other numbers do not step over the
+/// ends of months like that.
+fn are_days(table: &Table, column: usize) -> bool {
+    let plausible = |cell: &str| {
+        cell.len() == 8 && cell.parse::<u32>().is_ok_and(|n| (1800..2200).contains(&(n / 10_000)))
+    };
+    if table.rows() < 3 || !cells(table, column).all(plausible) {
+        return false;
+    }
+    // Within one month they are numbers like others.
+    let months = |cell: &str| cell[..6].to_string();
+    if cells(table, column).all(|cell| months(cell) == months(table.cell(0, column))) {
+        return false;
+    }
+    let cells: Vec<Cow<'_, str>> = cells(table, column).map(Cow::Borrowed).collect();
+    let labels = Labels { cells: &cells, lines: None };
+    column::read(labels, &DateOptions::default()).is_ok_and(|mut read| {
+        read.moments.sort_by_key(|moment| moment.instant());
+        !read.written.form.is_count() && infer(&read.moments).is_ok()
+    })
+}
+
+/// A column that holds the times of day of dates in another: times with a colon, or hours as numbers where dates repeat.
+fn time_of_day(table: &Table, dates: usize) -> Option<usize> {
+    if cells(table, dates).any(|cell| cell.contains(':')) {
+        return None;
+    }
+    let has_times = |&column: &usize| column != dates && cells(table, column).all(clock::is_clock);
+    let is_hour = |cell: &str| cell.len() <= 2 && cell.parse::<u8>().is_ok_and(|hour| hour <= 24);
+    let has_hours = |&column: &usize| {
+        column != dates
+            && names::names_an_hour(table.title(column))
+            && repeats(table, dates)
+            && cells(table, column).all(is_hour)
+    };
+    (0..table.width()).find(has_times).or_else(|| (0..table.width()).find(has_hours))
+}
+
+/// The columns of months and days beside one of years that repeat.
+fn month_and_day(table: &Table, years: usize) -> Vec<usize> {
+    let year = |cell: &str| cell.len() == 4 && cell.bytes().all(|byte| byte.is_ascii_digit());
+    if !cells(table, years).all(year) || !repeats(table, years) {
+        return Vec::new();
+    }
+    let number = |cell: &str, most: u8| {
+        cell.len() <= 2 && cell.parse::<u8>().is_ok_and(|n| (1..=most).contains(&n))
+    };
+    let is_month = |cell: &str| number(cell, 12) || names::month(cell).is_some();
+    let named = |name: &str, is: &dyn Fn(&str) -> bool| {
+        (0..table.width()).find(|&column| {
+            column != years
+                && table.title(column).eq_ignore_ascii_case(name)
+                && cells(table, column).all(is)
+        })
+    };
+    let month = ["month", "mon", "mo"].iter().find_map(|name| named(name, &is_month));
+    let Some(month) = month else { return Vec::new() };
+    let again = (1..table.rows()).any(|row| {
+        let same = |column| table.cell(row, column) == table.cell(row - 1, column);
+        same(years) && same(month)
+    });
+    let day = ["day", "dom"]
+        .iter()
+        .filter(|_| again)
+        .find_map(|name| named(name, &|cell| number(cell, 31)));
+    std::iter::once(month).chain(day).collect()
+}
+
+fn repeats(table: &Table, column: usize) -> bool {
+    (1..table.rows()).any(|row| table.cell(row, column) == table.cell(row - 1, column))
+}

@@ -1,0 +1,206 @@
+//! The step from one row to the next.
+
+use super::feature::Feature;
+use super::form::Moment;
+use jiff::ToSpan;
+use jiff::civil::{DateTime, Weekday};
+use std::collections::HashMap;
+use std::fmt;
+
+/// The distance from one row to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A number of seconds.
+    Seconds(i64),
+    /// A number of days.
+    Days(i64),
+    /// Trading days of an exchange: Monday to Friday without holidays.
+    Weekdays,
+    /// A number of months.
+    Months(i64),
+}
+
+impl Step {
+    /// The default features: those that repeat several times in a series with that step.
+    pub fn features(self) -> Vec<Feature> {
+        match self {
+            Self::Seconds(seconds) if seconds % 86_400 == 0 => {
+                Self::Days(seconds / 86_400).features()
+            }
+            Self::Seconds(seconds) if seconds < 3600 => vec![Feature::Hour, Feature::DayOfWeek],
+            Self::Seconds(_) => vec![Feature::Hour, Feature::DayOfWeek, Feature::DayOfYear],
+            Self::Days(1..=6) | Self::Weekdays => vec![Feature::DayOfWeek, Feature::DayOfYear],
+            Self::Days(_) => vec![Feature::DayOfYear],
+            Self::Months(1..=11) => vec![Feature::Month],
+            Self::Months(_) => Vec::new(),
+        }
+    }
+}
+
+impl Step {
+    /// The most likely season, in rows: a year for months, quarters or weeks, a week for days, a day for shorter
+    /// steps.
+    pub fn season(self) -> Option<usize> {
+        const DAY: i64 = 86_400;
+        match self {
+            Self::Seconds(seconds) if seconds % DAY == 0 => Self::Days(seconds / DAY).season(),
+            Self::Months(months) if months < 12 && 12 % months == 0 => Some((12 / months) as usize),
+            Self::Days(7) => Some(52),
+            Self::Days(1) => Some(7),
+            Self::Seconds(seconds) if seconds < DAY && DAY % seconds == 0 => {
+                Some((DAY / seconds) as usize)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, unit) = match *self {
+            Self::Seconds(n) if n % 3600 == 0 => (n / 3600, "hour"),
+            Self::Seconds(n) if n % 60 == 0 => (n / 60, "minute"),
+            Self::Seconds(n) => (n, "second"),
+            Self::Days(n) => (n, "day"),
+            Self::Weekdays => (1, "weekday"),
+            Self::Months(n) => (n, "month"),
+        };
+        write!(f, "{count} {unit}{}", if count == 1 { "" } else { "s" })
+    }
+}
+
+/// The next of Monday to Friday.
+pub(super) fn next_weekday(date: DateTime) -> Option<DateTime> {
+    let days = match date.weekday() {
+        Weekday::Friday => 3,
+        Weekday::Saturday => 2,
+        _ => 1,
+    };
+    date.checked_add(days.days()).ok()
+}
+
+/// That many months later, on the last day of a shorter month.
+pub(super) fn add_months(date: DateTime, months: i64) -> Option<DateTime> {
+    date.checked_add(jiff::Span::new().try_months(months).ok()?).ok()
+}
+
+/// Whether every date is the last of its month.
+pub(super) fn are_month_ends(moments: &[Moment]) -> bool {
+    moments.iter().all(|moment| moment.local.day() == moment.local.days_in_month())
+}
+
+/// How many months each date is after the first, if all are on the same day of a month, or on the last.
+pub(super) fn months_after_first(moments: &[Moment]) -> Option<Vec<i64>> {
+    let first = moments.first()?.local;
+    let ends = are_month_ends(moments);
+    let month_of = |date: DateTime| i64::from(date.year()) * 12 + i64::from(date.month());
+    let after = |moment: &Moment| {
+        let months = month_of(moment.local) - month_of(first);
+        let due = add_months(first, months)?;
+        let due = if ends { due.last_of_month() } else { due };
+        (due == moment.local).then_some(months)
+    };
+    moments.iter().map(after).collect()
+}
+
+/// Seconds from each row to the next, by the clock on the wall.
+pub(super) fn local_gaps(moments: &[Moment]) -> Vec<i64> {
+    let gap = |pair: &[Moment]| pair[1].local.duration_since(pair[0].local).as_secs();
+    moments.windows(2).map(gap).collect()
+}
+
+/// Seconds that pass from each row to the next.
+pub(super) fn gaps(moments: &[Moment]) -> Vec<i64> {
+    let gap = |pair: &[Moment]| pair[1].instant().duration_since(pair[0].instant()).as_secs();
+    moments.windows(2).map(gap).collect()
+}
+
+/// The most frequent, and the shortest of equally frequent ones.
+pub(super) fn usual(gaps: &[i64]) -> Option<i64> {
+    let mut counts: HashMap<i64, usize> = HashMap::new();
+    for &gap in gaps {
+        *counts.entry(gap).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|(gap, count)| (*count, -*gap)).map(|(gap, _)| gap)
+}
+
+/// A number of seconds as days, where it is.
+pub(super) fn of_seconds(gap: i64) -> Step {
+    match gap % 86_400 {
+        0 => Step::Days(gap / 86_400),
+        _ => Step::Seconds(gap),
+    }
+}
+
+/// What `infer` finds where the rows are not equally far apart.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Irregular {
+    /// The first row, counted from 0, that is not the usual step after the one before it.
+    pub row: usize,
+    /// The usual step; none if it is no whole second.
+    pub usual: Option<Step>,
+}
+
+/// The step of at least two rows in the order of time.
+pub(super) fn infer(moments: &[Moment]) -> Result<Step, Irregular> {
+    let months = months_after_first(moments);
+    if let Some(step) =
+        months.as_ref().and_then(|months| months.get(1).copied()).filter(|&step| step > 0)
+        && months.iter().flatten().zip(0..).all(|(&after, row)| after == step * row)
+    {
+        return Ok(Step::Months(step));
+    }
+    let all_alike =
+        |gaps: &[i64]| gaps.first().copied().filter(|first| gaps.iter().all(|gap| gap == first));
+    let exact = moments
+        .windows(2)
+        .all(|pair| pair[1].instant().duration_since(pair[0].instant()).subsec_nanos() == 0);
+    let local = local_gaps(moments);
+    if exact && let Some(gap) = all_alike(&local).filter(|gap| *gap > 0 && gap % 86_400 == 0) {
+        return Ok(Step::Days(gap / 86_400));
+    }
+    let gaps = gaps(moments);
+    let usual = usual(&gaps).unwrap_or(0);
+    let Some(row) = gaps.iter().position(|&gap| gap != usual || usual == 0) else {
+        // Of whole days by the clock of UTC, and not by the local one.
+        return if exact {
+            Ok(Step::Seconds(usual))
+        } else {
+            Err(Irregular { row: 1, usual: None })
+        };
+    };
+    let weekday =
+        |moment: &Moment| !matches!(moment.local.weekday(), Weekday::Saturday | Weekday::Sunday);
+    let follows = |pair: &&[Moment]| next_weekday(pair[0].local) == Some(pair[1].local);
+    let following = moments.windows(2).filter(follows).count();
+    // Four in five: holidays are rarer than that.
+    if moments.iter().all(weekday) && 5 * following >= 4 * gaps.len() && gaps.len() >= 5 {
+        return Ok(Step::Weekdays);
+    }
+    Err(Irregular { row: row + 1, usual: Some(of_seconds(usual)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_season_is_the_one_to_look_for_first() {
+        for (step, season) in [
+            (Step::Months(1), Some(12)),
+            (Step::Months(3), Some(4)),
+            (Step::Months(12), None),
+            (Step::Months(5), None),
+            (Step::Days(7), Some(52)),
+            (Step::Days(1), Some(7)),
+            (Step::Days(10), None),
+            (Step::Weekdays, None),
+            (Step::Seconds(86_400), Some(7)),
+            (Step::Seconds(3600), Some(24)),
+            (Step::Seconds(900), Some(96)),
+            (Step::Seconds(7), None),
+        ] {
+            assert_eq!(season, step.season(), "{step}");
+        }
+    }
+}
