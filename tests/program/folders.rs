@@ -57,8 +57,10 @@ fn a_folder_in_training_is_locked_and_can_be_read() {
     wait_for_file(&mut child, &folder.join("run/checkpoint/best.safetensors"));
     let holder = format!("process {} since 20", child.id());
     let resume = ["train", "text", "--resume", "run"];
-    let over = [&new[..], &["--overwrite"]].concat();
-    for second in [&resume[..], &over] {
+    // Short ones, which would end if they were let in.
+    let short = [&resume[..], &["--epochs", "1"]].concat();
+    let over = [&new[..], &["--epochs", "1", "--overwrite"]].concat();
+    for second in [&short, &over] {
         refused(second, folder, &["run is in training", &holder]);
     }
     refused(&new, folder, &["trained run", "--resume", "--overwrite"]);
