@@ -5,6 +5,8 @@ mod checkpoint;
 mod command_line;
 #[cfg(unix)]
 mod damage;
+#[cfg(unix)]
+mod damaged_files;
 mod divergence;
 mod equal;
 mod folders;
