@@ -110,3 +110,70 @@ fn a_run_reads_later_files_as_its_own() {
     assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
     json(&["forecast", "run", "--json"], folder.path());
 }
+
+#[test]
+fn the_next_value_is_that_of_the_plain_file_however_it_is_written() {
+    let plain = std::fs::read_to_string(file("daily.csv")).unwrap();
+    let rows: Vec<(&str, &str)> =
+        plain.lines().skip(1).map(|line| line.split_once(',').unwrap()).collect();
+    let dated = |write: &dyn Fn(usize, &str) -> String| -> String {
+        let row = |(day, &(date, value)): (usize, &(&str, &str))| {
+            format!("{},{value}\n", write(day, date))
+        };
+        format!("date,y\n{}", rows.iter().enumerate().map(row).collect::<String>())
+    };
+    let months = ["Jan", "Feb", "Mar", "Apr"];
+    let parts = |date: &str| -> [String; 3] {
+        let parts: Vec<String> = date.split('-').map(String::from).collect();
+        parts.try_into().unwrap()
+    };
+    let newest_first = |text: String| {
+        let (header, rows) = text.split_once('\n').unwrap();
+        let turned: Vec<&str> = rows.lines().rev().collect();
+        format!("{header}\n{}\n", turned.join("\n"))
+    };
+    let seconds = 1_672_531_200; // the first of January 2023
+    let written: [(&str, String, &[&str]); 6] = [
+        ("newest first", newest_first(plain.clone()), &["--sort"]),
+        ("seconds since 1970", dated(&|day, _| (seconds + 86_400 * day).to_string()), &[]),
+        ("a spreadsheet's days", dated(&|day, _| (44_927 + day).to_string()), &[]),
+        ("digits alone", dated(&|_, date| date.replace('-', "")), &[]),
+        (
+            "months by name",
+            dated(&|_, date| {
+                let [year, month, day] = parts(date);
+                format!("{day}-{}-{year}", months[month.parse::<usize>().unwrap() - 1])
+            }),
+            &[],
+        ),
+        (
+            "two digits of a year",
+            dated(&|_, date| {
+                let [year, month, day] = parts(date);
+                format!("{month}/{day}/{}", &year[2..])
+            }),
+            &[],
+        ),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let mut files: Vec<(String, String, &[&str])> = ["daily", "sep_line", "unnamed_index"]
+        .into_iter()
+        .chain(["decimal_comma", "dollars", "name_twice"])
+        .map(|name| (name.to_string(), file(&format!("{name}.csv")), &[][..]))
+        .collect();
+    for (name, text, flags) in written {
+        let path = folder.path().join(format!("{name}.csv"));
+        std::fs::write(&path, text).unwrap();
+        files.push((name.into(), path.to_str().unwrap().into(), flags));
+    }
+    for (name, path, flags) in &files {
+        let train =
+            ["train", "series", path, "--cell", "ar", "--out", "run", "--overwrite", "--quiet"];
+        let output = bptt(&[&train[..], flags].concat(), folder.path());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{name}: {said}");
+        let forecast = json(&["forecast", "run", "--json"], folder.path());
+        let mean = forecast["rows"][0]["mean"].as_f64().unwrap();
+        assert!((mean - 223.9).abs() < 0.2, "{name}: {mean}");
+    }
+}
