@@ -191,6 +191,7 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
 const UNFINISHED: &str = ".unfinished-";
 
 /// Whether that is the name of a file that is not whole, or never will be.
+#[cfg(feature = "train")]
 pub(crate) fn is_unfinished(name: &str) -> bool {
     name.starts_with(UNFINISHED)
 }
@@ -199,6 +200,7 @@ pub(crate) fn is_unfinished(name: &str) -> bool {
 ///
 /// # Errors
 /// If the folder cannot be read, or a file not removed.
+#[cfg(feature = "train")]
 pub(crate) fn remove_unfinished(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -454,6 +456,7 @@ mod tests {
         assert!(check_writable(&folder.path().join("absent").join("b")).is_err());
     }
 
+    #[cfg(feature = "train")]
     #[test]
     fn what_killed_processes_have_left_is_removed_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
