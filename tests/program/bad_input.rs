@@ -1,5 +1,7 @@
 //! Bad input gets one clear line on standard error and exit code 2, and leaves nothing half-written.
 
+#[cfg(unix)]
+use crate::start::shell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -312,14 +314,6 @@ fn more_columns_and_characters_than_memory_is_for() {
     let arguments = ["train", "text", "a.txt", "--hidden", "1000000", "--layers", "1000"];
     refused(&arguments, folder.path(), &["memory", "--hidden"]);
     refused(&["train", "series", "--hidden", "1000000"], folder.path(), &["memory", "--hidden"]);
-}
-
-/// What the shell does, with `$BPTT` the binary.
-#[cfg(unix)]
-fn shell(script: &str, folder: &Path) -> Output {
-    let mut command = Command::new("sh");
-    command.args(["-c", script]).env("BPTT", env!("CARGO_BIN_EXE_bptt")).current_dir(folder);
-    command.output().expect("a shell runs")
 }
 
 #[cfg(unix)]

@@ -1,7 +1,7 @@
 //! Where results go: regular files are replaced whole, links, pipes and devices are written through, and a reader of
 //! standard output may leave when it has seen enough.
 
-use crate::start::bptt;
+use crate::start::{bptt, shell};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -27,14 +27,6 @@ fn is_refused(output: &Output, words: &str) {
     assert_eq!(output.status.code(), Some(2), "{line}");
     assert!(line.lines().count() == 1 && line.contains(words), "no '{words}' in: {line}");
     assert!(output.stdout.is_empty());
-}
-
-/// What the shell does, with `$BPTT` the binary.
-#[cfg(unix)]
-fn shell(script: &str, folder: &Path) -> Output {
-    let mut command = Command::new("sh");
-    command.args(["-c", script]).env("BPTT", env!("CARGO_BIN_EXE_bptt")).current_dir(folder);
-    command.output().expect("a shell runs")
 }
 
 #[cfg(unix)]

@@ -25,6 +25,14 @@ pub fn json(arguments: &[&str], folder: &Path) -> Value {
     serde_json::from_slice(&output.stdout).expect("one JSON object")
 }
 
+/// What the shell does, with `$BPTT` the binary.
+#[cfg(unix)]
+pub fn shell(script: &str, folder: &Path) -> Output {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).env("BPTT", env!("CARGO_BIN_EXE_bptt")).current_dir(folder);
+    command.output().expect("a shell runs")
+}
+
 /// Asserts that the program refuses that in one line with all of these words, and returns the line.
 pub fn refused(arguments: &[&str], folder: &Path, words: &[&str]) -> String {
     let output = bptt(arguments, folder);
