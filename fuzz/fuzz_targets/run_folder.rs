@@ -46,9 +46,7 @@ fuzz_target!(|bytes: &[u8]| {
         let run: SeriesRun = run;
         if let Some(series) = opened(series_run::read(&run)) {
             assert!(series.values.iter().all(|column| column.len() == run.data.rows));
-            if let Some(calendar) = opened(series_run::dates(&series, &run.data.features)) {
-                opened(run.data.features.rows(&series, calendar.as_ref()));
-            }
+            opened(run.data.features.rows(&series, series.calendar.as_ref()));
         }
     }
     if let Some(run) = run::<TaskSubject>(path) {
