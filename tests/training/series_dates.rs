@@ -176,10 +176,23 @@ fn a_word_among_dates_is_refused() {
         let line = line.replace("122", "2");
         refused(&file(header, &labels), &line, &["remove the row"]);
     }
+    // A row of sums is none of the series, whether its dates are used or not, and wherever it stands.
+    for (pattern, header) in [("%Y-%m-%d", "date"), ("%d.%m.%Y", "x"), ("%Y%m%d", "date")] {
+        for row in [120, 59, 0] {
+            let mut labels = days(pattern, 120);
+            labels.insert(row, "Total".into());
+            let text = file(header, &labels);
+            for ignore in [false, true] {
+                let dates = DateOptions { ignore, ..DateOptions::default() };
+                let read = read_with(&text, dates);
+                let line = read.expect_err("a row of sums");
+                let place = format!("some.csv, line {}: 'Total' begins a row of sums", row + 2);
+                assert!(line.starts_with(&place) && line.contains("remove it"), "{line}");
+                assert!(!line.contains("--ignore-dates"), "{line}");
+            }
+        }
+    }
     let mut labels = days("%Y-%m-%d", 120);
-    labels.push("Total".into());
-    refused(&file("date", &labels), "some.csv, line 122", &["'Total'", "remove"]);
-    labels.pop();
     labels[7] = String::new();
     refused(
         &file("date", &labels),

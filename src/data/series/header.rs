@@ -54,15 +54,19 @@ fn continues_header(table: &Table, row: usize) -> bool {
     }
 }
 
-/// In one of the last rows stands a word for a sum, or a note.
+/// Among dates or numbers stands a word for a sum, or in one of the last rows such a word or a note. Such a row is none of the
+/// series, whether its dates are used or not.
 fn check_footer(table: &Table) -> Result<(), SeriesError> {
     const ROWS: usize = 3;
-    let words = (0..table.width()).filter(|&column| !Content::of(table, column).numeric);
-    let words: Vec<usize> = words.collect();
-    for row in table.rows().saturating_sub(ROWS)..table.rows() {
-        let sums = words.iter().copied().find(|&column| names_a_sum(table.cell(row, column)));
-        let no_numbers = numeric(table).all(|column| table.is_missing(row, column));
-        let note = (no_numbers && begins_a_note(table.cell(row, 0))).then_some(0);
+    for row in 0..table.rows() {
+        let is_last = row + ROWS >= table.rows();
+        let sums = (0..table.width()).find(|&column| {
+            let content = Content::of(table, column);
+            let is_read = is_last || content.dates || content.numeric;
+            is_read && names_a_sum(table.cell(row, column))
+        });
+        let no_numbers = || numeric(table).all(|column| table.is_missing(row, column));
+        let note = (is_last && no_numbers() && begins_a_note(table.cell(row, 0))).then_some(0);
         if let Some(column) = sums.or(note) {
             return Err(SeriesError::Footer {
                 file: table.file.clone(),
@@ -97,6 +101,9 @@ fn names_a_sum(cell: &str) -> bool {
         "suma",
         "σ",
     ];
+    if !cell.starts_with(char::is_alphabetic) {
+        return false;
+    }
     let cell = cell.trim_end_matches([':', ' ']).to_lowercase();
     WORDS.contains(&cell.as_str())
 }
