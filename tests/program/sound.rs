@@ -244,6 +244,10 @@ fn silence_and_channels_that_cancel_each_other_are_nothing_to_learn() {
     let score = bptt(&["score", "runs/a", "cancelled.wav"], folder);
     let said = String::from_utf8(score.stderr).unwrap();
     assert!(score.status.success() && said.contains("cancel each other"), "{said}");
+    let draw = ["generate", "runs/a", "--seconds", "0.1", "--prompt", "silent.wav"];
+    let drawn = bptt(&draw, folder);
+    let said = String::from_utf8(drawn.stderr).unwrap();
+    assert!(drawn.status.success() && said.contains("silent.wav: it is silent"), "{said}");
 }
 
 /// A header of 16-bit samples, with some fields changed: where, and the bytes there.

@@ -201,6 +201,35 @@ fn missing_values() {
             assert_eq!(warnings(&series), [""; 0]);
         }
     }
+    let read_text = |text: &str, asked: Reading| {
+        let read = Series::read_from(text.as_bytes(), "some.csv", &reading(asked));
+        read.map_err(|error| error.to_string())
+    };
+    let how = |missing| Reading { missing, ..Reading::default() };
+    // What stands after the last known value is no value that came.
+    let series = read_text("y\n1\n2\n3\nNA\nNA\n", how(Missing::Previous)).unwrap();
+    assert_eq!(series.values[0], [1.0, 2.0, 3.0, 3.0, 3.0]);
+    let warned = warnings(&series);
+    assert!(
+        warned.len() == 1 && warned[0].contains("the last 2 of them stand after"),
+        "{warned:?}"
+    );
+    // Without dates rows may be left out between others, which is said.
+    let series = read_text("y\n1\n2\nNA\n4\n", how(Missing::Drop)).unwrap();
+    assert_eq!(series.values[0], [1.0, 2.0, 4.0]);
+    let warned = warnings(&series);
+    assert!(warned.len() == 1 && warned[0].contains("now follow each other"), "{warned:?}");
+    let series = read_text("y\n1\n2\n4\nNA\n", how(Missing::Drop)).unwrap();
+    assert!(!notes(&series).contains("now follow each other"), "{}", notes(&series));
+    // A mark is a number, however it is written, or a word in any letters.
+    let marks = Reading { missing_mark: vec!["-999".into(), "gone".into()], ..how(Missing::Zero) };
+    let series = read_text("y\n1\n-999.00\n(999)\nGONE\n5\n", marks).unwrap();
+    assert_eq!(series.values[0], [1.0, 0.0, 0.0, 0.0, 5.0]);
+    // Nothing is made of nothing.
+    let asked = SeriesOptions { columns: vec!["y".into()], ..reading(how(Missing::Zero)) };
+    let none = Series::read_from("x,y\n1,NA\n2,NA\n".as_bytes(), "some.csv", &asked);
+    let line = none.unwrap_err().to_string();
+    assert!(line.contains("column 'y' has no value in any row"), "{line}");
     let drop = reading(Reading { missing: Missing::Drop, ..Reading::default() });
     assert_refused("empty_cells.csv", &drop, &["line 42", "equally spaced", "interpolate"]);
 }

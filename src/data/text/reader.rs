@@ -326,6 +326,12 @@ mod tests {
         assert_eq!(read(&[at("noise")], true).unwrap().files[0].bytes.len(), 3);
         fs::write(at("empty"), "").unwrap();
         assert!(matches!(read(&[at("empty")], false), Err(TextError::Empty(_))));
+        // A folder in which nothing is text: the line says why.
+        fs::create_dir(at("c")).unwrap();
+        fs::write(at("c/latin1"), b"caf\xe9").unwrap();
+        let error = read(&[at("c")], false).unwrap_err().to_string();
+        let words = "1 of its 1 files left out: latin1 (line 1, byte 3 is not UTF-8)";
+        assert!(error.contains(words), "{error}");
     }
 
     #[test]

@@ -139,6 +139,13 @@ fn sizes_that_were_never_filled_in_mean_to_the_end() {
     // What is empty and has other chunks behind it is empty.
     let empty = wave(&[(b"fmt ", &format(1, 16)), (b"data", &[]), (b"LIST", b"INFOabcd")]);
     assert_eq!(heard(&empty, 8000).unwrap(), Sound::default());
+    // So is what nothing follows; and samples may come after an empty chunk.
+    let form = format(1, 16);
+    let last = wave(&[(b"fmt ", &form), (b"data", &[])]);
+    assert_eq!(heard(&last, 8000).unwrap(), Sound::default());
+    let second = wave(&[(b"fmt ", &form), (b"data", &[]), (b"LIST", b"INFO"), (b"data", &bytes)]);
+    let sound = heard(&second, 8000).unwrap();
+    assert!(sound.samples == expected && sound.notes.is_empty(), "{:?}", sound.notes);
 }
 
 #[test]
@@ -156,6 +163,12 @@ fn files_of_more_than_4_gib_and_of_the_other_byte_order() {
         let file = [&id[..], &[0xff; 4], b"WAVE", &chunks.concat()].concat();
         let sound = heard(&file, 8000).unwrap();
         assert!(sound.samples == expected && sound.notes.is_empty(), "{:?}", sound.notes);
+        // A long size that was never filled in either.
+        let mut piped = file[..file.len() - 28].to_vec();
+        piped[28..36].fill(0xff);
+        let sound = heard(&piped, 8000).unwrap();
+        let [note] = sound.notes.as_slice() else { panic!("{:?}", sound.notes) };
+        assert!(sound.samples == expected && note.contains("18446744073709551615"), "{note}");
     }
     let swapped: Vec<u8> = bytes.chunks(2).flat_map(|pair| [pair[1], pair[0]]).collect();
     let mut file = wave(&[(b"fmt ", &format(1, 16)), (b"data", &swapped)]);
@@ -243,11 +256,18 @@ fn aiff_is_read_in_its_kinds() {
     assert_eq!(appended(&aiff(None, 16, other, &big), 8000).unwrap().len(), 1452);
     let mut piped = aiff(None, 16, rate, &big);
     let size = piped.len() - big.len() - 12;
-    for unknown in [[0; 4], [0xff; 4]] {
+    for (unknown, words) in [([0; 4], "a size of 0"), ([0xff; 4], "a size of 4294967295")] {
         piped[size..size + 4].copy_from_slice(&unknown);
         let sound = heard(&piped, 8000).unwrap();
-        assert!(sound.samples == short_tone().1 && sound.notes.len() == 1, "{:?}", sound.notes);
+        let [note] = sound.notes.as_slice() else { panic!("{:?}", sound.notes) };
+        assert!(sound.samples == short_tone().1 && note.contains(words), "{note}");
     }
+    // Bytes before the first sample, which are none.
+    let mut late = aiff(None, 16, rate, &[&[7; 6], &big[..]].concat());
+    let offset = late.len() - big.len() - 6 - 8;
+    late[offset + 3] = 6;
+    let sound = heard(&late, 8000).unwrap();
+    assert!(sound.samples == short_tone().1 && sound.notes.is_empty(), "{:?}", sound.notes);
     for (kind, rate, words) in [(b"ima4", rate, "ima4"), (b"NONE", [0; 10], "0 Hz")] {
         let error = appended(&aiff(Some(kind), 16, rate, &big), 8000).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
@@ -276,6 +296,17 @@ fn compressed_sound_is_that_of_its_plain_twin() {
     assert!(error < 1e-6, "{error}");
 }
 
+/// The remainder of the bytes on division by a polynomial of that degree, as FLAC checks its frames.
+fn crc(bytes: &[u8], polynomial: u16, degree: u32) -> u16 {
+    let (top, mask) = (1 << (degree - 1), u16::MAX >> (16 - degree));
+    bytes.iter().fold(0, |sum, &byte| {
+        (0..8).fold(sum ^ u16::from(byte) << (degree - 8), |sum: u16, _| {
+            let carry = if sum & top != 0 { polynomial } else { 0 };
+            (sum << 1 ^ carry) & mask
+        })
+    })
+}
+
 #[test]
 fn damaged_compressed_sound_is_no_other_sound() {
     let [whole, _] = FLAC.map(|file| appended(file, 8000).unwrap());
@@ -286,6 +317,24 @@ fn damaged_compressed_sound_is_no_other_sound() {
             assert!(sound.samples == whole || !sound.notes.is_empty(), "byte {at}");
         }
     }
+    // The checksum of all samples, and how many there are, in the header.
+    let mut other = FLAC[0].to_vec();
+    other[30] ^= 1;
+    assert!(appended(&other, 8000).unwrap_err().to_string().contains("checksum"));
+    let mut longer = FLAC[0].to_vec();
+    longer[25] ^= 1;
+    let sound = heard(&longer, 8000).unwrap();
+    let note = sound.notes.last().expect("it is said");
+    assert!(sound.samples == whole && note.contains("after 1500 of the 1501 samples"), "{note}");
+    // The only frame once more, as the one that comes a full frame of 4096 samples later.
+    let mut frame = FLAC[0][86..].to_vec();
+    frame[4] = 1;
+    frame[7] = crc(&frame[..7], 0x07, 8) as u8;
+    let end = frame.len() - 2;
+    let sum = crc(&frame[..end], 0x8005, 16).to_be_bytes();
+    frame[end..].copy_from_slice(&sum);
+    let error = appended(&[FLAC[0], &frame].concat(), 8000).unwrap_err().to_string();
+    assert!(error.contains("lacks 2596 samples after the first 1500"), "{error}");
     let short = heard(&FLAC[0][..1500], 8000);
     assert!(short.as_ref().is_err() || !short.as_ref().unwrap().notes.is_empty(), "{short:?}");
     let cut = heard(&VORBIS[0][..VORBIS[0].len() - 100], 8000);
