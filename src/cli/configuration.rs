@@ -2,6 +2,7 @@
 
 use super::{Cli, Failure};
 use bptt::files;
+use bptt::train::run::settle;
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Command, CommandFactory};
 use std::ffi::OsString;
@@ -21,6 +22,9 @@ pub fn with_file(mut arguments: Vec<OsString>) -> Result<Vec<OsString>, Failure>
     let Some(("train", train)) = matches.subcommand() else { return Ok(arguments) };
     let Some((task, given)) = train.subcommand() else { return Ok(arguments) };
     let Some(file) = file(given) else { return Ok(arguments) };
+    if let Ok(Some(run)) = given.try_get_one::<PathBuf>("resume") {
+        settle(run)?;
+    }
     let command = Cli::command();
     let command = command.find_subcommand("train").and_then(|train| train.find_subcommand(task));
     let command = command.expect("it has just been parsed");

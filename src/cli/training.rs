@@ -60,7 +60,7 @@ pub struct Training {
     #[arg(long, value_name = "N", default_value = "200", value_parser = size)]
     pub checkpoint_every: usize,
     /// Continue the training of this run; flags that say how to train and for how long change its configuration, with the
-    /// first step that is taken
+    /// first checkpoint
     #[arg(long, value_name = "RUN", conflicts_with_all = ["out", "overwrite"])]
     pub resume: Option<PathBuf>,
 }
@@ -285,7 +285,7 @@ pub fn train<L: Lessons, S: Subject>(
             Event::Epoch(progress) if !output.quiet => {
                 watched.epoch(progress.epochs.last().expect("one is done"), all);
             }
-            Event::Epoch(_) => {}
+            Event::Epoch(_) | Event::Saved { .. } => {}
         }
         !interrupt.heard()
     });

@@ -189,6 +189,11 @@ pub enum Event<'a> {
     },
     /// After an epoch.
     Epoch(&'a Progress),
+    /// After a checkpoint is on the disk.
+    Saved {
+        /// Its step.
+        step: usize,
+    },
 }
 
 /// Why a training ended before its end.
@@ -416,7 +421,7 @@ pub fn learn<L: Lessons>(
             best = progress.best().is_some_and(|best| best.epoch == epoch.epoch);
             progress.done = finished(&progress);
         }
-        let go_on = match listen(Event::Step { step: progress.step, steps, loss }) {
+        let mut go_on = match listen(Event::Step { step: progress.step, steps, loss }) {
             true if epoch_done => listen(Event::Epoch(&progress)),
             go_on => go_on,
         };
@@ -444,6 +449,7 @@ pub fn learn<L: Lessons>(
             checkpoints.save_last(&bytes)?;
             let file = checkpoints.file("last").display().to_string();
             saved = Some(Saved { step: number, file });
+            go_on &= listen(Event::Saved { step: number });
         }
         if epoch_done {
             write_metrics(run, &progress)?;

@@ -2,6 +2,7 @@
 
 use crate::checkpoint::last;
 use crate::start::{bptt, command, json, refused, wait_for_file};
+use bptt::train::checkpoint::Checkpoints;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -79,7 +80,9 @@ fn a_folder_in_training_is_locked_and_can_be_read() {
     // The lock has ended with the process; its file is there and says nothing.
     assert!(folder.join("run/.lock").exists());
     fs::write(folder.join("run/.unfinished-1-0"), "half").unwrap();
-    let done = (last(&folder.join("run")).1.epochs.len() + 1).to_string();
+    // Killed between two renames, it has no last checkpoint, and the one before counts.
+    let left = Checkpoints::of(&folder.join("run")).progress().unwrap();
+    let done = (left.epochs.len() + 1).to_string();
     let on = [&resume[..], &["--quiet", "--epochs", &done]].concat();
     said(&on, folder);
     assert!(last(&folder.join("run")).1.done);
@@ -168,7 +171,7 @@ fn a_new_training_writes_over_nothing_unless_it_is_told() {
 }
 
 #[test]
-fn the_configuration_changes_with_the_first_step_and_not_before() {
+fn the_configuration_changes_with_the_first_checkpoint_and_not_before() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let run = folder.join("run");
@@ -189,6 +192,44 @@ fn the_configuration_changes_with_the_first_step_and_not_before() {
     assert!(note.contains("and is 3.00e-3"), "{note}");
     let note = said(&[&on[..], &["--steps", "120"]].concat(), folder);
     assert!(!note.contains("jumps"), "{note}");
+}
+
+#[test]
+fn a_training_that_is_killed_before_its_first_checkpoint_has_changed_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let run = folder.join("run");
+    let sizes = ["--time", "12", "--hidden", "6", "--test", "20", "--steps", "5"];
+    let rare = ["--test-every", "1000000", "--checkpoint-every", "1000000", "--out", "run"];
+    said(&[&["train", "adding"], &sizes[..], &rare].concat(), folder);
+    let before = files(&run);
+    let on = ["train", "adding", "--resume", "run"];
+    let long = [&on[..], &["--steps", "1000000", "--lr", "0.0001", "--quiet"]].concat();
+    let mut child =
+        command(&long, folder).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let next = run.join("config.next.toml");
+    wait_for_file(&mut child, &next);
+    // A step takes less than a thousandth of this.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let was = before.iter().find(|(name, _)| name.ends_with("config.toml")).unwrap();
+    assert!(fs::read(run.join("config.toml")).unwrap() == was.1);
+    let waiting = fs::read_to_string(&next).unwrap();
+    assert!(waiting.contains("steps = 1000000") && waiting.contains("lr = 0.0001"), "{waiting}");
+    let note = said(&on, folder);
+    assert!(note.contains("no step was taken"), "{note}");
+    assert!(files(&run) == before, "a run that was not trained further is another one");
+
+    // Killed after a checkpoint, before its settings are those of the run.
+    said(&[&on[..], &["--steps", "9", "--lr", "0.0001"]].concat(), folder);
+    let after = files(&run);
+    let config = fs::read_to_string(run.join("config.toml")).unwrap();
+    fs::write(&next, format!("# for checkpoints after step 5\n{config}")).unwrap();
+    fs::write(run.join("config.toml"), &was.1).unwrap();
+    let note = said(&on, folder);
+    assert!(note.contains("no step was taken"), "{note}");
+    assert!(files(&run) == after, "the settings of a checkpoint are lost");
 }
 
 #[test]

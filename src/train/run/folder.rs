@@ -2,7 +2,7 @@
 
 use super::lock::{self, Lock};
 use super::read::configuration;
-use super::{RunError, run_of::is_fitted_at_once};
+use super::{RunError, next, run_of::is_fitted_at_once};
 use crate::files;
 use crate::train::checkpoint::Checkpoints;
 use std::fs;
@@ -10,8 +10,8 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// What a training writes before its first checkpoint; one that is killed before that leaves nothing to go on with.
-const FIRST: [&str; 5] =
-    ["config.toml", "data.toml", "series.csv", "validation.wav", "metrics.jsonl"];
+const FIRST: [&str; 6] =
+    ["config.toml", next::FILE, "data.toml", "series.csv", "validation.wav", "metrics.jsonl"];
 
 /// What it writes at its end, by which another run's would be taken for this one's.
 const RESULTS: [&str; 3] = ["backtest.csv", "report.html", "flow.html"];
@@ -242,6 +242,31 @@ mod tests {
             let over = RunFolder::take_over(&run).unwrap();
             over.clear().unwrap();
             assert_eq!(run.join("diary.txt").exists(), words == "diary.txt");
+        }
+    }
+
+    #[test]
+    fn of_those_who_take_a_folder_at_once_one_trains_there() {
+        for _ in 0..300 {
+            let folder = tempfile::tempdir().unwrap();
+            let run = folder.path();
+            fs::create_dir(run.join("checkpoint")).unwrap();
+            let start = std::sync::Barrier::new(4);
+            let trained = std::sync::atomic::AtomicUsize::new(0);
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        start.wait();
+                        // The shortest training that there is, and its folder is free again.
+                        if let Ok(_folder) = RunFolder::take(run) {
+                            trained.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                            write(run, "config.toml", CONFIG);
+                            write(run, "checkpoint/last.safetensors", "");
+                        }
+                    });
+                }
+            });
+            assert_eq!(trained.into_inner(), 1);
         }
     }
 

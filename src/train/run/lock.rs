@@ -164,7 +164,7 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     start.wait();
-                    for _ in 0..200 {
+                    for _ in 0..2000 {
                         if let Ok(lock) = Lock::take(folder.path()) {
                             assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0);
                             taken.fetch_add(1, Ordering::Relaxed);

@@ -23,11 +23,13 @@
 mod folder;
 mod identity;
 mod lock;
+mod next;
 mod read;
 mod run_of;
 
 pub use folder::RunFolder;
 pub(crate) use identity::identity;
+pub use next::settle;
 pub use run_of::{Length, Resumed, RunConfig, RunOf, Subject};
 
 use super::checkpoint::{CheckpointError, Checkpoints};
@@ -259,6 +261,16 @@ pub enum RunError {
     /// A folder that a training cannot write to.
     #[error("cannot write to the folder {}: {error}; name another with --out", folder.display())]
     Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The folder of a run that cannot go on there.
+    #[error(
+        "cannot go on with the run {}: {error}; make its folder writable, or go on with a copy of it", folder.display()
+    )]
+    NotWritable {
         /// The folder.
         folder: PathBuf,
         /// Why not.

@@ -2,7 +2,7 @@
 
 use super::identity::FREE;
 use super::read::{configuration, read, refused};
-use super::{FORMAT, Measure, RunError, RunFolder, Use};
+use super::{FORMAT, Measure, RunError, RunFolder, Use, next};
 use crate::backend::{Backend, NotBuilt};
 use crate::files;
 use crate::nn::{AnyCell, Gradient, Truncation};
@@ -13,7 +13,6 @@ use crate::train::series_run::{self, AUTOREGRESSION};
 use burn::tensor::{DType, Device};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -192,7 +191,7 @@ impl<S: Subject> RunOf<S> {
         Ok(Self { training: Some(Arc::new(InTraining { folder, before: None })), ..run })
     }
 
-    /// Goes on with the run of that folder, with that configuration, which is written when the first step is taken:
+    /// Goes on with the run of that folder, with that configuration, which is written with the first checkpoint:
     /// see [`RunOf::train`].
     ///
     /// # Errors
@@ -206,7 +205,11 @@ impl<S: Subject> RunOf<S> {
         config.text(folder)?;
         // What is no run is not locked.
         Self::open(folder)?;
-        let place = RunFolder::lock(folder)?;
+        let place = RunFolder::lock(folder).map_err(|error| match error {
+            RunError::Folder { folder, error } => RunError::NotWritable { folder, error },
+            other => other,
+        })?;
+        next::settle_locked(folder)?;
         let before = Self::open(folder)?;
         let shown = || folder.display().to_string();
         config.format = FORMAT;
@@ -228,8 +231,8 @@ impl<S: Subject> RunOf<S> {
         Ok(Resumed { run, checkpoint, refused })
     }
 
-    /// Trains as [`learn`] does, in the folder of the run. When the first step is taken, the configuration is written if it
-    /// is another one than before: until then `config.toml` says how the weights came about.
+    /// Trains as [`learn`] does, in the folder of the run. With the first checkpoint the configuration is written if it is
+    /// another one than before: until then `config.toml` says how the weights came about.
     ///
     /// # Errors
     /// As [`learn`].
@@ -241,32 +244,43 @@ impl<S: Subject> RunOf<S> {
         resume: Option<Checkpoint>,
         mut listen: impl FnMut(Event<'_>) -> bool,
     ) -> Result<(L::Model, Progress), LearningError> {
-        let mut recorded = None;
+        let mut next = self.next();
+        if let Some(next) = &next {
+            let step = resume.as_ref().map_or(0, |checkpoint| checkpoint.progress.step);
+            next::announce(&self.folder, next, step)?;
+        }
+        let mut adopted = Ok(());
         let listen = |event: Event<'_>| {
-            let recorded = recorded.get_or_insert_with(|| self.record());
-            recorded.is_ok() && listen(event)
+            if matches!(event, Event::Saved { .. })
+                && let Some(next) = next.take()
+            {
+                adopted = next::adopt(&self.folder, &next);
+            }
+            listen(event) && adopted.is_ok()
         };
         let settings = &self.config.training;
-        let learnt = learn(lessons, model, settings, computing, &self.folder, resume, listen)?;
-        recorded.unwrap_or(Ok(()))?;
-        Ok(learnt)
+        let learnt = learn(lessons, model, settings, computing, &self.folder, resume, listen);
+        adopted?;
+        if next.is_some() {
+            // There is no checkpoint that was trained with it.
+            next::forget(&self.folder)?;
+        }
+        learnt
     }
 
-    /// Writes the configuration of a run that goes on.
-    fn record(&self) -> io::Result<()> {
-        let before = self.training.as_ref().and_then(|training| training.before.as_ref());
-        let Some(before) = before else { return Ok(()) };
+    /// What `config.toml` of a run that goes on is to hold, if that is other than before.
+    fn next(&self) -> Option<String> {
+        let before = self.training.as_ref()?.before.as_ref()?;
         let [mut now, before] = [&self.config, before]
             .map(|config| toml::Table::try_from(config).expect("a configuration is plain data"));
         if now == before {
-            return Ok(());
+            return None;
         }
         let file = self.folder.join("config.toml");
         // The checkpoints belong to the other settings as they are written: an earlier version may have had fewer.
         let written = read::<toml::Table>(&file).unwrap_or(before);
         now.retain(|key, _| FREE.contains(&key) || written.contains_key(key));
-        let text = toml::to_string(&now).expect("a configuration is plain data");
-        files::replace(&file, text.as_bytes())
+        Some(toml::to_string(&now).expect("a configuration is plain data"))
     }
 
     /// The learning rates of the last step before `step` and of that one, if the run goes on there with a learning rate that
