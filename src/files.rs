@@ -409,6 +409,19 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_a_run_is_regular_and_no_longer_than_it_can_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("four");
+        std::fs::write(&path, b"four").unwrap();
+        assert_eq!(open_regular(&path, 4).unwrap().1, 4);
+        let error = open_regular(&path, 3).unwrap_err().to_string();
+        assert!(error.contains("four has 4 bytes, and more than 3"), "{error}");
+        for other in [folder.path(), Path::new("/dev/null")] {
+            assert!(open_regular(other, 4).is_err(), "{}", other.display());
+        }
+    }
+
+    #[test]
     fn holes_pipes_and_folders_are_no_text() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("text");

@@ -123,8 +123,9 @@ fn links_pipes_and_devices_are_written_through() {
         succeeds(shell(&format!("exec \"$BPTT\" {command} /dev/fd/1 >> redirected"), folder));
         assert!(std::fs::read(at("redirected")).unwrap() == [&plain[..], &plain].concat());
         // A pipe with a name.
-        let script =
-            format!("rm -f pipe; mkfifo pipe; cat pipe > piped & \"$BPTT\" {command} pipe; wait");
+        let script = format!(
+            "rm -f pipe; mkfifo pipe; cat pipe > piped & \"$BPTT\" {command} pipe; [ -p pipe ] || kill $!; wait"
+        );
         succeeds(shell(&script, folder));
         assert!(std::fs::read(at("piped")).unwrap() == plain);
         use std::os::unix::fs::FileTypeExt;
@@ -143,6 +144,9 @@ fn links_pipes_and_devices_are_written_through() {
         ] {
             is_refused(&write(to), words);
         }
+        // Before the work is done, which is one of hours here.
+        let long = "ulimit -t 60; exec \"$BPTT\" generate sound --seconds 400000 --out none/x";
+        is_refused(&shell(long, folder), "none/x");
         // As a link into a folder that is not there.
         let _ = std::fs::remove_file(at("d"));
         symlink("none/x", at("d")).unwrap();
