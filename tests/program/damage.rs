@@ -181,6 +181,13 @@ fn records(record: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let rank = |name: &str, rank: usize| name.ends_with("__rank").then(|| Scalar::from(rank));
     let mut records = vec![
         ("a tensor less", written(tensors().split_off(1), scalars())),
+        ("a tensor more", {
+            let mut all = tensors();
+            let mut more = tensors().remove(0);
+            more.name = format!("{}.surplus", all[all.len() - 1].name);
+            all.push(more);
+            written(all, scalars())
+        }),
         ("no count", written(tensors(), Vec::new())),
         ("flat", changed(&|t| t.shape = vec![t.shape.iter().product::<usize>(), 1, 1, 1].into())),
         ("another parameter's", changed(&|t| t.param_id = Some(77))),

@@ -265,7 +265,7 @@ fn a_checkpoint_of_any_length_takes_little_memory() {
     };
     let generate = ["generate", "run"];
     // Longer than its header says, a little and very much.
-    for length in [1 << 20, 10 << 30] {
+    for length in [1 << 20, 5 << 30, 10 << 30] {
         whole.replace(&run);
         resize(length);
         assert!(list("longer").contains("run"));
@@ -299,6 +299,12 @@ fn a_checkpoint_of_any_length_takes_little_memory() {
     older.progress = format!("step = {rows}\nsum = [0.0, 0]\ndone = true\n\n{lines}");
     older.replace(&run);
     assert!(list("nine hundred thousand epochs in the header").contains("header"));
+    refused_soon("epochs in the header", &generate, folder, 500);
+    // As many as a header can hold take too much when they are read.
+    let lines: String = (1..=100_000).map(line).collect();
+    older.progress = format!("step = {rows}\nsum = [0.0, 0]\ndone = true\n\n{lines}");
+    older.replace(&run);
+    assert!(list("a hundred thousand epochs in the header").contains("longer than one can be"));
     refused_soon("epochs in the header", &generate, folder, 500);
     // And a few of them there, as they once were, are read.
     let lines: String = (1..=2).map(line).collect();

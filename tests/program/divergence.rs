@@ -123,19 +123,45 @@ fn a_training_goes_on_from_the_checkpoint_before_one_of_no_numbers() {
     let (folder, run_folder) = (folder.path(), folder.path().join("run"));
     assert_eq!(train(&["--epochs", "2"], folder).0, Some(0));
     let whole = last(&run_folder);
-    let mut parts = Parts::of(&run_folder);
-    parts.set("readout.bias", |_| f32::NAN);
+    let parts = Parts::of(&run_folder);
     let previous = checkpoint(&run_folder, "previous");
     assert!(previous.1.step < whole.1.step);
-    for name in ["last", "best"] {
-        std::fs::write(file(&run_folder, name), parts.bytes()).unwrap();
+    let mut weights = parts.clone();
+    weights.set("readout.bias", |_| f32::NAN);
+    // The averages stand at the end of the record.
+    let mut averages = parts;
+    let record = &mut averages.tensors.get_mut("training.optimizer").unwrap().2;
+    let end = record.len();
+    record[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    for (parts, tensor) in [(weights, "readout.bias"), (averages, "training.optimizer")] {
+        for name in ["last", "best"] {
+            std::fs::write(file(&run_folder, name), parts.bytes()).unwrap();
+        }
+        let (code, said) = run(&["train", "text", "--resume", "run", "--quiet"], folder);
+        assert_eq!(code, Some(0), "{said}");
+        let words = said.contains("no number") && said.contains(tensor);
+        assert!(said.starts_with("warning: ") && words, "{said}");
+        assert_eq!(last(&run_folder), whole);
+        // What was good is kept, and what was not has not taken its place.
+        assert_eq!(checkpoint(&run_folder, "previous"), previous);
     }
-    let (code, said) = run(&["train", "text", "--resume", "run", "--quiet"], folder);
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.starts_with("warning: ") && said.contains("no number"), "{said}");
-    assert_eq!(last(&run_folder), whole);
-    // What was good is kept, and what was not has not taken its place.
-    assert_eq!(checkpoint(&run_folder, "previous"), previous);
+}
+
+#[test]
+fn weights_too_large_for_single_precision_are_refused_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    assert_eq!(train(&["--epochs", "1", "--dtype", "f64"], folder).0, Some(0));
+    let mut parts = Parts::of(&folder.join("run"));
+    let bias = &mut parts.tensors.get_mut("readout.bias").unwrap().2;
+    bias[..8].copy_from_slice(&1e300f64.to_le_bytes());
+    parts.replace(&folder.join("run"));
+    for command in [&["generate", "run", "--length", "5"][..], &["score", "run", "novel.txt"]] {
+        let single = [command, &["--dtype", "f32"]].concat();
+        refused(run(&single, folder), &["run", "no number", "readout.bias"]);
+        let double = [command, &["--dtype", "f64"]].concat();
+        assert_eq!(run(&double, folder), (Some(0), String::new()));
+    }
 }
 
 #[test]

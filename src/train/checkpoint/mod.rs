@@ -323,6 +323,21 @@ mod tests {
     }
 
     #[test]
+    fn a_progress_that_contradicts_itself_is_none() {
+        let encoded = |progress: &Progress| {
+            let data = TensorData::new(vec![1f32], [1]);
+            encode(&BTreeMap::from([("weight".to_string(), data)]), &[], &[], progress, None)
+        };
+        let mut progress = Progress { step: 10, ..Progress::default() };
+        assert!(Checkpoint::decode(encoded(&progress), "it").is_ok());
+        for sum in [(f64::NAN, 1), (1.0, 11)] {
+            progress.sum = sum;
+            let error = Checkpoint::decode(encoded(&progress), "it").unwrap_err().to_string();
+            assert!(error.contains("losses of 10 steps"), "{error}");
+        }
+    }
+
+    #[test]
     fn equal_checkpoints_have_equal_bytes() {
         // A map of hashes has another order each time that it is made.
         assert!((0..40).all(|_| bytes(7) == bytes(7)));
