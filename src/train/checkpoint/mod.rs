@@ -180,14 +180,14 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Writes the last one; the one that was the last is kept as `previous`, if it is whole: a torn one never takes the
-    /// place of a good one.
+    /// Writes the last one; the one that was the last is kept as `previous`, if it is whole, its optimizer's record as well:
+    /// a torn one never takes the place of a good one.
     ///
     /// # Errors
     /// If a file cannot be written.
     pub fn save_last(&self, bytes: &[u8]) -> io::Result<()> {
         let last = self.file("last");
-        match Checkpoint::read_progress(&last) {
+        match Checkpoint::read(&last) {
             Ok(_) => files::replace_and_keep(&last, &self.file("previous"), bytes),
             Err(_) => files::replace(&last, bytes),
         }
