@@ -170,6 +170,33 @@ fn a_new_training_writes_over_nothing_unless_it_is_told() {
     assert_eq!(fs::read_dir(folder.join("left/checkpoint")).unwrap().count(), 3);
 }
 
+/// A run that is trained over stays until the new one stands.
+#[test]
+fn a_training_that_fails_at_its_start_loses_no_run() {
+    let work = tempfile::tempdir().unwrap();
+    let folder = work.path();
+    let old =
+        ["train", "series", "--hidden", "4", "--window", "7", "--epochs", "2", "--out", "run"];
+    said(&[&old[..], &["--quiet"]].concat(), folder);
+    let before = files(&folder.join("run"));
+    let huge = "y\n".to_string() + &(1..60).map(|n| format!("{n}e306\n")).collect::<String>();
+    fs::write(folder.join("huge.csv"), huge).unwrap();
+    for (given, words) in [
+        (&["--hidden", "4", "--window", "7", "--accumulate", "100000"][..], "accumulate"),
+        (&["--hidden", "4", "--lr", "1e300", "--optimizer", "sgd"], "--lr"),
+        (&["huge.csv", "--cell", "ar"], ""),
+    ] {
+        let train = ["train", "series", "--out", "run", "--overwrite", "--quiet"];
+        refused(&[&train[..], given].concat(), folder, &[words]);
+        let after = files(&folder.join("run"));
+        for file in before.iter().filter(|(name, _)| !name.ends_with("g")) {
+            assert!(after.contains(file), "{} after {given:?}", file.0);
+        }
+    }
+    said(&["forecast", "run"], folder);
+    assert!(!folder.join("run/.replaced").exists());
+}
+
 #[test]
 fn the_configuration_changes_with_the_first_checkpoint_and_not_before() {
     let folder = tempfile::tempdir().unwrap();

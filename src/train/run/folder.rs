@@ -2,7 +2,7 @@
 
 use super::lock::{self, Lock};
 use super::read::configuration;
-use super::{RunError, next, run_of::is_fitted_at_once};
+use super::{RunError, next, replaced, run_of::is_fitted_at_once};
 use crate::files;
 use crate::train::checkpoint::Checkpoints;
 use std::fs;
@@ -15,6 +15,11 @@ const FIRST: [&str; 6] =
 
 /// What it writes at its end, by which another run's would be taken for this one's.
 const RESULTS: [&str; 3] = ["backtest.csv", "report.html", "flow.html"];
+
+/// All of them.
+fn written() -> Vec<&'static str> {
+    FIRST.iter().chain(&RESULTS).copied().collect()
+}
 
 /// A folder that a training has for itself, until this is dropped.
 #[derive(Debug)]
@@ -52,7 +57,8 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// That folder, whatever is in it.
+    /// That folder, whatever is in it. A trained run stays until the new one has its first checkpoint, or the backtest of one
+    /// that is fitted at once.
     ///
     /// # Errors
     /// If another training is at work in it, or it cannot be written.
@@ -101,6 +107,9 @@ impl RunFolder {
         if is_folder {
             files::remove_unfinished(&checkpoints).map_err(refused)?;
         }
+        if lock.is_held {
+            replaced::settle(path, &written()).map_err(refused)?;
+        }
         Ok(Self { path: path.into(), lock })
     }
 
@@ -112,6 +121,27 @@ impl RunFolder {
     /// Whether another training would be refused; the file systems of some networks have no locks.
     pub fn is_locked(&self) -> bool {
         self.lock.is_held
+    }
+
+    /// Makes room for a new run: a trained one waits until the new one stands, and comes back if that fails before. Where
+    /// there are no locks it is removed.
+    pub(super) fn make_room(&self) -> Result<(), RunError> {
+        if self.is_locked() && matches!(content(&self.path), Ok(Content::Run)) {
+            replaced::set_aside(&self.path, &written())?;
+        } else {
+            self.clear()?;
+        }
+        Ok(())
+    }
+
+    /// The new run stands: the one that it replaces goes.
+    pub(super) fn stands(&self) -> io::Result<()> {
+        replaced::discard(&self.path)
+    }
+
+    /// Decides between the new run and the one that it replaces.
+    pub(super) fn settle(&self) -> io::Result<()> {
+        if self.is_locked() { replaced::settle(&self.path, &written()) } else { Ok(()) }
     }
 
     /// Removes what an earlier training left, but its configuration: that is replaced, and until then it says whose the
@@ -167,7 +197,9 @@ fn names(path: &Path) -> io::Result<Option<Vec<String>>> {
     let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
     let names: io::Result<Vec<String>> = entries.map(|entry| entry.map(name)).collect();
     let mut names = names?;
-    names.retain(|name| name != lock::FILE && !files::is_unfinished(name));
+    names.retain(|name| {
+        name != lock::FILE && name != replaced::FOLDER && !files::is_unfinished(name)
+    });
     names.sort();
     Ok(Some(names))
 }

@@ -25,6 +25,7 @@ mod identity;
 mod lock;
 mod next;
 mod read;
+mod replaced;
 mod run_of;
 
 pub use folder::RunFolder;
@@ -101,6 +102,7 @@ impl Run {
     /// # Errors
     /// If its files cannot be read, do not describe a run, or are in another format.
     pub fn open(folder: &Path) -> Result<Self, RunError> {
+        bring_back(folder);
         let (table, task) = configuration(folder)?;
         let task = task.as_str();
         if TextSubject::TASKS.contains(&task) {
@@ -151,6 +153,13 @@ impl Run {
             uses: uses.join(", "),
             wanted,
         }
+    }
+}
+
+/// Brings back the run that a killed training was to replace; where that fails, what is there is read.
+fn bring_back(folder: &Path) {
+    if folder.join(replaced::FOLDER).exists() {
+        let _ = settle(folder);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The configuration that a run goes on with. It waits in a file of its own until a checkpoint has been trained with it, so
 //! that `config.toml` says how the checkpoints came about, whenever a training is killed.
 
-use super::RunFolder;
+use super::{RunFolder, replaced};
 use crate::files;
 use crate::train::checkpoint::Checkpoints;
 use std::fs;
@@ -45,13 +45,13 @@ pub(super) fn forget(run: &Path) -> io::Result<()> {
     }
 }
 
-/// Decides about the configuration that a killed training of that run has left: adopts it if there is a checkpoint that was
-/// trained with it, and removes it otherwise. Nothing is done while a training is at work there.
+/// Decides about what a killed training of that run has left: its configuration is adopted if there is a checkpoint that was
+/// trained with it, and removed otherwise; a run that it was to replace comes back if there is none. Nothing is done while a training is at work there.
 ///
 /// # Errors
 /// If a file cannot be read, written or removed.
 pub fn settle(run: &Path) -> io::Result<()> {
-    if !run.join(FILE).exists() {
+    if !run.join(FILE).exists() && !run.join(replaced::FOLDER).exists() {
         return Ok(());
     }
     match RunFolder::lock(run) {

@@ -2,7 +2,7 @@
 
 use super::identity::FREE;
 use super::read::{configuration, read, refused};
-use super::{FORMAT, Measure, RunError, RunFolder, Use, next};
+use super::{FORMAT, Measure, RunError, RunFolder, Use, bring_back, next};
 use crate::backend::{Backend, NotBuilt};
 use crate::files;
 use crate::nn::{AnyCell, Gradient, Truncation};
@@ -155,6 +155,14 @@ struct InTraining<S: Subject> {
     before: Option<RunConfig<S>>,
 }
 
+/// A run that it was to replace comes back if it has not come to a checkpoint.
+impl<S: Subject> Drop for InTraining<S> {
+    fn drop(&mut self) {
+        // What fails is tried again when the folder is next taken.
+        let _ = self.folder.settle();
+    }
+}
+
 /// A run that goes on.
 #[derive(Debug)]
 pub struct Resumed<S: Subject> {
@@ -176,7 +184,8 @@ impl<S: Subject> RunOf<S> {
         Self::begin_in(RunFolder::take(folder)?, config, data)
     }
 
-    /// Begins a run in a folder that was taken for it. What is left there of an earlier run goes.
+    /// Begins a run in a folder that was taken for it. What is left there of an earlier run goes: see
+    /// [`RunFolder::take_over`].
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -186,9 +195,11 @@ impl<S: Subject> RunOf<S> {
         data: S::Data,
     ) -> Result<Self, RunError> {
         config.text(folder.path())?;
-        folder.clear()?;
-        let run = Self::write(folder.path(), config, data)?;
-        Ok(Self { training: Some(Arc::new(InTraining { folder, before: None })), ..run })
+        folder.make_room()?;
+        // From here on a failure brings back what was there.
+        let training = InTraining { folder, before: None };
+        let run = Self::write(training.folder.path(), config, data)?;
+        Ok(Self { training: Some(Arc::new(training)), ..run })
     }
 
     /// Goes on with the run of that folder, with that configuration, which is written with the first checkpoint:
@@ -250,11 +261,17 @@ impl<S: Subject> RunOf<S> {
             next::announce(&self.folder, next, step)?;
         }
         let mut adopted = Ok(());
+        let mut first = true;
         let listen = |event: Event<'_>| {
-            if matches!(event, Event::Saved { .. })
-                && let Some(next) = next.take()
-            {
-                adopted = next::adopt(&self.folder, &next);
+            if matches!(event, Event::Saved { .. }) {
+                if let Some(training) =
+                    self.training.as_ref().filter(|_| std::mem::take(&mut first))
+                {
+                    adopted = training.folder.stands();
+                }
+                if let Some(next) = next.take() {
+                    adopted = next::adopt(&self.folder, &next);
+                }
             }
             listen(event) && adopted.is_ok()
         };
@@ -323,6 +340,7 @@ impl<S: Subject> RunOf<S> {
     /// # Errors
     /// If a file cannot be read, or does not describe a run of this task.
     pub fn open(folder: &Path) -> Result<Self, RunError> {
+        bring_back(folder);
         let (table, task) = configuration(folder)?;
         if !S::TASKS.contains(&task.as_str()) {
             let reason = format!("it is a run of {task}, and not of {}", S::TASKS.join(", "));
