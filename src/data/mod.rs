@@ -8,6 +8,7 @@
 
 pub mod accuracy;
 pub mod adding;
+mod comments;
 pub mod copy;
 pub mod count;
 pub mod dates;

@@ -9,6 +9,7 @@ use std::io::{self, Chain, Cursor, Read};
 
 use csv::{ByteRecord, StringRecord};
 
+use super::comments::Comments;
 use super::series_error::SeriesError;
 
 /// The most bytes of a row, with the blank lines and comments before it.
@@ -88,6 +89,7 @@ impl<R: Read> Rows<R> {
             seen: Seen::Nothing,
             after_return: false,
             comment: None,
+            comments: Comments::default(),
             lines: VecDeque::new(),
             refusal: None,
         };
@@ -104,6 +106,11 @@ impl<R: Read> Rows<R> {
     /// The delimiter in use.
     pub fn delimiter(&self) -> u8 {
         self.delimiter
+    }
+
+    /// The comments so far: all of them where there is no row left.
+    pub fn comments(&mut self) -> Comments {
+        std::mem::take(&mut self.reader.get_mut().comments)
     }
 
     /// The next row that is neither blank nor a comment.
@@ -190,6 +197,7 @@ struct Watched<R> {
     after_return: bool,
     /// The beginning of a comment after its `#`, until it is known to be no sign of an error.
     comment: Option<Vec<u8>>,
+    comments: Comments,
     /// Lines passed on that belong to no row yet, without those that the csv reader skips.
     lines: VecDeque<Line>,
     refusal: Option<Refusal>,
@@ -242,6 +250,8 @@ impl<R> Watched<R> {
         let claimed = self.lines.partition_point(|line| line.start < end);
         let first = self.lines.front().copied().filter(|_| claimed > 0);
         self.lines.drain(..claimed);
+        let row = first.filter(|line| line.content == Content::Row).map(|line| line.start);
+        self.comments.end_row(row, end, self.delimiter);
         first
     }
 
@@ -249,6 +259,7 @@ impl<R> Watched<R> {
         for &byte in bytes {
             self.given += 1;
             self.watch_comment(byte);
+            self.comments.add(byte, self.delimiter);
             match byte {
                 b'\n' if self.after_return => {
                     self.line_start = self.given;
@@ -296,7 +307,10 @@ impl<R> Watched<R> {
         }
         match (byte, self.seen) {
             // The csv reader skips this line.
-            (b'#', Seen::Nothing) => self.comment = Some(Vec::new()),
+            (b'#', Seen::Nothing) => {
+                self.comment = Some(Vec::new());
+                self.comments.begin(self.line, self.line_start);
+            }
             (b'#', _) => self.note_line(Content::Comment),
             _ => self.note_line(Content::Row),
         }

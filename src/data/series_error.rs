@@ -304,7 +304,7 @@ pub enum SeriesError {
     },
     /// A sum or a note below the table.
     #[error(
-        "{file}, line {line}: '{cell}' begins a row of sums or a note, and no row of the series; remove it, or put # before it"
+        "{file}, line {line}: '{cell}' begins a row of sums or a note, and no row of the series; remove it, or put # and a space before it"
     )]
     Footer {
         /// The file.
@@ -323,6 +323,19 @@ pub enum SeriesError {
         file: String,
         /// The line, as an editor counts.
         line: u64,
+    },
+    /// A comment that looks like a row.
+    #[error(
+        "{file}, line {line}: this line begins with #, as a comment does, and has as many cells as the rows{}; if it is a row, put its first cell in quotes, and if it is a comment, write a space after the #",
+        if *more > 0 { format!(" (and {more} more)") } else { String::new() }
+    )]
+    CommentedRow {
+        /// The file.
+        file: String,
+        /// The line, as an editor counts.
+        line: u64,
+        /// How many more there are.
+        more: usize,
     },
     /// All lines are skipped.
     #[error("{file}: the file has {lines} lines, and --skip-rows {skip} leaves none; skip fewer")]

@@ -11,6 +11,7 @@ mod examples;
 mod series_dates;
 mod series_files;
 mod series_reader;
+mod series_written;
 mod tasks;
 
 #[test]

@@ -5,7 +5,7 @@ use super::column::{self, Column, Labels, Written, plain_spaces};
 use super::error::{DateError, Place};
 use super::form::Moment;
 use super::order::order;
-use super::step::{Step, add_months, are_month_ends, infer, next_weekday};
+use super::step::{SECOND, Step, add_months, are_month_ends, infer, next_weekday};
 use crate::data::series::Note;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -163,7 +163,13 @@ impl Calendar {
     pub(super) fn after(&self, moment: Moment, step: Step, count: i64) -> Option<Moment> {
         let local = match step {
             Step::Seconds(seconds) => {
-                let later = SignedDuration::from_secs(seconds.checked_mul(count)?);
+                let nanoseconds = i128::from(seconds).checked_mul(SECOND)?;
+                return self.after(moment, Step::Nanoseconds(nanoseconds), count);
+            }
+            Step::Nanoseconds(step) => {
+                let all = step.checked_mul(count.into())?;
+                let seconds = i64::try_from(all / SECOND).ok()?;
+                let later = SignedDuration::new(seconds, (all % SECOND) as i32);
                 let instant = moment.instant().checked_add(later).ok()?;
                 return match &self.written.zone {
                     Some(zone) => Some(in_zone(zone, instant)),
@@ -214,7 +220,7 @@ fn step_of(
     infer(moments).map_err(|irregular| {
         let (place, label) = told(irregular.row);
         let (_, before) = told(irregular.row - 1);
-        let step = irregular.usual.map_or("whole seconds".into(), |step| step.to_string());
+        let step = irregular.usual.to_string();
         CalendarError::Irregular { place, label, before, step }
     })
 }
@@ -329,6 +335,16 @@ mod tests {
                 &["2024-01-01 23:59:30.5 +01:00", "2024-01-01 23:59:45.5 +01:00"],
                 Step::Seconds(15),
                 ["2024-01-02 00:00:00.5 +01:00", "2024-01-02 00:00:15.5 +01:00"],
+            ),
+            (
+                &["2024-01-01 00:00:00.00", "2024-01-01 00:00:00.25"],
+                Step::Nanoseconds(250_000_000),
+                ["2024-01-01 00:00:00.50", "2024-01-01 00:00:00.75"],
+            ),
+            (
+                &["1700000000000", "1700000060001", "1700000120002"],
+                Step::Nanoseconds(60_001_000_000),
+                ["1700000180003", "1700000240004"],
             ),
             // The clocks are changed, time does not jump.
             (

@@ -219,7 +219,7 @@ fn rank(moments: &[Moment]) -> (bool, u8, bool) {
     let starts =
         sorted.iter().all(|moment| moment.local.day() == 1) || step::are_month_ends(&sorted);
     let usual = usual(&step::gaps(&sorted));
-    let daily = usual.is_some_and(|gap| (1..=86_400).contains(&gap));
+    let daily = usual.is_some_and(|gap| (1..=step::DAY).contains(&gap));
     let class = match (&step, &months) {
         (Ok(Step::Months(_)), _) | (_, Some(_)) if starts => 3,
         _ if daily => 3,

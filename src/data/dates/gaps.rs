@@ -2,7 +2,7 @@
 
 use super::calendar::Calendar;
 use super::form::Moment;
-use super::step::{Step, gaps, local_gaps, months_after_first, of_seconds, usual};
+use super::step::{DAY, Step, gaps, local_gaps, months_after_first, of_local, of_time, usual};
 
 /// Rows that are missing.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,11 +28,11 @@ pub(super) fn missing(calendar: &Calendar) -> Option<Missing> {
         return None;
     }
     let (step, times) = months(moments)
-        .or_else(|| whole(&local_gaps(moments), 86_400))
-        .or_else(|| whole(&gaps(moments), 1))?;
+        .or_else(|| days(&local_gaps(moments)))
+        .or_else(|| multiples(&gaps(moments)).map(|(usual, times)| (of_time(usual), times)))?;
     let count: i64 = times.iter().map(|times| times - 1).sum();
     let regular = times.iter().filter(|&&times| times == 1).count();
-    if 2 * regular < times.len() || 3 * count > 2 * moments.len().max(3) as i64 {
+    if count == 0 || 2 * regular < times.len() || 3 * count > 2 * moments.len().max(3) as i64 {
         return None;
     }
     let mut before = Vec::new();
@@ -44,22 +44,22 @@ pub(super) fn missing(calendar: &Calendar) -> Option<Missing> {
 }
 
 /// The usual one of distances, and how many of it each is.
-fn multiples(distances: &[i64]) -> Option<(i64, Vec<i64>)> {
+fn multiples(distances: &[i128]) -> Option<(i128, Vec<i64>)> {
     let usual = usual(distances).filter(|&usual| usual > 0)?;
-    let times =
-        |distance: &i64| (*distance > 0 && distance % usual == 0).then_some(distance / usual);
+    let times = |distance: &i128| {
+        (*distance > 0 && distance % usual == 0).then_some((distance / usual) as i64)
+    };
     Some((usual, distances.iter().map(times).collect::<Option<_>>()?))
 }
 
 fn months(moments: &[Moment]) -> Option<(Step, Vec<i64>)> {
     let after = months_after_first(moments)?;
-    let distances: Vec<i64> = after.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    multiples(&distances).map(|(usual, times)| (Step::Months(usual), times))
+    let distances: Vec<i128> = after.windows(2).map(|pair| i128::from(pair[1] - pair[0])).collect();
+    multiples(&distances).map(|(usual, times)| (Step::Months(usual as i64), times))
 }
 
-/// Of distances in seconds that are all multiples of `unit`.
-fn whole(distances: &[i64], unit: i64) -> Option<(Step, Vec<i64>)> {
+/// Of distances that are whole days.
+fn days(distances: &[i128]) -> Option<(Step, Vec<i64>)> {
     let (usual, times) = multiples(distances)?;
-    let step = if unit == 1 { Step::Seconds(usual) } else { of_seconds(usual) };
-    (usual % unit == 0).then_some((step, times))
+    (usual % DAY == 0).then_some((of_local(usual), times))
 }

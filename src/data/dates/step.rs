@@ -10,6 +10,8 @@ use std::fmt;
 /// The distance from one row to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// A number of nanoseconds that is no number of seconds.
+    Nanoseconds(i128),
     /// A number of seconds.
     Seconds(i64),
     /// A number of days.
@@ -20,10 +22,16 @@ pub enum Step {
     Months(i64),
 }
 
+/// Nanoseconds of a second.
+pub(super) const SECOND: i128 = 1_000_000_000;
+/// Nanoseconds of a day.
+pub(super) const DAY: i128 = 86_400 * SECOND;
+
 impl Step {
     /// The default features: those that repeat several times in a series with that step.
     pub fn features(self) -> Vec<Feature> {
         match self {
+            Self::Nanoseconds(count) => Self::Seconds((count / SECOND).max(1) as i64).features(),
             Self::Seconds(seconds) if seconds % 86_400 == 0 => {
                 Self::Days(seconds / 86_400).features()
             }
@@ -41,14 +49,16 @@ impl Step {
     /// The most likely season, in rows: a year for months, quarters or weeks, a week for days, a day for shorter
     /// steps.
     pub fn season(self) -> Option<usize> {
-        const DAY: i64 = 86_400;
         match self {
-            Self::Seconds(seconds) if seconds % DAY == 0 => Self::Days(seconds / DAY).season(),
+            Self::Seconds(seconds) if seconds % 86_400 == 0 => {
+                Self::Days(seconds / 86_400).season()
+            }
             Self::Months(months) if months < 12 && 12 % months == 0 => Some((12 / months) as usize),
             Self::Days(7) => Some(52),
             Self::Days(1) => Some(7),
-            Self::Seconds(seconds) if seconds < DAY && DAY % seconds == 0 => {
-                Some((DAY / seconds) as usize)
+            Self::Seconds(seconds) => Self::Nanoseconds(i128::from(seconds) * SECOND).season(),
+            Self::Nanoseconds(count) if count < DAY && DAY % count == 0 => {
+                Some((DAY / count) as usize)
             }
             _ => None,
         }
@@ -58,6 +68,10 @@ impl Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (count, unit) = match *self {
+            Self::Nanoseconds(count) => {
+                let fraction = format!("{:09}", count % SECOND);
+                return write!(f, "{}.{} seconds", count / SECOND, fraction.trim_end_matches('0'));
+            }
             Self::Seconds(n) if n % 3600 == 0 => (n / 3600, "hour"),
             Self::Seconds(n) if n % 60 == 0 => (n / 60, "minute"),
             Self::Seconds(n) => (n, "second"),
@@ -103,32 +117,40 @@ pub(super) fn months_after_first(moments: &[Moment]) -> Option<Vec<i64>> {
     moments.iter().map(after).collect()
 }
 
-/// Seconds from each row to the next, by the clock on the wall.
-pub(super) fn local_gaps(moments: &[Moment]) -> Vec<i64> {
-    let gap = |pair: &[Moment]| pair[1].local.duration_since(pair[0].local).as_secs();
+/// Nanoseconds from each row to the next, by the clock on the wall.
+pub(super) fn local_gaps(moments: &[Moment]) -> Vec<i128> {
+    let gap = |pair: &[Moment]| pair[1].local.duration_since(pair[0].local).as_nanos();
     moments.windows(2).map(gap).collect()
 }
 
-/// Seconds that pass from each row to the next.
-pub(super) fn gaps(moments: &[Moment]) -> Vec<i64> {
-    let gap = |pair: &[Moment]| pair[1].instant().duration_since(pair[0].instant()).as_secs();
+/// Nanoseconds that pass from each row to the next.
+pub(super) fn gaps(moments: &[Moment]) -> Vec<i128> {
+    let gap = |pair: &[Moment]| pair[1].instant().duration_since(pair[0].instant()).as_nanos();
     moments.windows(2).map(gap).collect()
 }
 
 /// The most frequent, and the shortest of equally frequent ones.
-pub(super) fn usual(gaps: &[i64]) -> Option<i64> {
-    let mut counts: HashMap<i64, usize> = HashMap::new();
+pub(super) fn usual(gaps: &[i128]) -> Option<i128> {
+    let mut counts: HashMap<i128, usize> = HashMap::new();
     for &gap in gaps {
         *counts.entry(gap).or_default() += 1;
     }
     counts.into_iter().max_by_key(|(gap, count)| (*count, -*gap)).map(|(gap, _)| gap)
 }
 
-/// A number of seconds as days, where it is.
-pub(super) fn of_seconds(gap: i64) -> Step {
-    match gap % 86_400 {
-        0 => Step::Days(gap / 86_400),
-        _ => Step::Seconds(gap),
+/// A number of nanoseconds as days by the clock on the wall, where it is.
+pub(super) fn of_local(gap: i128) -> Step {
+    match gap % DAY {
+        0 => Step::Days((gap / DAY) as i64),
+        _ => of_time(gap),
+    }
+}
+
+/// A number of nanoseconds as a time that passes: in seconds, where it is.
+pub(super) fn of_time(gap: i128) -> Step {
+    match gap % SECOND {
+        0 => Step::Seconds((gap / SECOND) as i64),
+        _ => Step::Nanoseconds(gap),
     }
 }
 
@@ -137,8 +159,8 @@ pub(super) fn of_seconds(gap: i64) -> Step {
 pub(super) struct Irregular {
     /// The first row, counted from 0, that is not the usual step after the one before it.
     pub row: usize,
-    /// The usual step; none if it is no whole second.
-    pub usual: Option<Step>,
+    /// The usual step.
+    pub usual: Step,
 }
 
 /// The step of at least two rows in the order of time.
@@ -150,24 +172,16 @@ pub(super) fn infer(moments: &[Moment]) -> Result<Step, Irregular> {
     {
         return Ok(Step::Months(step));
     }
-    let all_alike =
-        |gaps: &[i64]| gaps.first().copied().filter(|first| gaps.iter().all(|gap| gap == first));
-    let exact = moments
-        .windows(2)
-        .all(|pair| pair[1].instant().duration_since(pair[0].instant()).subsec_nanos() == 0);
     let local = local_gaps(moments);
-    if exact && let Some(gap) = all_alike(&local).filter(|gap| *gap > 0 && gap % 86_400 == 0) {
-        return Ok(Step::Days(gap / 86_400));
+    let alike = local.first().filter(|first| local.iter().all(|gap| gap == *first));
+    if let Some(gap) = alike.filter(|gap| **gap > 0 && *gap % DAY == 0) {
+        return Ok(of_local(*gap));
     }
     let gaps = gaps(moments);
     let usual = usual(&gaps).unwrap_or(0);
     let Some(row) = gaps.iter().position(|&gap| gap != usual || usual == 0) else {
         // Of whole days by the clock of UTC, and not by the local one.
-        return if exact {
-            Ok(Step::Seconds(usual))
-        } else {
-            Err(Irregular { row: 1, usual: None })
-        };
+        return Ok(of_time(usual));
     };
     let weekday =
         |moment: &Moment| !matches!(moment.local.weekday(), Weekday::Saturday | Weekday::Sunday);
@@ -177,7 +191,7 @@ pub(super) fn infer(moments: &[Moment]) -> Result<Step, Irregular> {
     if moments.iter().all(weekday) && 5 * following >= 4 * gaps.len() && gaps.len() >= 5 {
         return Ok(Step::Weekdays);
     }
-    Err(Irregular { row: row + 1, usual: Some(of_seconds(usual)) })
+    Err(Irregular { row: row + 1, usual: of_local(usual) })
 }
 
 #[cfg(test)]
@@ -199,6 +213,8 @@ mod tests {
             (Step::Seconds(3600), Some(24)),
             (Step::Seconds(900), Some(96)),
             (Step::Seconds(7), None),
+            (Step::Nanoseconds(500_000_000), Some(172_800)),
+            (Step::Nanoseconds(60_001_000_000), None),
         ] {
             assert_eq!(season, step.season(), "{step}");
         }

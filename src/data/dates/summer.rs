@@ -2,11 +2,11 @@
 
 use super::column::{Column, Labels};
 use super::form::Moment;
-use super::step::{local_gaps, usual};
+use super::step::{SECOND, local_gaps, usual};
 use crate::data::series::Note;
 use jiff::civil::Weekday;
 
-const HOUR: i64 = 3600;
+const HOUR: i128 = 3600 * SECOND;
 
 /// Gives the rows of summer time their distance from winter time, and notes it, where an hour is there twice on a Sunday
 /// night in autumn or left out on one in spring, and nowhere else: exactly what clocks do.
@@ -28,7 +28,7 @@ pub(super) fn find(column: &mut Column, labels: Labels<'_>) {
             if let Some((_, to_summer)) = next.next_if(|(change, _)| *change == row) {
                 summer = *to_summer;
             }
-            moment.offset = Some(if summer { HOUR as i32 } else { 0 });
+            moment.offset = Some(if summer { 3600 } else { 0 });
         }
         let (row, to_summer) = changes[0];
         let row = if turned { moments.len() - 1 - row } else { row };

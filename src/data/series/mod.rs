@@ -131,6 +131,7 @@ impl Series {
         let mut notes = Vec::new();
         split_numbers::check(&table, &mut notes)?;
         notes.extend(table.skipped_lines());
+        notes.extend(table.comment_notes());
         let dates = dates::find(&table, options, &mut notes)?;
         let columns = Columns::choose(&table, (&dates.columns, &dates.rows), options, &mut notes)?;
         let forms = Forms::of(&table, options.usual_decimal);

@@ -79,6 +79,9 @@ impl<'cell> Written<'cell> {
                 && let Some((found, rest)) = without_currency(text)
             {
                 (currency, text) = (Some(found), rest);
+            } else if let Some(price) = without_price_dash(text) {
+                text = price;
+                break;
             } else if sign.is_none() && is_minus(last) {
                 sign = Some(true);
                 text = &text[..text.len() - last.len_utf8()];
@@ -129,6 +132,14 @@ impl<'cell> Written<'cell> {
         }
         text.parse().expect("digits, at most one point, and an exponent")
     }
+}
+
+/// A price without the dash for its cents, as in `3000.-` and `3000,--`: the mark before it stays.
+fn without_price_dash(text: &str) -> Option<&str> {
+    let price = text.trim_end_matches(|letter| is_minus(letter) || letter == '\u{2014}');
+    let bytes = price.as_bytes();
+    let ends = matches!(bytes, [.., b'0'..=b'9', b'.' | b',']);
+    (ends && price.len() < text.len()).then_some(price)
 }
 
 /// The currency at either end of a text, and the rest of it.
@@ -254,6 +265,15 @@ mod tests {
             ("(5%)", Marks::None, -5.0, -5.0),
             ("\u{2212}49.36", Marks::Decimal(Decimal::Point), -49.36, -49.36),
             ("5.0-", Marks::Decimal(Decimal::Point), -5.0, -5.0),
+            ("3000.-", Marks::Decimal(Decimal::Point), 3000.0, 3000.0),
+            ("3000,-", Marks::Decimal(Decimal::Comma), 3000.0, 3000.0),
+            ("3000,\u{2013}", Marks::Decimal(Decimal::Comma), 3000.0, 3000.0),
+            ("3000.\u{2014}", Marks::Decimal(Decimal::Point), 3000.0, 3000.0),
+            ("EUR 3.000,--", Marks::Decimal(Decimal::Comma), 3000.0, 3000.0),
+            ("CHF 3'000.\u{2013}", Marks::Decimal(Decimal::Point), 3000.0, 3000.0),
+            ("3000.- Fr.", Marks::Decimal(Decimal::Point), 3000.0, 3000.0),
+            ("-3000.-", Marks::Decimal(Decimal::Point), -3000.0, -3000.0),
+            ("(3000.-)", Marks::Decimal(Decimal::Point), -3000.0, -3000.0),
             ("1e3", Marks::None, 1000.0, 1000.0),
             ("-1.234E-02", Marks::Decimal(Decimal::Point), -0.01234, -0.01234),
             ("1,5e+03", Marks::Decimal(Decimal::Comma), 1500.0, 1500.0),
@@ -285,6 +305,9 @@ mod tests {
             "1,234.567,8",
             "0,123,456",
             "1 23",
+            "3.000.5.-",
+            ".-",
+            "3000-.",
             "1234 567",
             "1 234 5",
             "1 234'567",

@@ -63,7 +63,7 @@ fn number(table: &Table, row: usize, column: usize) -> Result<Written<'_>, Serie
         let advice = match fault(cell) {
             Some(fault) => fault,
             None if last => {
-                "correct the cell, choose other columns, or, if it is a note below the table, remove it or put # before it"
+                "correct the cell, choose other columns, or, if it is a note below the table, remove it or put # and a space before it"
             }
             None => "correct the cell or choose other columns",
         };

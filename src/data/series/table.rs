@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::io::Read;
 
+use crate::data::comments::Comments;
 use crate::data::dates::{Recogniser, looks_like_date};
 use crate::data::rows::{Row, Rows};
 use crate::printable::printable;
 
 use super::header;
-use super::missing::{is_marked, stands_for_missing};
+use super::missing::{counted, is_marked, stands_for_missing};
 use super::note::Note;
 use super::numbers::is_number;
 use super::reading::Reading;
@@ -36,6 +37,7 @@ pub(in crate::data) struct Table {
     /// Where each cell ends, counted from the start of its row.
     ends: Vec<u32>,
     lines: Vec<u64>,
+    comments: Comments,
 }
 
 impl Table {
@@ -66,12 +68,15 @@ impl Table {
             starts: Vec::new(),
             ends: Vec::new(),
             lines: Vec::new(),
+            comments: Comments::default(),
         };
         table.push(&first)?;
         second.map_or(Ok(()), |row| table.push(&row))?;
         while let Some(row) = rows.next_row()? {
             table.push(&row)?;
         }
+        table.comments = rows.comments();
+        table.check_comments()?;
         if table.rows() == 1 {
             return Err(table.too_short());
         }
@@ -137,13 +142,13 @@ impl Table {
                 printable(row.cell(index))
             ),
             _ if self.lines.len() == 1 && found > expected => format!(
-                "if the table begins here, add --skip-rows {}, or put # before the lines above it",
+                "if the table begins here, add --skip-rows {}, or put # and a space before each line above it",
                 row.line - 1
             ),
             _ if found < expected && cells().all(|cell| !is_number(cell)) => {
-                "if it is a note, remove it or put # before it".into()
+                "if it is a note, remove it or put # and a space before it".into()
             }
-            _ => "make them equal, or put # before a line that is not data".into(),
+            _ => "make them equal, or put # and a space before a line that is not data".into(),
         };
         SeriesError::Ragged {
             file: self.file.clone(),
@@ -178,6 +183,46 @@ impl Table {
     /// A cell of a row below the header, without the white space around it.
     pub fn cell(&self, row: usize, column: usize) -> &str {
         self.cell_of(row + self.body, column)
+    }
+
+    /// Refuses comments that look like rows.
+    fn check_comments(&self) -> Result<(), SeriesError> {
+        let found = self.comments.like_rows(self.width());
+        // Where a row is a single cell, a word is no row.
+        let is_row = |text: &str| self.width() > 1 || is_number(text.trim());
+        match found.filter(|(comment, _)| is_row(&comment.text())) {
+            Some((comment, count)) => Err(SeriesError::CommentedRow {
+                file: self.file.clone(),
+                line: comment.line,
+                more: count - 1,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// How many comments were left out, and whether one has the names of the columns.
+    pub fn comment_notes(&self) -> Vec<Note> {
+        let Comments { count, first, before, .. } = &self.comments;
+        let mut notes = Vec::new();
+        if *count > 0 {
+            let lines = counted(*count, "line");
+            notes.push(Note::Decided(format!(
+                "{}: {lines} left out as comments, which begin with #, the first on line {first}",
+                self.file
+            )));
+        }
+        let is_name = |cell: &str| !cell.is_empty() && !is_number(cell) && !looks_like_date(cell);
+        let delimiter = char::from(self.delimiter);
+        if let Some(names) = before.as_ref().filter(|_| !self.has_header() && self.width() > 1)
+            && names.cells == self.width()
+            && names.text().split(delimiter).all(|cell| is_name(cell.trim()))
+        {
+            notes.push(Note::Doubtful(format!(
+                "{}, line {}: this comment is not used, and may be the names of the columns, which have none; remove its # to use them",
+                self.file, names.line
+            )));
+        }
+        notes
     }
 
     /// Says where a blank line or a comment stands between rows of a single cell, which may mean a missing one.
