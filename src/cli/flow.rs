@@ -21,6 +21,8 @@ use bptt::train::count;
 use bptt::train::count_run::CountRun;
 use bptt::train::lessons::Trained;
 use bptt::train::memory::check_memory;
+use bptt::train::panel_input::taught;
+use bptt::train::panel_run::PanelRun;
 use bptt::train::run::{Run, RunOf};
 use bptt::train::sequence::SequenceSubject;
 use bptt::train::series_run::{self, AUTOREGRESSION, SeriesRun};
@@ -162,6 +164,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             Run::Text(run) => place.sequence(&*run)?,
             Run::Sound(run) => place.sequence(&*run)?,
             Run::Series(run) => place.series(&run)?,
+            Run::Panel(run) => place.panel(&run)?,
         },
     };
     let folder = match &arguments.run {
@@ -298,6 +301,35 @@ impl Where<'_> {
         let setting =
             format!("a forecast of {}, on pasts of the backtest", series.names.join(", "));
         Ok((seen, Scene { name: "series".into(), setting, rows: "pasts", batch, time: window }))
+    }
+
+    /// The first network of the ensemble, on the last windows of some series, spread evenly. It forecasts after the last
+    /// season alone.
+    fn panel(&self, run: &PanelRun) -> Result<(Vec<Seen>, Scene), Failure> {
+        let (panel, test) = run.panels()?;
+        let subject = &run.config.subject;
+        let all = taught(&panel, subject.horizon, test.is_some());
+        let batch = self.arguments.batch.min(all.len());
+        let time = run.config.length.window / subject.season;
+        self.fits([time, batch, subject.network.hidden, subject.network.layers])?;
+        let some: Vec<(&[f64], &[f64])> = (0..batch)
+            .map(|i| &all[i * all.len() / batch])
+            .map(|series| series.values.split_at(series.known))
+            .collect();
+        let mut warnings = Vec::new();
+        let networks = [run.untrained()?, run.forecaster(&mut warnings)?];
+        warn(&warnings);
+        let networks = networks.each_ref().map(|forecaster| {
+            let member = &forecaster.ensemble.members[0];
+            (&member.recurrence.recurrent, forecaster.last_loss(&some))
+        });
+        let seen = before_and_after(&run.config.cell, networks, true)?;
+        let setting = format!(
+            "a forecast of {} series, on {batch} of their windows; a step is a season of {} rows",
+            panel.ids.len(),
+            subject.season
+        );
+        Ok((seen, Scene { name: "panel".into(), setting, rows: "windows", batch, time }))
     }
 
     /// Before and after, of the linear network of one unit.

@@ -4,6 +4,7 @@ use super::Failure;
 use super::dates::DateFlags;
 use super::options::{share, size};
 use super::output::{note, show, tell, warn, writable};
+use super::panel_forecast;
 use super::reading::ReadingFlags;
 use bptt::data::dates::DateOptions;
 use bptt::report::series::{draw_forecast, percent};
@@ -27,23 +28,23 @@ use std::process::ExitCode;
 #[command(verbatim_doc_comment)]
 pub struct Arguments {
     /// Folder of the run
-    run: PathBuf,
+    pub(super) run: PathBuf,
     /// Rows to forecast [default: the run's horizon, a season at least, 12 without one]
     #[arg(long, value_name = "N", value_parser = size)]
-    steps: Option<usize>,
+    pub(super) steps: Option<usize>,
     /// Probabilities of the intervals
     #[arg(long, value_name = "X", value_delimiter = ',', value_parser = share)]
-    level: Vec<f64>,
+    pub(super) level: Vec<f64>,
     /// What forecasts: network, ar, last-value or season-ago [default: what was trained]
     #[arg(long, value_name = "NAME")]
-    method: Option<String>,
+    pub(super) method: Option<String>,
     /// Forecast from the end of this CSV file, which has later rows of the same columns
     #[arg(long, value_name = "FILE")]
-    from: Option<PathBuf>,
+    pub(super) from: Option<PathBuf>,
     #[command(flatten)]
-    reading: ReadingFlags,
+    pub(super) reading: ReadingFlags,
     #[command(flatten)]
-    dates: DateFlags,
+    pub(super) dates: DateFlags,
     /// Paths that the intervals are quantiles of
     #[arg(long, value_name = "N", default_value_t = PATHS, value_parser = size)]
     paths: usize,
@@ -52,13 +53,13 @@ pub struct Arguments {
     seed: u64,
     /// Write the CSV to this file instead of standard output
     #[arg(long, value_name = "FILE.csv")]
-    out: Option<PathBuf>,
+    pub(super) out: Option<PathBuf>,
     /// Print one JSON object instead
     #[arg(long, conflicts_with = "out")]
-    json: bool,
+    pub(super) json: bool,
     /// Draw the picture as STEM.png and STEM.svg [default: forecast, in the run's folder]
     #[arg(long, value_name = "STEM")]
-    picture: Option<PathBuf>,
+    pub(super) picture: Option<PathBuf>,
 }
 
 /// What `--json` prints.
@@ -90,6 +91,7 @@ struct Row {
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let run = match Run::open(&arguments.run)? {
         Run::Series(run) => run,
+        Run::Panel(run) => return panel_forecast::run(arguments, &run),
         other => return Err(other.unfit(Use::Forecast).into()),
     };
     if arguments.from.is_none()

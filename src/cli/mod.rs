@@ -13,6 +13,8 @@ mod interrupt;
 mod limits;
 mod options;
 mod output;
+mod panel;
+mod panel_forecast;
 mod place;
 mod print;
 mod reading;
@@ -79,6 +81,7 @@ enum Train {
     #[command(flatten)]
     Generated(task::Arguments),
     Series(Box<series::Arguments>),
+    Panel(Box<panel::Arguments>),
     Text(text::Arguments),
     Sound(sound::Arguments),
 }
@@ -94,11 +97,12 @@ impl<E: std::error::Error> From<E> for Failure {
 
 /// The arguments of this process.
 pub fn parse() -> Result<Cli, Failure> {
-    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
     // Names of files stand in configurations and results, which are text.
     if let Some(name) = arguments.iter().skip(1).find(|argument| argument.to_str().is_none()) {
         return Err(Failure(format!("the name {name:?} is not UTF-8: rename the file or folder")));
     }
+    panel::take_over(&mut arguments);
     let arguments = configuration::with_file(arguments)?;
     Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp
@@ -123,6 +127,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Train::Count(arguments) => count::run(&arguments),
             Train::Generated(arguments) => task::run(&arguments),
             Train::Series(arguments) => series::run(&arguments),
+            Train::Panel(arguments) => panel::run(&arguments),
             Train::Text(arguments) => text::run(arguments),
             Train::Sound(arguments) => sound::run(arguments),
         },

@@ -36,6 +36,8 @@ use std::time::Instant;
 /// Jenkins 1976, series G), with a season of 12 and, where no transform is chosen, logarithms and both differences, as
 /// Box and Jenkins took them.
 ///
+/// A file with several series, by --id COLUMN or --wide, is learnt by one network: see bptt train panel --help.
+///
 /// Example: bptt train series sales.csv --column revenue --season 7 --horizon 14, then: bptt forecast runs/series
 #[derive(clap::Args)]
 #[command(
@@ -100,9 +102,6 @@ pub struct Arguments {
     /// Order of AR(τ): a number, or aic or bic (the same as auto), by which it is chosen
     #[arg(long, value_name = "N|auto", default_value = "auto")]
     lags: Lags,
-    /// Refused: one series a file
-    #[arg(long, value_name = "COLUMN", hide = true)]
-    id: Option<String>,
     /// Refused: a forecast cannot look ahead
     #[arg(long, hide = true)]
     bidirectional: bool,
@@ -173,11 +172,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let Flags { training, output, .. } = &arguments.flags;
     if arguments.bidirectional {
         return Err(Failure("--bidirectional: a forecast cannot look ahead, and the second direction walks from the end of the window to each step; leave it out".into()));
-    }
-    if let Some(column) = &arguments.id {
-        return Err(Failure(format!(
-            "--id {column}: several series in one file are not read so far; give a file with the rows of one of them"
-        )));
     }
     let computing = arguments.flags.computing()?;
     let input = match &training.resume {

@@ -2,13 +2,15 @@
 //!
 //! Reading order: [`series`] (a file becomes columns of numbers), [`transform`] (logarithms and differences, and their
 //! inverse), [`dates`] (when each row is, and dates as numbers), [`features`] (the rows that a model reads), [`split`] (training rows and
-//! their scale), [`naive`] (forecasts that a model has to beat), [`accuracy`] (by how much), [`text`] (characters become
+//! their scale), [`naive`] (forecasts that a model has to beat), [`accuracy`] (by how much), [`series::panel`] (many series), [`scaled_window`] (all of them in one scale), [`competition`] (how
+//! their forecasts are measured), [`text`] (characters become
 //! classes), [`sound`] (so do samples, by the [`mu_law`]), [`count`], and the tasks that need memory, [`task`]: [`adding`], [`copy`],
 //! [`order`], [`reber`].
 
 pub mod accuracy;
 pub mod adding;
 mod comments;
+pub mod competition;
 pub mod copy;
 pub mod count;
 pub mod dates;
@@ -18,6 +20,7 @@ pub mod naive;
 pub mod order;
 pub mod reber;
 mod rows;
+pub mod scaled_window;
 pub mod series;
 mod series_error;
 pub mod sound;

@@ -481,4 +481,28 @@ pub enum SeriesError {
         /// The delimiter.
         delimiter: String,
     },
+    /// Two rows of a file of one series a row that name the same one.
+    #[error(
+        "{file}, line {line}: the id '{id}' stands on line {other_line} already; give each series an id of its own, or name the column of ids with --id where a series has several rows"
+    )]
+    SameId {
+        /// The file.
+        file: String,
+        /// The line, as an editor counts.
+        line: u64,
+        /// The id.
+        id: String,
+        /// The line of the other one.
+        other_line: u64,
+    },
+    /// Further input of many series.
+    #[error(
+        "{file}: '{column}' cannot be further input: a network of many series reads each series' own past alone; leave --exogenous out"
+    )]
+    PanelExogenous {
+        /// The file.
+        file: String,
+        /// The column.
+        column: String,
+    },
 }

@@ -1,5 +1,5 @@
 //! What is trained, and what it can do then: a recurrence with a readout ([`Network`]), a model of a sequence of classes
-//! ([`CharacterModel`]) that generates more of it, AR(τ), forecasts of a series ([`forecast`]).
+//! ([`CharacterModel`]) that generates more of it, AR(τ), forecasts of a series ([`forecast`]), one network for many series ([`panel`]).
 
 mod autoregression;
 mod character;
@@ -7,6 +7,7 @@ pub mod forecast;
 mod generation;
 mod lags;
 mod network;
+pub mod panel;
 mod sound_autoregression;
 
 pub use autoregression::{Autoregression, AutoregressionError, Criterion};

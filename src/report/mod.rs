@@ -13,6 +13,7 @@
 
 pub mod count;
 mod gradient_flow;
+pub mod panel;
 mod sequence;
 pub mod series;
 mod sound;
@@ -33,6 +34,7 @@ use crate::plot::page::{Section, Table};
 use crate::train::checkpoint::CheckpointError;
 use crate::train::lessons::{LearningError, Progress};
 use crate::train::memory::TooMuchMemory;
+use crate::train::panel_run::PanelRunError;
 use crate::train::run::{Run, RunError};
 use crate::train::sequence::SequenceError;
 use crate::train::series_run::SeriesRunError;
@@ -57,6 +59,9 @@ pub enum ReportError {
     /// The series of the run cannot be read, or not be forecast.
     #[error(transparent)]
     Series(#[from] SeriesRunError),
+    /// The series of the run cannot be read.
+    #[error(transparent)]
+    Panel(#[from] PanelRunError),
     /// The sound that the run keeps cannot be read.
     #[error(transparent)]
     Sequence(#[from] SequenceError),
@@ -104,6 +109,7 @@ pub fn write(folder: &Path) -> Result<Written, ReportError> {
         Run::Series(run) => series::write(&run.backtests()?),
         Run::Sound(run) => sequence::write(&run),
         Run::Text(run) => sequence::write(&run),
+        Run::Panel(run) => panel::write(&run.backtest()?),
         Run::Task(run) => task::write(&run),
         Run::Count(run) => count::write(&run),
     }

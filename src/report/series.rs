@@ -67,7 +67,7 @@ pub fn error_by_step_table(column: &ColumnErrors, most: usize) -> Table {
 }
 
 /// A number with four digits that count.
-fn figure(value: f64) -> String {
+pub(super) fn figure(value: f64) -> String {
     let digits = if value > 0.0 { 3.0 - value.log10().floor() } else { 0.0 };
     match digits {
         ..-3.0 | 9.0.. => format!("{value:.3e}"),

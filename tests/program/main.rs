@@ -13,6 +13,7 @@ mod folders;
 mod identity;
 mod outputs;
 mod page;
+mod panel;
 mod runs;
 mod series;
 mod series_dates;

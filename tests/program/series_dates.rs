@@ -92,7 +92,7 @@ fn the_newest_row_is_never_taken_for_the_oldest() {
     refused(
         &["train", "series", "oldest.csv", "--id", "store"],
         folder,
-        &["--id store", "several series"],
+        &["oldest.csv", "no column 'store'"],
     );
     refused(&["train", "series", "--sort"], folder, &["--sort", "FILE"]);
 }

@@ -22,6 +22,13 @@ pub(in crate::data) struct Dates {
     pub rows: Vec<Option<usize>>,
 }
 
+impl Dates {
+    /// So many rows as they stand.
+    pub fn none(columns: Vec<usize>, rows: usize) -> Self {
+        Self { columns, labels: None, calendar: None, rows: (0..rows).map(Some).collect() }
+    }
+}
+
 /// Finds the columns of dates of a file, by request, content or name, and reads them.
 pub(in crate::data) fn find(
     table: &Table,
@@ -30,9 +37,8 @@ pub(in crate::data) fn find(
 ) -> Result<Dates, SeriesError> {
     let columns = columns(table, options)?;
     let rows = table.rows();
-    let all = (0..rows).map(Some).collect();
     if columns.is_empty() {
-        return Ok(Dates { columns, labels: None, calendar: None, rows: all });
+        return Ok(Dates::none(columns, rows));
     }
     let name =
         columns.iter().map(|&column| table.names[column].clone()).collect::<Vec<_>>().join(", ");
@@ -40,7 +46,7 @@ pub(in crate::data) fn find(
         |note: &Note| notes.push(note.about(&format!("{}: column '{name}'", table.file)));
     if options.dates.ignore {
         note(&Note::Decided("its dates are ignored, and the rows are taken as they stand".into()));
-        return Ok(Dates { columns, labels: None, calendar: None, rows: all });
+        return Ok(Dates::none(columns, rows));
     }
     let cells: Vec<Cow<'_, str>> = (0..rows).map(|row| label(table, row, &columns)).collect();
     let lines: Vec<u64> = (0..rows).map(|row| table.line(row)).collect();
@@ -134,7 +140,10 @@ fn label<'a>(table: &'a Table, row: usize, columns: &[usize]) -> Cow<'a, str> {
 }
 
 /// The column of dates, and those that hold the rest of them.
-fn columns(table: &Table, options: &SeriesOptions) -> Result<Vec<usize>, SeriesError> {
+pub(in crate::data) fn columns(
+    table: &Table,
+    options: &SeriesOptions,
+) -> Result<Vec<usize>, SeriesError> {
     let column = match &options.date_column {
         Some(asked) => Some(table.find(asked)?),
         None => by_content(table).or_else(|| by_name(table)).or_else(|| by_steps(table)),

@@ -27,7 +27,7 @@ mod zones;
 pub use calendar::{Calendar, CalendarError};
 pub use error::DateError;
 pub use feature::Feature;
-pub(super) use find::find;
+pub(super) use find::{Dates, columns, find};
 pub use form::Moment;
 pub use step::Step;
 

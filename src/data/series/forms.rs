@@ -173,6 +173,11 @@ impl Forms {
         Self { columns, told, near, usual }
     }
 
+    /// The mark that the columns agree on; none where no number of any of them tells.
+    pub fn agreed(&self) -> Option<Decimal> {
+        self.told.or(self.near)
+    }
+
     /// The mark in one column; none where no number has a point or a comma.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod missing;
 mod note;
 mod number;
 mod numbers;
+pub mod panel;
 mod reading;
 mod split_numbers;
 pub(super) mod table;

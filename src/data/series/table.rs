@@ -114,14 +114,7 @@ impl Table {
         if row.len() != width && !trailing {
             return Err(self.ragged(row));
         }
-        let start = self.text.len();
-        self.starts.push(start);
-        self.lines.push(row.line);
-        for index in 0..width {
-            self.text.push_str(row.cell(index));
-            // A row has at most 1 MiB.
-            self.ends.push((self.text.len() - start) as u32);
-        }
+        self.push_cells(row.line, (0..width).map(|index| row.cell(index)));
         Ok(())
     }
 
@@ -157,6 +150,64 @@ impl Table {
             expected,
             first_line: self.first_line,
             advice,
+        }
+    }
+
+    /// Some of the rows below the header, as a table of their own.
+    pub fn part(&self, rows: &[usize]) -> Self {
+        let mut part = self.without_rows(self.names.clone());
+        for &row in rows {
+            let cells = (0..self.width()).map(|column| self.cell(row, column));
+            part.push_cells(self.line(row), cells);
+        }
+        part.contents = self.contents.clone();
+        part
+    }
+
+    /// The cells of a row from one of the columns on, one below the other as the column `name`, without those at either end
+    /// that stand for a missing value; before each the title of its column, where `titled`.
+    pub fn upright(&self, row: usize, from: usize, name: &str, titled: bool) -> Self {
+        let is_missing = |column: &usize| self.is_missing(row, *column);
+        let first = (from..self.width()).find(|column| !is_missing(column)).unwrap_or(from);
+        let last = (first..self.width()).rev().find(|column| !is_missing(column));
+        let names = titled.then(|| self.names[0].clone()).into_iter().chain([name.into()]);
+        let mut upright = self.without_rows(names.collect());
+        for column in first..last.map_or(first, |last| last + 1) {
+            let title = titled.then(|| self.title(column));
+            upright.push_cells(self.line(row), title.into_iter().chain([self.cell(row, column)]));
+        }
+        let date = Content { numeric: false, dates: true, empty: false };
+        let number = Content { numeric: true, dates: false, empty: last.is_none() };
+        upright.contents = titled.then_some(date).into_iter().chain([number]).collect();
+        upright
+    }
+
+    /// The same file with other columns and no rows.
+    fn without_rows(&self, names: Vec<String>) -> Self {
+        Self {
+            file: self.file.clone(),
+            delimiter: self.delimiter,
+            names,
+            reading: self.reading.clone(),
+            comments: Comments::default(),
+            contents: Vec::new(),
+            first_line: self.first_line,
+            body: 0,
+            text: String::new(),
+            starts: Vec::new(),
+            ends: Vec::new(),
+            lines: Vec::new(),
+        }
+    }
+
+    fn push_cells<'a>(&mut self, line: u64, cells: impl Iterator<Item = &'a str>) {
+        let start = self.text.len();
+        self.starts.push(start);
+        self.lines.push(line);
+        for cell in cells {
+            self.text.push_str(cell);
+            // A row has at most 1 MiB.
+            self.ends.push((self.text.len() - start) as u32);
         }
     }
 

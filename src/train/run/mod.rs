@@ -36,6 +36,7 @@ pub use run_of::{Length, Resumed, RunConfig, RunOf, Subject};
 use super::checkpoint::{CheckpointError, Checkpoints};
 use super::count_run::CountRun;
 use super::lessons::Progress;
+use super::panel_run::{PanelRun, PanelSubject};
 use super::series_run::{SeriesRun, SeriesSubject};
 use super::sound_run::{SoundRun, SoundSubject};
 use super::task_run::{TaskRun, TaskSubject};
@@ -77,6 +78,8 @@ pub enum Run {
     Sound(Box<SoundRun>),
     /// On a series.
     Series(Box<SeriesRun>),
+    /// On many series.
+    Panel(Box<PanelRun>),
     /// On a generated task.
     Task(Box<TaskRun>),
     /// The exercise.
@@ -90,6 +93,7 @@ macro_rules! each {
             Run::Text($name) => $same,
             Run::Sound($name) => $same,
             Run::Series($name) => $same,
+            Run::Panel($name) => $same,
             Run::Task($name) => $same,
             Run::Count($name) => $same,
         }
@@ -111,6 +115,8 @@ impl Run {
             Ok(Self::Sound(Box::new(RunOf::from_table(folder, table)?)))
         } else if SeriesSubject::TASKS.contains(&task) {
             Ok(Self::Series(Box::new(RunOf::from_table(folder, table)?)))
+        } else if PanelSubject::TASKS.contains(&task) {
+            Ok(Self::Panel(Box::new(RunOf::from_table(folder, table)?)))
         } else if TaskSubject::TASKS.contains(&task) {
             Ok(Self::Task(Box::new(RunOf::from_table(folder, table)?)))
         } else if task == CountRun::TASK {

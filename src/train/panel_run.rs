@@ -1,0 +1,320 @@
+//! Runs on a panel, many series with one network: the part of their configuration that other runs do not have, and what is
+//! kept of the series: all of them, so that a run forecasts without the file that it was trained on.
+
+use super::checkpoint::Checkpoints;
+use super::lessons::{LearningError, Passes, Progress, Trained, trained};
+use super::run::{Measure, RunError, RunOf, Subject, Use};
+use super::series::NetworkSize;
+use crate::data::dates::{CalendarError, DateOptions};
+use crate::data::scaled_window::Link;
+use crate::data::series::panel::{Layout, Panel};
+use crate::data::series::{Decimal, Reading, SeriesError, SeriesOptions};
+use crate::files;
+use crate::model::panel::{Ensemble, EnsembleSize, Geometry, PanelForecaster, PanelLoss};
+use std::path::{Path, PathBuf};
+
+/// The file, how it is read, and the model.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PanelSubject {
+    /// The CSV file.
+    pub file: PathBuf,
+    /// The column that names the series of a row; none: see `wide`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Whether each row is a series, and not each column.
+    pub wide: bool,
+    /// Columns to forecast; none: all numeric ones.
+    pub column: Vec<String>,
+    /// The column with dates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date_column: Option<String>,
+    /// How the file is written.
+    #[serde(flatten)]
+    pub reading: Reading,
+    /// How its dates are read.
+    #[serde(flatten)]
+    pub dates: DateOptions,
+    /// The rows that test, in a file of the same layout; none: the last of each series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<PathBuf>,
+    /// Rows of a season.
+    pub season: usize,
+    /// Rows forecast at once.
+    pub horizon: usize,
+    /// Rows from one window of a series to the next.
+    pub stride: usize,
+    /// Networks that are averaged.
+    pub ensemble: usize,
+    /// The size of each.
+    #[serde(flatten)]
+    pub network: NetworkSize,
+}
+
+/// What the series were.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PanelData {
+    /// Series.
+    pub series: usize,
+    /// Rows of all of them.
+    pub rows: usize,
+    /// Rows of the longest one.
+    pub longest: usize,
+    /// What a value is before it is scaled.
+    pub link: Link,
+    /// The mark before fractions in the file, where its numbers tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decimal: Option<Decimal>,
+    /// The share of the value a season ago in the forecast that the networks begin with.
+    pub season_share: f64,
+    /// The units of the loss.
+    pub loss: PanelLoss,
+    /// CRC-32 of the series, by which other ones are noticed.
+    pub checksum: u32,
+    /// CRC-32 of the rows that test, where they have a file of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_checksum: Option<u32>,
+}
+
+impl Subject for PanelSubject {
+    const TASKS: &'static [&'static str] = &["panel"];
+    const USES: &'static [Use] = &[Use::Forecast, Use::Flow, Use::Report];
+    type Length = Passes;
+    type Data = PanelData;
+
+    fn contradiction(data: &PanelData) -> Option<String> {
+        let PanelLoss { relative, scaled } = data.loss;
+        let positive = [relative, scaled].into_iter().all(|unit| unit.is_finite() && unit > 0.0);
+        if !positive {
+            return Some("a unit of its loss is no number above 0".into());
+        }
+        if !(0.0..=1.0).contains(&data.season_share) {
+            return Some("the share of its season is not between 0 and 1".into());
+        }
+        (data.series == 0 || data.longest == 0 || data.rows < data.longest)
+            .then(|| "it has no rows".into())
+    }
+
+    /// The loss on the rows that validate, which is about 1 for Naive 2.
+    fn measures(_: &RunOf<Self>, progress: &Progress) -> Result<Vec<Measure>, RunError> {
+        let best = progress.best().into_iter();
+        let name = "loss over that of Naive 2";
+        Ok(best.map(|best| Measure::error(name, best.valid_loss)).collect())
+    }
+}
+
+/// A run on many series.
+pub type PanelRun = RunOf<PanelSubject>;
+
+/// The series in the folder of a run.
+pub const FILE: &str = "panel.csv";
+
+/// The rows that test, where they came in a file of their own.
+pub const TEST_FILE: &str = "test.csv";
+
+/// Why the series of a run could not be read, or not be forecast.
+#[derive(Debug, thiserror::Error)]
+pub enum PanelRunError {
+    /// A file of the run cannot be read or written.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// Not the series that the run was trained on.
+    #[error("{file} is not what the run was trained with: {reason}")]
+    Other {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// Sizes that do not fit each other.
+    #[error("the run {run} was changed: {reason}; train anew")]
+    Contradiction {
+        /// The folder.
+        run: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// The networks cannot be read.
+    #[error(transparent)]
+    Model(#[from] LearningError),
+    /// Series that cannot be read.
+    #[error(transparent)]
+    Series(#[from] SeriesError),
+    /// Dates to come that do not tell.
+    #[error(transparent)]
+    Calendar(#[from] CalendarError),
+    /// More rows than the networks forecast.
+    #[error(
+        "--steps: the run forecasts {horizon} rows at once, and not {steps}: ask for fewer, or train with a longer --horizon"
+    )]
+    Steps {
+        /// Asked for.
+        steps: usize,
+        /// What there is.
+        horizon: usize,
+    },
+    /// Values that the networks cannot read.
+    #[error(
+        "{file}: series '{id}' has a value of 0 or below, and the run was trained on logarithms: train one on these series"
+    )]
+    NotPositive {
+        /// The file.
+        file: String,
+        /// The series.
+        id: String,
+    },
+}
+
+impl From<std::io::Error> for PanelRunError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Run(error.into())
+    }
+}
+
+impl PanelSubject {
+    /// How the series stand in the file.
+    pub fn layout(&self) -> Layout {
+        match &self.id {
+            Some(id) => Layout::Long { id: id.clone() },
+            None if self.wide => Layout::Wide,
+            None => Layout::Columns,
+        }
+    }
+
+    /// How its columns are chosen.
+    pub fn columns(&self) -> SeriesOptions {
+        SeriesOptions {
+            columns: self.column.clone(),
+            date_column: self.date_column.clone(),
+            reading: self.reading.clone(),
+            dates: self.dates.clone(),
+            ..SeriesOptions::default()
+        }
+    }
+
+    /// The size of the ensemble.
+    pub fn size(&self) -> EnsembleSize {
+        let NetworkSize { hidden, layers } = self.network;
+        EnsembleSize { members: self.ensemble, hidden, layers }
+    }
+}
+
+/// The series as a file of a run, a row a value: id, date if there is one, value to the last digit.
+fn csv(panel: &Panel) -> Vec<u8> {
+    let dated = panel.calendars.iter().any(Option::is_some);
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let header = [Some("id"), dated.then_some("date"), Some("value")];
+    writer.write_record(header.into_iter().flatten()).expect("memory takes it");
+    for ((id, values), calendar) in panel.ids.iter().zip(&panel.values).zip(&panel.calendars) {
+        for (row, value) in values.iter().enumerate() {
+            let date = calendar.as_ref().map(|dates| dates.label(dates.moments()[row]));
+            let date = dated.then(|| date.unwrap_or_default());
+            let record = [Some(id.clone()), date, Some(value.to_string())];
+            writer.write_record(record.into_iter().flatten()).expect("memory takes it");
+        }
+    }
+    writer.into_inner().expect("memory takes it")
+}
+
+/// CRC-32 of what [`write()`] writes.
+pub fn checksum(panel: &Panel) -> u32 {
+    crc32fast::hash(&csv(panel))
+}
+
+/// Writes the series into a file of a run.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write(panel: &Panel, file: &Path) -> Result<(), PanelRunError> {
+    Ok(files::replace(file, &csv(panel))?)
+}
+
+/// What is wrong with files of a run that somebody has changed: sizes that do not fit each other.
+fn contradiction(run: &PanelRun) -> Option<&'static str> {
+    let PanelSubject { season, horizon, stride, ensemble, network, .. } = &run.config.subject;
+    let sizes = [*season, *horizon, *stride, *ensemble, network.hidden, network.layers];
+    if sizes.contains(&0) || run.config.length.window == 0 {
+        return Some("a size in config.toml is 0");
+    }
+    if !run.config.length.window.is_multiple_of(*season) {
+        return Some("the window in config.toml is not whole seasons");
+    }
+    None
+}
+
+impl PanelRun {
+    /// What its networks read and forecast.
+    pub fn geometry(&self) -> Geometry {
+        let PanelSubject { season, horizon, .. } = self.config.subject;
+        Geometry { window: self.config.length.window, season, horizon, link: self.data.link }
+    }
+
+    /// The series of the run, and the rows that test if they have a file of their own.
+    ///
+    /// # Errors
+    /// If they cannot be read, or are not those that the run was trained with.
+    pub fn panels(&self) -> Result<(Panel, Option<Panel>), PanelRunError> {
+        if let Some(reason) = contradiction(self) {
+            let run = self.folder.display().to_string();
+            return Err(PanelRunError::Contradiction { run, reason });
+        }
+        let panel = self.panel(FILE, self.data.checksum)?;
+        let test = self.data.test_checksum.map(|checksum| self.panel(TEST_FILE, checksum));
+        Ok((panel, test.transpose()?))
+    }
+
+    fn panel(&self, name: &str, checksum: u32) -> Result<Panel, PanelRunError> {
+        const LARGEST: u64 = 4 << 30;
+        let path = self.folder.join(name);
+        let file = path.display().to_string();
+        let other = |reason| PanelRunError::Other { file: file.clone(), reason };
+        let named = |reason: String| std::io::Error::other(format!("cannot read {file}: {reason}"));
+        let text = files::read_regular_text(&path, LARGEST)
+            .map_err(|error| named(error.to_string()))?
+            .ok_or_else(|| other("it is too large; train anew"))?;
+        if crc32fast::hash(text.as_bytes()) != checksum {
+            return Err(other("its checksum is another one; train anew"));
+        }
+        let reading = Reading { decimal: Some(Decimal::Point), ..Reading::default() };
+        let options = SeriesOptions {
+            columns: vec!["value".into()],
+            reading,
+            dates: self.config.subject.dates.clone(),
+            ..SeriesOptions::default()
+        };
+        let layout = Layout::Long { id: "id".into() };
+        let mut panel = Panel::read_from(text.as_bytes(), &file, &layout, &options)?;
+        panel.notes.clear();
+        Ok(panel)
+    }
+
+    /// Its networks before training.
+    ///
+    /// # Errors
+    /// If there is no such cell or backend.
+    pub fn untrained(&self) -> Result<PanelForecaster, PanelRunError> {
+        let (device, dtype) = self.device()?;
+        let (geometry, share) = (self.geometry(), self.data.season_share);
+        let size = self.config.subject.size();
+        let (seed, options) = (self.config.training.seed, (&device, dtype));
+        let ensemble =
+            Ensemble::new(self.cell()?, (geometry, share), size, seed, |config| config, options);
+        Ok(PanelForecaster { ensemble, geometry, device: device.clone(), dtype })
+    }
+
+    /// Its networks after training; `warnings` gets the reasons why better checkpoints could not be read, a line each.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn forecaster(&self, warnings: &mut Vec<String>) -> Result<PanelForecaster, PanelRunError> {
+        let NetworkSize { hidden, layers } = self.config.subject.network;
+        let sizes = [self.geometry().features(), hidden, layers];
+        let checked = Checkpoints::of(&self.folder).check(self.cell()?.shape(), sizes);
+        checked.map_err(LearningError::from)?;
+        let untrained = self.untrained()?;
+        let Trained { model, refused } = trained(untrained.ensemble.clone(), &self.folder)?;
+        warnings.extend(refused.iter().map(ToString::to_string));
+        Ok(PanelForecaster { ensemble: model, ..untrained })
+    }
+}
