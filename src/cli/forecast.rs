@@ -3,7 +3,7 @@
 use super::Failure;
 use super::dates::DateFlags;
 use super::options::{share, size};
-use super::output::{note, show, tell, warn, writable};
+use super::output::{note, show, tell, warn, writable_beside};
 use super::panel_forecast;
 use super::reading::ReadingFlags;
 use bptt::data::dates::DateOptions;
@@ -11,7 +11,7 @@ use bptt::report::series::{draw_forecast, percent};
 use bptt::train::run::{Run, Use};
 use bptt::train::series_forecast::{ForecastOptions, LEVELS, PATHS, SeriesForecast};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Forecast the rows to come with a run of bptt train series
@@ -102,7 +102,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         ));
     }
     // Before the work is done.
-    arguments.out.as_deref().map_or(Ok(()), writable)?;
+    if let Some(out) = &arguments.out {
+        let read: Vec<&Path> =
+            arguments.from.iter().chain(&run.config.subject.file).map(PathBuf::as_path).collect();
+        writable_beside(out, &read)?;
+    }
     let forecast = run.forecast(&ForecastOptions {
         steps: arguments.steps,
         method: arguments.method.clone(),

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::options::{Compute, number, positive, share, size};
-use super::output::{StandardOutput, note, notes, show, shown, warn, writable};
+use super::output::{StandardOutput, note, notes, show, shown, warn, writable_beside};
 use bptt::data::sound;
 use bptt::data::text::{Sampling, UNKNOWN};
 use bptt::files;
@@ -13,7 +13,7 @@ use bptt::train::sound_run::SoundRun;
 use bptt::train::text_run::TextRun;
 use burn::tensor::{DType, Device};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -168,7 +168,14 @@ fn generate_sound(
     let steps = wanted as usize;
     let file = arguments.out.clone().unwrap_or_else(|| arguments.run.join("generated.wav"));
     // Before the work is done.
-    writable(&file)?;
+    if file.as_os_str() == "-" {
+        return Err(Failure(
+            "--out -: a sound is written to a file; name one, or /dev/stdout".into(),
+        ));
+    }
+    let prompt = arguments.prompt.as_ref().map(Path::new);
+    let read = run.config.subject.file.iter().map(PathBuf::as_path).chain(prompt);
+    writable_beside(&file, &read.collect::<Vec<_>>())?;
     let mut classes = match &arguments.prompt {
         Some(prompt) => {
             let prompt = sound::read(&[prompt.into()], rate)?;

@@ -5,6 +5,7 @@ use bptt::data::series::Note;
 use bptt::files;
 use bptt::plot::page::Table;
 use bptt::printable::printable_name;
+use bptt::train::run::is_of_a_run;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt;
@@ -168,6 +169,30 @@ pub fn writable(file: &Path) -> Result<(), Failure> {
     files::check_target(file).map_err(|error| {
         Failure(format!("cannot write {}: {error}; name another file with --out", file.display()))
     })
+}
+
+/// As [`writable`], where the file is none that the command reads, and none of a run.
+pub fn writable_beside(file: &Path, read: &[&Path]) -> Result<(), Failure> {
+    let place = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
+        Some(folder.join(path.file_name()?))
+    };
+    let place = |path: &Path| path.canonicalize().ok().or_else(|| place(path));
+    let target = place(file);
+    if target.is_some() && read.iter().any(|read| place(read) == target) {
+        return Err(Failure(format!(
+            "--out {}: this file is read, and would be lost; name another",
+            file.display()
+        )));
+    }
+    if target.is_some_and(|target| is_of_a_run(&target)) {
+        return Err(Failure(format!(
+            "--out {}: this file belongs to a run, which would be lost; name another",
+            file.display()
+        )));
+    }
+    writable(file)
 }
 
 /// A path on one line.

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::forecast::Arguments;
-use super::output::{note, show, tell, warn, writable};
+use super::output::{note, show, tell, warn, writable_beside};
 use bptt::data::dates::DateOptions;
 use bptt::model::panel::LEVELS;
 use bptt::report::series::percent;
@@ -52,7 +52,10 @@ pub fn run(arguments: &Arguments, run: &PanelRun) -> Result<ExitCode, Failure> {
         ));
     }
     let levels = levels(&arguments.level)?;
-    arguments.out.as_deref().map_or(Ok(()), writable)?;
+    if let Some(out) = &arguments.out {
+        let read = arguments.from.iter().chain([&run.config.subject.file]);
+        writable_beside(out, &read.map(PathBuf::as_path).collect::<Vec<_>>())?;
+    }
     let subject = &run.config.subject;
     let forecast = run.forecast(&PanelForecastOptions {
         steps: arguments.steps,

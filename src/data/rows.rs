@@ -51,6 +51,7 @@ pub(super) struct Rows<R: Read> {
     delimiter: u8,
     reader: csv::Reader<Watched<R>>,
     ended: bool,
+    quotes_numbers: bool,
 }
 
 impl<R: Read> Rows<R> {
@@ -78,6 +79,7 @@ impl<R: Read> Rows<R> {
             }
         }
         let delimiter = delimiter.or(named).unwrap_or_else(|| guess_delimiter(&start));
+        let quotes_numbers = quotes_numbers(&start);
         let watched = Watched {
             input: Cursor::new(start).chain(input),
             ending: ENDING,
@@ -100,12 +102,17 @@ impl<R: Read> Rows<R> {
             .delimiter(delimiter)
             .buffer_capacity(READ_AHEAD)
             .from_reader(watched);
-        Ok(Self { file: file.into(), delimiter, reader, ended: false })
+        Ok(Self { file: file.into(), delimiter, reader, ended: false, quotes_numbers })
     }
 
     /// The delimiter in use.
     pub fn delimiter(&self) -> u8 {
         self.delimiter
+    }
+
+    /// Whether numbers such as `1.234` are in quotes at the beginning of the text.
+    pub fn quotes_numbers(&self) -> bool {
+        self.quotes_numbers
     }
 
     /// The comments so far: all of them where there is no row left.
@@ -398,6 +405,16 @@ fn skip_line(
             return Ok(length > 0 || end.is_some());
         }
     }
+}
+
+/// Whether a number with a point before its last three digits is in quotes.
+fn quotes_numbers(start: &[u8]) -> bool {
+    let is_one = |cell: &[u8]| {
+        let digits = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_digit);
+        matches!(cell, [whole @ .., b'.', _, _, _] if (1..=3).contains(&whole.len()) && digits(whole))
+            && digits(&cell[cell.len() - 3..])
+    };
+    start.split(|&byte| byte == b'"').any(is_one)
 }
 
 /// Guesses the delimiter from the beginning of a text: the first of tab, semicolon, vertical bar and comma

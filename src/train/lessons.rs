@@ -263,7 +263,18 @@ pub fn trained<M: Module + NamedWeights>(
     untrained: M,
     run: &Path,
 ) -> Result<Trained<M>, LearningError> {
-    let (checkpoint, refused) = Checkpoints::of(run).first(&["best", "last", "previous"])?;
+    let checkpoints = Checkpoints::of(run);
+    let (checkpoint, mut refused) = checkpoints.first(&["best", "last", "previous"])?;
+    let best = checkpoints.file("best");
+    // After an epoch there is one, unless somebody has removed it.
+    if refused.is_empty() && checkpoint.progress.best().is_some() && !best.exists() {
+        refused.push(CheckpointError::Lost { file: best.display().to_string() });
+    }
+    let instead = |error: CheckpointError| CheckpointError::Instead {
+        reason: error.to_string(),
+        file: checkpoint.file.clone(),
+    };
+    let refused = refused.into_iter().map(instead).collect();
     let file = run.display().to_string();
     let model = weights::read(untrained, &checkpoint.bytes, &file, "")?;
     // A number of double precision may be none of single.

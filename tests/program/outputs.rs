@@ -326,3 +326,54 @@ fn limits_of_the_system_are_told_in_one_line() {
     assert!(line.contains("cannot write"), "{line}");
     assert!(std::fs::read(folder.join("text/checkpoint/last.safetensors")).unwrap() == before);
 }
+
+#[test]
+fn results_are_not_written_over_runs_and_what_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    trained(folder);
+    std::fs::copy(folder.join("series/series.csv"), folder.join("later.csv")).unwrap();
+    std::fs::copy(folder.join("sound/validation.wav"), folder.join("prompt.wav")).unwrap();
+    let bytes = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let draw = ["generate", "sound", "--seconds", "0.1", "--out"];
+    for (arguments, file, words) in [
+        (&["forecast", "series", "--out"][..], "series/config.toml", "belongs to a run"),
+        (&["forecast", "series", "--out"], "text/data.toml", "belongs to a run"),
+        (&["forecast", "series", "--out"], "series/../series/series.csv", "belongs to a run"),
+        (&["forecast", "series", "--from", "later.csv", "--out"], "./later.csv", "is read"),
+        (&draw, "sound/checkpoint/best.safetensors", "belongs to a run"),
+        (
+            &[&["generate", "sound", "--prompt", "prompt.wav"], &draw[2..]].concat(),
+            "prompt.wav",
+            "is read",
+        ),
+        (&draw, "-", "--out -"),
+    ] {
+        let before = (file != "-").then(|| bytes(file));
+        is_refused(&bptt(&[arguments, &[file]].concat(), folder), words);
+        assert!(before.is_none_or(|before| before == bytes(file)), "{file}");
+    }
+    let said = bptt(&["forecast", "series", "--out", "series/forecast.csv"], folder);
+    assert_eq!(said.status.code(), Some(0));
+}
+
+#[test]
+fn another_checkpoint_than_the_best_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    trained(folder);
+    let best = folder.join("series/checkpoint/best.safetensors");
+    let whole = std::fs::read(&best).unwrap();
+    for damaged in [true, false] {
+        match damaged {
+            true => std::fs::write(&best, &whole[..whole.len() / 2]).unwrap(),
+            false => std::fs::remove_file(&best).unwrap(),
+        }
+        let output = bptt(&["forecast", "series", "--steps", "1"], folder);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        for words in ["warning: ", "best.safetensors", "last.safetensors is used instead"] {
+            assert!(said.contains(words), "no '{words}' in: {said}");
+        }
+    }
+}

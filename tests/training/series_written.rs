@@ -1,7 +1,7 @@
 //! Ways of writing a series that are read as they are meant, or refused with what settles it.
 
 use bptt::data::dates::Step;
-use bptt::data::series::{Note, Series, SeriesError, SeriesOptions};
+use bptt::data::series::{Decimal, Note, Reading, Series, SeriesError, SeriesOptions};
 
 fn read_with(text: &str, options: &SeriesOptions) -> Result<Series, SeriesError> {
     Series::read_from(text.as_bytes(), "some.csv", options)
@@ -112,4 +112,243 @@ fn rows_that_begin_with_a_number_sign_are_no_comments() {
     // Names that are used only without the sign.
     let series = read(&rows("# when, y", |row| format!("2023,{}", value(row) + row as f64 / 8.0)));
     assert!(warnings(&series)[0].contains("line 1: this comment"), "{:?}", series.notes);
+}
+
+/// The step of the dates, and the next one as it would be written.
+#[track_caller]
+fn dated(text: &str) -> (Step, String) {
+    let series = read(text);
+    assert_eq!(series.names, ["y"], "{text:.60}");
+    assert_eq!(warnings(&series), [""; 0]);
+    let calendar = series.calendar.unwrap();
+    let next = calendar.label(calendar.following(1).unwrap()[0]);
+    (calendar.step().unwrap(), next)
+}
+
+#[test]
+fn dates_that_the_name_of_their_column_tells() {
+    let week = |row: usize| (row + 40) % 52 + 1;
+    let year = |row: usize| 2022 + (row + 40) / 52;
+    for (header, cell, step, next) in [
+        (
+            "week,y",
+            &(|row: usize| format!("{}{:02}", year(row), week(row))) as &dyn Fn(usize) -> String,
+            Step::Days(7),
+            "2023-W29",
+        ),
+        ("KW,y", &|row| format!("2023{:02}", row + 1), Step::Days(7), "2023-W41"),
+        (
+            "quarter,y",
+            &|row| format!("{}{}", 2000 + row / 4, row % 4 + 1),
+            Step::Months(3),
+            "2010-Q1",
+        ),
+        ("year,y", &|row| format!("{}.0", 1930 + row), Step::Months(12), "1970"),
+        (
+            "date,y",
+            &|row| format!("{}.0", 20230101 + row % 31 + row / 31 * 100),
+            Step::Days(1),
+            "20230210",
+        ),
+        (
+            "season,y",
+            &|row| format!("{}/{:02}", 1990 + row, (1991 + row) % 100),
+            Step::Months(12),
+            "2030/31",
+        ),
+        (
+            "year,y",
+            &|row| format!("{}-{:02}", 1990 + row, (1991 + row) % 100),
+            Step::Months(12),
+            "2030-31",
+        ),
+    ] {
+        let text = rows(header, |row| format!("{},{}", cell(row), value(row)));
+        assert_eq!(dated(&text), (step, next.into()), "{header}");
+    }
+    let short = "season,y\n2000/01,5\n2001/02,6\n2002/03,5\n";
+    assert_eq!(dated(short), (Step::Months(12), "2003/04".into()));
+    assert_eq!(dated("month,y\n2000/01,5\n2000/02,6\n2000/03,5\n").0, Step::Months(1));
+    // The days of a spreadsheet, with a decimal comma.
+    let hours = rows("Date;y", |row| {
+        let part = (row % 24 * 1_000_000 + 12) / 24;
+        format!("{},{part:06};{}", 44927 + row / 24, value(row))
+    });
+    assert_eq!(dated(&hours).0, Step::Seconds(3600));
+}
+
+#[test]
+fn dates_in_several_columns_of_any_usual_name() {
+    for (header, cells, next) in [
+        (
+            "Date;Time;y",
+            &(|row: usize| format!("01.0{}.2023;{:02}.00.00", row / 24 + 1, row % 24))
+                as &dyn Fn(usize) -> String,
+            None,
+        ),
+        (
+            "Datum;Uhrzeit;y",
+            &|row| format!("{:02}.01.2023;{:02}.00", row / 24 + 1, row % 24),
+            Some("02.01.2023 16:00"),
+        ),
+        (
+            "date;time;y",
+            &|row| format!("2023010{};{:02}00", row / 24 + 1, row % 24),
+            Some("20230102 16:00"),
+        ),
+        ("year;quarter;y", &|row| format!("{};{}", 2000 + row / 4, row % 4 + 1), Some("2010-Q1")),
+        ("year;quarter;y", &|row| format!("{};Q{}", 2000 + row / 4, row % 4 + 1), Some("2010-Q1")),
+        ("Jahr;Quartal;y", &|row| format!("{};{}", 2000 + row / 4, row % 4 + 1), Some("2010-Q1")),
+        ("year;week;y", &|row| format!("{};{}", 2021 + row / 26, row % 26 + 1), None),
+        ("Jahr;Monat;y", &|row| format!("{};{}", 2010 + row / 12, row % 12 + 1), Some("2013-5")),
+        (
+            "yr;mo;dy;hr;y",
+            &|row| format!("2010;1;{};{}", row / 24 + 1, row % 24),
+            Some("2010-1-2 16:00"),
+        ),
+        (
+            "year;month;day;hour;y",
+            &|row| format!("2010;1;{};{}", row / 24 + 1, row % 24),
+            Some("2010-1-2 16:00"),
+        ),
+    ] {
+        let text = rows(header, |row| format!("{};{}", cells(row), value(row)));
+        match next {
+            Some(next) => assert_eq!(dated(&text).1, next, "{header}"),
+            // The rows are not equally far apart, and are read.
+            None => {
+                let line = read_with(&text, &SeriesOptions::default());
+                assert!(!format!("{line:?}").contains("Twice"), "{header}: {line:?}");
+            }
+        }
+    }
+    let text = rows("Jahr;Monat;y", |row| {
+        format!("{};{};{}", 2010 + row / 2, ["Januar", "Februar"][row % 2], value(row))
+    });
+    assert_refused(&text, &["line 2", "'2010-Januar'", "English only"]);
+}
+
+#[test]
+fn a_column_of_dates_that_is_not_read_is_no_target_and_said_so() {
+    for (header, cell) in [
+        (
+            "date;y",
+            &(|row: usize| format!("{}", 230101 + row % 31 + row / 31 * 100))
+                as &dyn Fn(usize) -> String,
+        ),
+        ("date;y", &|row| (row % 31 + 1).to_string()),
+        ("Datum;y", &|row| format!("{}.{}", row % 28 + 1, row / 28 + 1)),
+        ("decimal_date;y", &|row| format!("{:.4}", 1958.0417 + row as f64 / 12.0)),
+        ("Time [s];y", &|row| format!("{:.2}", row as f64 / 100.0)),
+        ("time;y", &|row| (10234 + 1000 * row).to_string()),
+        ("timestamp;y", &|row| (10234 + 1001 * row).to_string()),
+        ("time;y", &|row| format!("{:02}:{:02}", row / 60, row % 60)),
+        ("Quartal;y", &|row| format!("{}. Quartal {}", row % 4 + 1, 1990 + row / 4)),
+        ("Quartal;y", &|row| format!("{}/{}", ["I", "II", "III", "IV"][row % 4], 1990 + row / 4)),
+        ("KW;y", &|row| format!("KW {}/2000", row + 1)),
+        ("Halbjahr;y", &|row| format!("{}-H{}", 1990 + row / 2, row % 2 + 1)),
+        ("Fiscal;y", &|row| format!("FY{} Q{}", 1990 + row / 4, row % 4 + 1)),
+        ("年月日;y", &|row| format!("2023年1月{}日", row + 1)),
+        ("MTU;y", &|row| format!("01.01.2023 {row}:00 - 01.01.2023 {}:00", row + 1)),
+    ] {
+        let text = rows(header, |row| format!("{};{}", cell(row), value(row)));
+        let lost = match read_with(&text, &SeriesOptions::default()) {
+            Err(error) => error.to_string(),
+            Ok(series) => {
+                assert_eq!(series.names, ["y"], "{header}");
+                assert_eq!(series.calendar, None);
+                warnings(&series).concat()
+            }
+        };
+        assert!(lost.contains("line 2") && lost.contains(&cell(0)), "{header}: {lost}");
+        assert!(lost.contains("--ignore-dates"), "{header}: {lost}");
+        let mut options = SeriesOptions::default();
+        options.dates.ignore = true;
+        let series = read_with(&text, &options).unwrap();
+        assert_eq!(
+            (&series.names[..], warnings(&series)),
+            (&["y".to_string()][..], vec![]),
+            "{header}"
+        );
+    }
+    // Seconds and milliseconds in one column.
+    let text = rows("timestamp,y", |row| match row {
+        0..20 => format!("{},{}", 1_700_000_000 + 60 * row, value(row)),
+        _ => format!("{},{}", 1_700_000_000_000 + 60_000 * row, value(row)),
+    });
+    assert_refused(&text, &["line 22", "'1700001200000' is no date as 1700000000 is"]);
+    // What has such a word in its name and is no date stays a target.
+    let series = read(&rows("delivery time", |row| value(row).to_string()));
+    assert_eq!(
+        (&series.names[..], warnings(&series)),
+        (&["delivery time".to_string()][..], vec![])
+    );
+}
+
+#[test]
+fn a_mark_that_may_separate_thousands_is_warned_of() {
+    for (header, cell) in [("id,steps", "9."), ("id,price", "17.")] {
+        let text = rows(header, |row| format!("x{row},\"{cell}{}\"", 400 + row));
+        let warned = warnings(&read(&text));
+        assert!(warned[0].contains("400' on line 2 is read as") && warned.len() == 1, "{warned:?}");
+        assert!(warned[0].contains("--decimal comma"), "{warned:?}");
+        for decimal in Decimal::ALL {
+            let reading = Reading { decimal: Some(decimal), ..Reading::default() };
+            let options = SeriesOptions { reading, ..SeriesOptions::default() };
+            assert_eq!(warnings(&read_with(&text, &options).unwrap()), [""; 0]);
+        }
+    }
+}
+
+#[test]
+fn a_row_of_sums_is_refused_without_dates_too() {
+    let items = rows("item;y", |row| format!("A{row};{}", value(row)));
+    for word in [
+        "Gesamtergebnis",
+        "Endsumme",
+        "Saldo",
+        "Zwischensumme",
+        "Total général",
+        "Total:",
+        "Summe EUR",
+        "Sous-total",
+    ] {
+        let last = format!("{items}{word};4200,0\n");
+        assert_refused(&last, &["line 42", word, "row of sums"]);
+    }
+    assert_refused(&format!("{items};4200,0\n"), &["line 42", "row of sums"]);
+    let first = items.replace("item;y\n", "item;y\nTotal;4200\n");
+    assert_refused(&first, &["line 2", "'Total'"]);
+    // A word among others that come again.
+    let regions = rows("region;y", |row| {
+        format!("{};{}", ["Nord", "Total"][row % 2 * usize::from(row < 30)], value(row))
+    });
+    assert_eq!(read(&regions).rows(), 40);
+    let words = rows("item;y", |row| format!("{};{}", "Summer", value(row)));
+    assert_eq!(read(&words).rows(), 40);
+}
+
+#[test]
+fn days_that_a_spreadsheet_took_for_months_are_not_sorted() {
+    let text = rows("date,y", |row| {
+        let (day, month) = (row % 28 + 1, row / 28 + 1);
+        let [day, month] = if day > 12 { [day, month] } else { [month, day] };
+        format!("{day:02}/{month:02}/2023,{}", value(row))
+    });
+    let mut options = SeriesOptions::default();
+    for sort in [false, true] {
+        options.dates.sort = sort;
+        let line = read_with(&text, &options).unwrap_err().to_string();
+        assert!(
+            line.contains("line 14") && line.contains("13/01/2023 stands below 01/12/2023"),
+            "{line}"
+        );
+        assert!(!line.contains("--sort") && line.contains("--ignore-dates"), "{line}");
+    }
+    options.dates.ignore = true;
+    assert_eq!(read_with(&text, &options).unwrap().rows(), 40);
+    // Other rows that are not in order may be sorted.
+    let text = rows("date,y", |row| format!("{:02}/01/2023,{}", (row * 7) % 31 + 1, value(row)));
+    let text: String = text.lines().take(30).map(|line| format!("{line}\n")).collect();
+    assert_refused(&text, &["--sort"]);
 }

@@ -3,6 +3,7 @@
 use super::fields::{digits, half_day_length};
 use super::form::{Field, Form, Part, field};
 use super::zones::Zones;
+use std::borrow::Cow;
 
 /// A label as a day and what stands after it, in the ways that there are.
 pub(super) fn splits(label: &str) -> Vec<(&str, Vec<Part>)> {
@@ -39,6 +40,23 @@ pub(super) fn splits(label: &str) -> Vec<(&str, Vec<Part>)> {
 pub(super) fn is_clock(cell: &str) -> bool {
     let telling = cell.contains(':') || cell.ends_with(['m', 'M', '.']);
     telling && clock_parts(cell).is_some_and(|parts| Form(parts).fields(cell).is_some())
+}
+
+/// Whether a cell is a time of day without colons: `18.00`, `18.00.00`, `1800`.
+pub(super) fn is_dotted(cell: &str) -> bool {
+    let points = cell.bytes().filter(|&byte| byte == b'.').count();
+    let length = if points == 0 { cell.len() == 4 } else { cell.len() == 2 + 3 * points };
+    length && points < 3 && is_clock(&with_colons(cell))
+}
+
+/// A time of day with colons where it has points, or nothing, between its numbers.
+pub(super) fn with_colons(time: &str) -> Cow<'_, str> {
+    let whole = digits(time);
+    match time.as_bytes() {
+        [_, _, b'.', _, _] | [_, _, b'.', _, _, b'.', _, _] => Cow::Owned(time.replace('.', ":")),
+        _ if whole == 4 && time.len() == 4 => Cow::Owned(format!("{}:{}", &time[..2], &time[2..])),
+        _ => Cow::Borrowed(time),
+    }
 }
 
 /// A time of day, with its zone, which is all of the text.

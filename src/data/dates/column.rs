@@ -249,7 +249,9 @@ fn best(read: &[Reading]) -> Option<usize> {
     let ranked = read.iter().enumerate().rev();
     let key = |(form, moments, _): &Reading| {
         let count = form.is_count();
-        (!count, rank(moments), form.ends_with_year(), usual(form))
+        // No months follow each other like that in all rows.
+        let season = form.has(Field::NextYear);
+        (!count, season, rank(moments), form.ends_with_year(), usual(form))
     };
     ranked.max_by_key(|(_, reading)| key(reading)).map(|(place, _)| place)
 }

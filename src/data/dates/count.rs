@@ -27,7 +27,15 @@ impl Count {
         {
             return None;
         }
-        let number: i64 = whole.parse().ok()?;
+        // Seconds and milliseconds are told apart by their lengths, in each row.
+        let lengths = match self {
+            Self::Since1970(1) => 1..=11,
+            Self::Since1970(1000) => 11..=14,
+            Self::Since1970(1_000_000) => 14..=17,
+            Self::Since1970(_) => 17..=19,
+            Self::SpreadsheetDays => 1..=6,
+        };
+        let number: i64 = whole.parse().ok().filter(|_| lengths.contains(&whole.len()))?;
         let part: i64 = fraction.map_or(Ok(0), |f| f[..known].parse()).ok()?;
         let part = part * 10_i64.pow(9 - known as u32);
         let (start, time) = match self {

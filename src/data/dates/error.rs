@@ -133,6 +133,16 @@ pub enum Fault {
         /// Where that is.
         at: Place,
     },
+    /// Day and month are exchanged in some rows.
+    #[error(
+        "{label} stands below {before}: up to the 12th the rows go forward with the month first, and from the 13th with the day first, as if a spreadsheet had exchanged day and month; write all dates as 2020-01-31, or add --ignore-dates to take the rows as they stand, without dates and season"
+    )]
+    HalfSwapped {
+        /// The first label with the day first.
+        label: String,
+        /// The one before it.
+        before: String,
+    },
     /// A date is there twice.
     #[error(
         "{label} is there twice, also in {at}: remove one of the two rows, or give --id COLUMN if there are several series{}, or --ignore-dates to take the rows as they stand, without dates and season",

@@ -59,7 +59,7 @@ impl<'a> Fields<'a> {
             Field::Year => (4, 4),
             Field::DayOfYear => (3, 3),
             Field::Quarter | Field::WeekdayNumber => (1, 1),
-            Field::ShortYear | Field::Minute | Field::Second => (2, 2),
+            Field::ShortYear | Field::NextYear | Field::Minute | Field::Second => (2, 2),
             Field::MonthName | Field::WeekdayName => return self.name(field, text),
             Field::Ending => {
                 let known = ["st", "nd", "rd", "th", "ST", "ND", "RD", "TH"];
@@ -99,6 +99,7 @@ impl<'a> Fields<'a> {
         match field {
             Field::Year => self.year = number,
             Field::ShortYear => (self.year, self.short_year) = (number, true),
+            Field::NextYear => (number == (self.year + 1) % 100).then_some(())?,
             Field::Month => self.month = Some(within(1, 12)?),
             Field::Day => self.day = Some(within(1, 31)?),
             Field::DayOfYear => self.day_of_year = Some(number),

@@ -1,10 +1,12 @@
 //! Finds the dates of a file: which columns hold them, the order of the rows, and those that are missing.
 
 use super::calendar::{Calendar, CalendarError};
-use super::column::{self, Labels, plain_spaces};
+use super::column::{self, Labels};
 use super::error::{DateError, Fault};
+use super::parts::{Parts, cells};
+use super::rewritten::rewritten;
 use super::step::infer;
-use super::{DateOptions, Step, clock, gaps, names, order, shapes};
+use super::{DateOptions, Step, clock, gaps, names, order, shapes, unread};
 use crate::data::series::table::{Content, Table};
 use crate::data::series::{Missing, Note, SeriesError, SeriesOptions};
 use std::borrow::Cow;
@@ -35,9 +37,13 @@ pub(in crate::data) fn find(
     options: &SeriesOptions,
     notes: &mut Vec<Note>,
 ) -> Result<Dates, SeriesError> {
-    let columns = columns(table, options)?;
+    let parts = parts(table, options)?;
+    let columns = parts.columns.clone();
     let rows = table.rows();
     if columns.is_empty() {
+        if !options.dates.ignore {
+            notes.extend(unread::warning(table));
+        }
         return Ok(Dates::none(columns, rows));
     }
     let name =
@@ -48,7 +54,7 @@ pub(in crate::data) fn find(
         note(&Note::Decided("its dates are ignored, and the rows are taken as they stand".into()));
         return Ok(Dates::none(columns, rows));
     }
-    let cells: Vec<Cow<'_, str>> = (0..rows).map(|row| label(table, row, &columns)).collect();
+    let cells: Vec<Cow<'_, str>> = (0..rows).map(|row| parts.label(table, row)).collect();
     let lines: Vec<u64> = (0..rows).map(|row| table.line(row)).collect();
     let labels = Labels { cells: &cells, lines: Some(&lines) };
     let refused = |error: DateError| SeriesError::Date {
@@ -126,43 +132,27 @@ fn holidays(calendar: &Calendar) -> Option<Note> {
     )))
 }
 
-fn label<'a>(table: &'a Table, row: usize, columns: &[usize]) -> Cow<'a, str> {
-    match columns {
-        [column] => plain_spaces(table.cell(row, *column)),
-        _ => {
-            let cells: Vec<_> =
-                columns.iter().map(|&column| plain_spaces(table.cell(row, column))).collect();
-            // A year, month and day, or a day and its time.
-            let time = cells.len() == 2 && cells[0].len() > 4;
-            Cow::Owned(cells.join(if time { " " } else { "-" }))
-        }
-    }
-}
-
 /// The column of dates, and those that hold the rest of them.
 pub(in crate::data) fn columns(
     table: &Table,
     options: &SeriesOptions,
 ) -> Result<Vec<usize>, SeriesError> {
+    Ok(parts(table, options)?.columns)
+}
+
+fn parts(table: &Table, options: &SeriesOptions) -> Result<Parts, SeriesError> {
     let column = match &options.date_column {
         Some(asked) => Some(table.find(asked)?),
         None => by_content(table).or_else(|| by_name(table)).or_else(|| by_steps(table)),
     };
-    let Some(column) = column else { return Ok(Vec::new()) };
-    let rest = time_of_day(table, column).map(|time| vec![time]);
-    let rest = rest.unwrap_or_else(|| month_and_day(table, column));
-    let used = |other: &usize| {
-        options
-            .columns
-            .iter()
-            .chain(&options.exogenous)
-            .all(|asked| table.find(asked).ok() != Some(*other))
-    };
-    Ok(std::iter::once(column).chain(rest.into_iter().filter(used)).collect())
+    let Some(column) = column else { return Ok(Parts::none()) };
+    Ok(Parts::of(table, column, |other| !is_asked(table, options, other)))
 }
 
-fn cells(table: &Table, column: usize) -> impl Iterator<Item = &str> + Clone {
-    (0..table.rows()).map(move |row| table.cell(row, column))
+/// Whether a column is asked for as one of values.
+fn is_asked(table: &Table, options: &SeriesOptions, column: usize) -> bool {
+    let mut asked = options.columns.iter().chain(&options.exogenous);
+    asked.any(|asked| table.find(asked).ok() == Some(column))
 }
 
 /// The first column most of whose cells are dates by their form alone.
@@ -184,9 +174,26 @@ fn by_name(table: &Table) -> Option<usize> {
             return 2 * clocks <= table.rows();
         }
         let date = |cell: &&str| {
-            shapes::is_number_of_date(cell, names::names_a_year(title), names::names_a_day(title))
+            let cell = rewritten(title, cell).unwrap_or_else(|| (*cell).into());
+            shapes::is_number_of_date(&cell, names::names_a_year(title), names::names_a_day(title))
         };
-        2 * cells(table, column).filter(date).count() > table.rows()
+        2 * cells(table, column).filter(date).count() > table.rows() && !leaps(table, column)
+    })
+}
+
+/// Whether numbers of five digits are too far apart for the days of a spreadsheet, or count days before 1954: they count
+/// something else.
+fn leaps(table: &Table, column: usize) -> bool {
+    const FIRST: f64 = 20_000.0;
+    const YEAR: f64 = 366.0;
+    let day = |cell: &str| {
+        let whole = cell.split(['.', ',']).next().unwrap_or_default();
+        (whole.len() == 5).then(|| whole.parse().ok()).flatten()
+    };
+    let days: Option<Vec<f64>> = cells(table, column).map(day).collect();
+    days.is_some_and(|days| {
+        let far = days.windows(2).filter(|pair| (pair[1] - pair[0]).abs() > YEAR).count();
+        2 * far > days.len() || days.iter().any(|&day| day < FIRST)
     })
 }
 
@@ -231,54 +238,4 @@ fn are_days(table: &Table, column: usize) -> bool {
         read.moments.sort_by_key(|moment| moment.instant());
         !read.written.form.is_count() && infer(&read.moments).is_ok()
     })
-}
-
-/// A column that holds the times of day of dates in another: times with a colon, or hours as numbers where dates repeat.
-fn time_of_day(table: &Table, dates: usize) -> Option<usize> {
-    if cells(table, dates).any(|cell| cell.contains(':')) {
-        return None;
-    }
-    let has_times = |&column: &usize| column != dates && cells(table, column).all(clock::is_clock);
-    let is_hour = |cell: &str| cell.len() <= 2 && cell.parse::<u8>().is_ok_and(|hour| hour <= 24);
-    let has_hours = |&column: &usize| {
-        column != dates
-            && names::names_an_hour(table.title(column))
-            && repeats(table, dates)
-            && cells(table, column).all(is_hour)
-    };
-    (0..table.width()).find(has_times).or_else(|| (0..table.width()).find(has_hours))
-}
-
-/// The columns of months and days beside one of years that repeat.
-fn month_and_day(table: &Table, years: usize) -> Vec<usize> {
-    let year = |cell: &str| cell.len() == 4 && cell.bytes().all(|byte| byte.is_ascii_digit());
-    if !cells(table, years).all(year) || !repeats(table, years) {
-        return Vec::new();
-    }
-    let number = |cell: &str, most: u8| {
-        cell.len() <= 2 && cell.parse::<u8>().is_ok_and(|n| (1..=most).contains(&n))
-    };
-    let is_month = |cell: &str| number(cell, 12) || names::month(cell).is_some();
-    let named = |name: &str, is: &dyn Fn(&str) -> bool| {
-        (0..table.width()).find(|&column| {
-            column != years
-                && table.title(column).eq_ignore_ascii_case(name)
-                && cells(table, column).all(is)
-        })
-    };
-    let month = ["month", "mon", "mo"].iter().find_map(|name| named(name, &is_month));
-    let Some(month) = month else { return Vec::new() };
-    let again = (1..table.rows()).any(|row| {
-        let same = |column| table.cell(row, column) == table.cell(row - 1, column);
-        same(years) && same(month)
-    });
-    let day = ["day", "dom"]
-        .iter()
-        .filter(|_| again)
-        .find_map(|name| named(name, &|cell| number(cell, 31)));
-    std::iter::once(month).chain(day).collect()
-}
-
-fn repeats(table: &Table, column: usize) -> bool {
-    (1..table.rows()).any(|row| table.cell(row, column) == table.cell(row - 1, column))
 }

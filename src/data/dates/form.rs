@@ -40,6 +40,8 @@ pub(super) enum Field {
     Year,
     /// Two digits.
     ShortYear,
+    /// The last two digits of the year after it, as of a season: `2000/01`.
+    NextYear,
     Month,
     MonthName,
     Day,
@@ -207,6 +209,7 @@ impl Form {
                 Field::Year => i64::from(at.year()),
                 Field::ShortYear if self.has(Field::Week) => i64::from(week.year()) % 100,
                 Field::ShortYear => i64::from(at.year()) % 100,
+                Field::NextYear => (i64::from(at.year()) + 1) % 100,
                 Field::Month => at.month().into(),
                 Field::Day => at.day().into(),
                 Field::DayOfYear => at.day_of_year().into(),

@@ -19,9 +19,12 @@ mod form;
 mod gaps;
 mod names;
 mod order;
+mod parts;
+mod rewritten;
 mod shapes;
 pub mod step;
 mod summer;
+mod unread;
 mod zones;
 
 pub use calendar::{Calendar, CalendarError};
@@ -30,6 +33,7 @@ pub use feature::Feature;
 pub(super) use find::{Dates, columns, find};
 pub use form::Moment;
 pub use step::Step;
+pub(super) use unread::counts_time;
 
 /// How dates are read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

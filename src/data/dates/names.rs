@@ -143,7 +143,7 @@ pub(super) fn abbreviation(word: &str) -> Option<i32> {
 
 /// Whether a column is named as one of dates or times.
 pub(crate) fn names_a_date(name: &str) -> bool {
-    const WORDS: [&str; 29] = [
+    const WORDS: &[&str] = &[
         "date",
         "dates",
         "datetime",
@@ -161,21 +161,44 @@ pub(crate) fn names_a_date(name: &str) -> bool {
         "unix",
         "utc",
         "week",
+        "wk",
         "year",
         "years",
+        "yr",
         // A date is written in digits in many files whose words are no English ones.
         "datum",
         "fecha",
         "jahr",
         "jour",
+        "kalenderwoche",
+        "kw",
         "mois",
         "monat",
-        "tag",
+        "quartal",
         "uhrzeit",
         "woche",
         "zeit",
     ];
-    has_word(name, &WORDS)
+    // In English a tag is no day.
+    has_word(name, WORDS) || name.trim() == "Tag"
+}
+
+/// Whether a column is named as one of dates or times and nothing else, but perhaps its unit: `Time [s]`.
+pub(crate) fn names_only_a_date(name: &str) -> bool {
+    let name = name.split(['[', '(']).next().unwrap_or_default().trim();
+    let mut parts = name.split([' ', '_', '-']).filter(|part| !part.is_empty());
+    let unit = |part: &str| ["s", "ms", "us", "ns", "sec", "seconds", "min", "h"].contains(&part);
+    parts.next().is_some_and(names_a_date) && parts.all(|part| names_a_date(part) || unit(part))
+}
+
+/// Whether a column is named as one of weeks.
+pub(crate) fn names_a_week(name: &str) -> bool {
+    has_word(name, &["kalenderwoche", "kw", "semaine", "semana", "week", "wk", "woche", "yearweek"])
+}
+
+/// Whether a column is named as one of quarters.
+pub(crate) fn names_a_quarter(name: &str) -> bool {
+    has_word(name, &["qtr", "quartal", "quarter", "trimestre"])
 }
 
 /// Whether a column is named as one of years or dates, where a number such as 1949 is a year.
@@ -193,7 +216,7 @@ pub(crate) fn names_a_day(name: &str) -> bool {
 
 /// Whether a column is named as one of times of day.
 pub(crate) fn names_an_hour(name: &str) -> bool {
-    has_word(name, &["hour", "hours", "hr", "time"])
+    has_word(name, &["hour", "hours", "hr", "time", "uhrzeit", "zeit", "stunde", "heure", "hora"])
 }
 
 /// Whether one of the words is in the name: `Order Date`, `order_date` or `orderDate`.

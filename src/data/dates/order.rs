@@ -3,6 +3,7 @@
 use super::DateOptions;
 use super::column::{Column, Labels};
 use super::error::{DateError, Fault};
+use super::form::Moment;
 
 /// The rows from the oldest to the newest, and a line about what was moved.
 ///
@@ -23,6 +24,10 @@ pub(super) fn order(
         labels.fault(row, Fault::Twice { label, at, clock })
     };
     let Some(first) = back(&rows) else { return Ok((rows, None)) };
+    if let Some(row) = half_swapped(column) {
+        let (label, before) = (labels.shown(row), labels.shown(row - 1));
+        return Err(labels.fault(row, Fault::HalfSwapped { label, before }));
+    }
     let turned = rows.windows(2).all(|pair| at(pair[0]) > at(pair[1]));
     if options.sort {
         let moved = rows.windows(2).filter(|pair| at(pair[0]) > at(pair[1])).count();
@@ -49,6 +54,25 @@ pub(super) fn order(
             false => Fault::Back { label, before, at },
         },
     ))
+}
+
+/// The first row with a day above 12, if time goes forward where day and month of all others are exchanged: a spreadsheet has
+/// read the days up to 12 as months.
+fn half_swapped(column: &Column) -> Option<usize> {
+    column.written.form.day_first()?;
+    let exchanged = |moment: &Moment| {
+        let at = moment.local;
+        let (day, month) = (at.day(), at.month());
+        if day > 12 {
+            return Some(at);
+        }
+        at.with().month(1).day(1).build().ok()?.with().month(day).day(month).build().ok()
+    };
+    let others: Option<Vec<_>> = column.moments.iter().map(exchanged).collect();
+    let others = others?;
+    let late = column.moments.iter().skip(1).position(|moment| moment.local.day() > 12)? + 1;
+    let small = column.moments.iter().filter(|moment| moment.local.day() <= 12).count();
+    (small > 1 && others.windows(2).all(|pair| pair[0] < pair[1])).then_some(late)
 }
 
 fn times(count: usize) -> &'static str {

@@ -172,7 +172,7 @@ fn day_forms(text: &str) -> Vec<Vec<Part>> {
 
 /// The orders of fields that the numbers of a day may have.
 fn fields_of(kind: Kind, tokens: &[Token<'_>], numbers: &[(usize, &str)]) -> Vec<Vec<Field>> {
-    use Field::{Day, DayOfYear, Month, Quarter, ShortYear, Week, WeekdayNumber, Year};
+    use Field::{Day, DayOfYear, Month, NextYear, Quarter, ShortYear, Week, WeekdayNumber, Year};
     let lengths: Vec<usize> = numbers.iter().map(|(_, number)| number.len()).collect();
     let after_word = |place: usize| {
         let near = [place.checked_sub(1), place.checked_sub(2)];
@@ -192,7 +192,9 @@ fn fields_of(kind: Kind, tokens: &[Token<'_>], numbers: &[(usize, &str)]) -> Vec
         (Kind::Numbers, [4]) => vec![vec![Year]],
         (Kind::Numbers, [4, 3]) => vec![vec![Year, DayOfYear]],
         (Kind::Numbers, [4, 1 | 2]) if matches!(mark(1), "-" | "/") || lengths[1] == 2 => {
-            vec![vec![Year, Month]]
+            let mut orders = vec![vec![Year, Month]];
+            orders.extend((lengths[1] == 2).then(|| vec![Year, NextYear]));
+            orders
         }
         (Kind::Numbers, [1 | 2, 4]) if matches!(mark(1), "-" | "/") || lengths[0] == 2 => {
             vec![vec![Month, Year]]
@@ -322,6 +324,10 @@ mod tests {
             ("01/23/97", &["1997-01-23"]),
             ("2020-060", &["2020-02-29"]),
             ("05/2020", &["2020-05-01"]),
+            ("2000/02", &["2000-02-01"]),
+            ("2000/01", &["2000-01-01", "2000-01-01"]),
+            ("1990/91", &["1990-01-01"]),
+            ("1999-00", &["1999-01-01"]),
             ("2020-W05", &["2020-01-27"]),
             ("2020W05", &["2020-01-27"]),
             ("2020-W53", &["2020-12-28"]),

@@ -3,6 +3,7 @@
 use super::note::Note;
 use super::table::{Content, Table};
 use super::{SeriesError, SeriesOptions};
+use crate::data::dates::counts_time;
 
 /// The columns that are read, by their index.
 pub(super) struct Columns {
@@ -24,8 +25,12 @@ impl Columns {
         let exogenous = table.find_all(&options.exogenous, &[])?;
         let mut targets = table.find_all(&options.columns, &exogenous)?;
         let others = |column: &usize| !dates.contains(column) && !exogenous.contains(column);
-        let counting: Vec<Option<&'static str>> =
-            (0..table.width()).map(|column| counts_in_an_order(table, column, rows)).collect();
+        let counting = |column| {
+            let counted = counts_in_an_order(table, column, rows);
+            let time = || dates.is_empty() && counts_time(table, column);
+            counted.or_else(|| time().then_some("named as dates"))
+        };
+        let counting: Vec<Option<&'static str>> = (0..table.width()).map(counting).collect();
         if options.columns.is_empty() {
             let numeric = (0..table.width())
                 .filter(others)

@@ -257,16 +257,20 @@ impl Forms {
         };
         let [point, comma] = readings(table.cell(row, column));
         let line = format!(
-            "{}: column '{}': '{}' on line {} is read as {point}; if it is {comma}, add --decimal comma",
+            "{}: column '{}': '{}' on line {} is read as {point}; if it is {comma}, add --decimal comma, and if not, --decimal point",
             table.file,
             table.names[column],
             cell(row),
             table.line(row)
         );
-        let usual = table.delimiter == b',' && mark == Decimal::Point && !evidence.small;
-        notes.push(match !usual {
-            true => Note::Doubtful(line),
-            false => Note::Decided(line),
+        // Programs that write a decimal point put no quotes around it; those that separate thousands may.
+        let usual = table.delimiter == b','
+            && mark == Decimal::Point
+            && !evidence.small
+            && !table.quotes_numbers;
+        notes.push(match usual {
+            true => Note::Decided(line),
+            false => Note::Doubtful(line),
         });
         Ok(Some(custom))
     }

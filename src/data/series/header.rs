@@ -54,20 +54,25 @@ fn continues_header(table: &Table, row: usize) -> bool {
     }
 }
 
-/// Among dates or numbers stands a word for a sum, or in one of the last rows such a word or a note. Such a row is none of the
-/// series, whether its dates are used or not.
+/// A word for a sum among dates or numbers, in one of the last rows, or once in a column; a note in one of the last rows; or a
+/// last row without the word that all others have. Such a row is none of the series, whether its dates are used or not.
 fn check_footer(table: &Table) -> Result<(), SeriesError> {
     const ROWS: usize = 3;
     for row in 0..table.rows() {
         let is_last = row + ROWS >= table.rows();
         let sums = (0..table.width()).find(|&column| {
             let content = Content::of(table, column);
+            let cell = table.cell(row, column);
+            let once =
+                || (0..table.rows()).filter(|&row| table.cell(row, column) == cell).count() == 1;
             let is_read = is_last || content.dates || content.numeric;
-            is_read && names_a_sum(table.cell(row, column))
+            let names_it = names_a_sum(cell) || is_last && begins_with_a_sum(cell);
+            names_it && (is_read || once())
         });
         let no_numbers = || numeric(table).all(|column| table.is_missing(row, column));
         let note = (is_last && no_numbers() && begins_a_note(table.cell(row, 0))).then_some(0);
-        if let Some(column) = sums.or(note) {
+        let unnamed = || (row + 1 == table.rows()).then(|| lacks_a_word(table, row)).flatten();
+        if let Some(column) = sums.or(note).or_else(unnamed) {
             return Err(SeriesError::Footer {
                 file: table.file.clone(),
                 line: table.line(row),
@@ -78,8 +83,18 @@ fn check_footer(table: &Table) -> Result<(), SeriesError> {
     Ok(())
 }
 
+/// The first column, if the row has none of the words there that all other rows have, and has numbers.
+fn lacks_a_word(table: &Table, row: usize) -> Option<usize> {
+    let content = Content::of(table, 0);
+    let words = !content.numeric && !content.dates && table.rows() > 3;
+    let others = || (0..table.rows()).filter(|&other| other != row);
+    let numbers = numeric(table).any(|column| !table.is_missing(row, column));
+    let lacks = table.cell(row, 0).is_empty() && others().all(|row| !table.cell(row, 0).is_empty());
+    (words && numbers && lacks).then_some(0)
+}
+
 fn names_a_sum(cell: &str) -> bool {
-    const WORDS: [&str; 20] = [
+    const WORDS: &[&str] = &[
         "total",
         "totals",
         "grand total",
@@ -92,12 +107,20 @@ fn names_a_sum(cell: &str) -> bool {
         "median",
         "summe",
         "gesamt",
+        "gesamtergebnis",
         "gesamtsumme",
+        "endsumme",
         "insgesamt",
         "mittelwert",
+        "saldo",
+        "teilergebnis",
+        "teilsumme",
+        "zwischensumme",
         "somme",
+        "sous-total",
         "moyenne",
         "totale",
+        "totaal",
         "suma",
         "σ",
     ];
@@ -106,6 +129,12 @@ fn names_a_sum(cell: &str) -> bool {
     }
     let cell = cell.trim_end_matches([':', ' ']).to_lowercase();
     WORDS.contains(&cell.as_str())
+}
+
+/// As of `Total général`, `Summe EUR`, `Total 2023`.
+fn begins_with_a_sum(cell: &str) -> bool {
+    let word = cell.split([' ', ':', '\u{a0}']).next().unwrap_or_default();
+    word.len() < cell.len() && names_a_sum(word)
 }
 
 pub(super) fn begins_a_note(cell: &str) -> bool {

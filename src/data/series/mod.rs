@@ -17,7 +17,7 @@ mod marks;
 mod missing;
 mod note;
 mod number;
-mod numbers;
+pub(super) mod numbers;
 pub mod panel;
 mod reading;
 mod split_numbers;

@@ -21,6 +21,8 @@ pub(in crate::data) struct Table {
     pub file: String,
     /// The byte between cells.
     pub delimiter: u8,
+    /// Whether numbers such as `1.234` are in quotes.
+    pub quotes_numbers: bool,
     /// The name of each column, as messages show it: from the header, otherwise `column 1`, ….
     pub names: Vec<String>,
     /// How it is written, as far as that was asked for.
@@ -59,6 +61,7 @@ impl Table {
         let mut table = Self {
             file: file.into(),
             delimiter: rows.delimiter(),
+            quotes_numbers: rows.quotes_numbers(),
             names: vec![String::new(); first.len() - usize::from(ends_empty)],
             reading: options.reading.clone(),
             contents: Vec::new(),
@@ -190,6 +193,7 @@ impl Table {
             names,
             reading: self.reading.clone(),
             comments: Comments::default(),
+            quotes_numbers: self.quotes_numbers,
             contents: Vec::new(),
             first_line: self.first_line,
             body: 0,

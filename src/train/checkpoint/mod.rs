@@ -63,6 +63,20 @@ pub enum CheckpointError {
         /// The file.
         file: String,
     },
+    /// The best checkpoint, which is not there.
+    #[error("{file} is not there")]
+    Lost {
+        /// The file.
+        file: String,
+    },
+    /// Another checkpoint in place of a better one.
+    #[error("{reason}; {file} is used instead, which may be worse")]
+    Instead {
+        /// What is wrong with the better one.
+        reason: String,
+        /// The file that is used.
+        file: String,
+    },
     /// No checkpoint.
     #[error("{0} has no checkpoint: train there first")]
     None(String),

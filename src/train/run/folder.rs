@@ -161,6 +161,16 @@ impl RunFolder {
     }
 }
 
+/// Whether a file of that path is part of a run, which cannot be used without it: its configuration, data or checkpoints.
+pub fn is_of_a_run(file: &Path) -> bool {
+    let Some(folder) = file.parent() else { return false };
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let is_run = |folder: &Path| configuration(folder).is_ok();
+    let is_checkpoint = folder.file_name().is_some_and(|name| name == "checkpoint");
+    let known = FIRST.contains(&name.as_str()) || RESULTS[0] == name || name == lock::FILE;
+    known && is_run(folder) || is_checkpoint && folder.parent().is_some_and(is_run)
+}
+
 /// What is in that folder.
 fn content(path: &Path) -> Result<Content, RunError> {
     let refused = |error: io::Error| RunError::Folder { folder: path.into(), error };

@@ -28,7 +28,7 @@ mod read;
 mod replaced;
 mod run_of;
 
-pub use folder::RunFolder;
+pub use folder::{RunFolder, is_of_a_run};
 pub(crate) use identity::identity;
 pub use next::settle;
 pub use run_of::{Length, Resumed, RunConfig, RunOf, Subject};
