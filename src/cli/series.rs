@@ -193,8 +193,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let (run, resume) = arguments.flags.begin(config, input.data.clone())?;
     tell(&input.series.notes, output.quiet);
-    // A run that goes on has it, unless it was killed at its start.
-    if !run.folder.join(series_run::FILE).exists() {
+    // A run that goes on has it, unless it was killed at its start or the file is damaged.
+    if !series_run::is_kept(&run) {
         series_run::write(&input.series, &run.folder)?;
     }
     match training.cell.as_str() {

@@ -399,6 +399,22 @@ pub enum SeriesError {
         /// The known.
         known: String,
     },
+    /// No column holds numbers, and one has digits.
+    #[error(
+        "{file}, line {line}, column '{column}': no column holds numbers, and '{cell}' is none: {cause}"
+    )]
+    NoNumber {
+        /// The file.
+        file: String,
+        /// The line, as an editor counts.
+        line: u64,
+        /// The column.
+        column: String,
+        /// The cell.
+        cell: String,
+        /// Why it is no number, and what to do.
+        cause: &'static str,
+    },
     /// No column holds numbers.
     #[error(
         "{file}: no column holds numbers (columns, separated by {delimiter}: {known}); check the delimiter and the file"

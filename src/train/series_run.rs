@@ -353,6 +353,12 @@ pub fn write(series: &Series, folder: &Path) -> Result<(), SeriesRunError> {
     Ok(files::replace(&folder.join(FILE), &csv(series))?)
 }
 
+/// Whether the folder of a run holds the series whole.
+pub fn is_kept(run: &SeriesRun) -> bool {
+    let text = read_text(&run.folder.join(FILE), longest(run.data.rows));
+    text.is_ok_and(|text| crc32fast::hash(text.as_bytes()) == run.data.checksum)
+}
+
 /// What is wrong with files of a run that somebody has changed: sizes that do not fit each other.
 fn contradiction(run: &SeriesRun) -> Option<&'static str> {
     let (subject, data, length) = (&run.config.subject, &run.data, run.config.length);

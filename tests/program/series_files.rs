@@ -177,3 +177,20 @@ fn the_next_value_is_that_of_the_plain_file_however_it_is_written() {
         assert!((mean - 223.9).abs() < 0.2, "{name}: {mean}");
     }
 }
+
+#[test]
+fn a_series_that_was_damaged_in_its_run_is_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let train = ["train", "series", "--hidden", "4", "--window", "7", "--out", "run", "--quiet"];
+    let said = bptt(&[&train[..], &["--epochs", "1"]].concat(), folder);
+    assert_eq!(said.status.code(), Some(0));
+    let series = folder.join("run/series.csv");
+    let whole = std::fs::read(&series).unwrap();
+    std::fs::write(&series, &whole[..500]).unwrap();
+    let resume = ["train", "series", "--resume", "run", "--epochs", "2", "--quiet"];
+    let said = bptt(&resume, folder);
+    assert_eq!(said.status.code(), Some(0), "{}", String::from_utf8_lossy(&said.stderr));
+    assert!(std::fs::read(&series).unwrap() == whole);
+    assert_eq!(bptt(&["forecast", "run"], folder).status.code(), Some(0));
+}

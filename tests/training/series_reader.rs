@@ -151,8 +151,8 @@ fn numbers_that_contradict_each_other() {
             ["'€3', and '$1' on line 2", "alike"],
         ),
         (
-            ["1", "1,23,456", "3"],
-            "hostile.csv, line 3, column 'y': '1,23,456' is not a number",
+            ["1", "1,2,456", "3"],
+            "hostile.csv, line 3, column 'y': '1,2,456' is not a number",
             ["groups of three", "correct"],
         ),
     ] {

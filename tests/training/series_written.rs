@@ -352,3 +352,65 @@ fn days_that_a_spreadsheet_took_for_months_are_not_sorted() {
     let text: String = text.lines().take(30).map(|line| format!("{line}\n")).collect();
     assert_refused(&text, &["--sort"]);
 }
+
+#[test]
+fn a_form_of_numbers_that_is_not_read_is_refused_with_its_cause() {
+    for (cell, words) in [
+        ("3,000.00 CR", "write the number alone"),
+        ("10.0K", "write the number alone"),
+        ("10.5 °C", "write the number alone"),
+        ("12‰", "write the number alone"),
+        ("='10'", "it is a formula"),
+        ("1:40", "times and ratios"),
+        ("1\u{200b}0", "not seen"),
+        ("10·5", "none of point and comma"),
+    ] {
+        let text = rows("item;y", |row| format!("{};{cell}", ["a", "b", "c"][row % 3]));
+        assert_refused(&text, &["line 2, column 'y'", words]);
+    }
+    let spaced =
+        rows("# date y z", |row| format!("2023-01-{:02} {} 50.5", row % 31 + 1, value(row)));
+    assert_refused(&spaced, &["line 3", "not by spaces", "replace the spaces"]);
+    for (of, thousands) in [("₹", "1,00,"), ("Rs. ", "1,"), ("Rs ", "12,34,")] {
+        let text = rows("item,y", |row| format!("a,\"{of}{thousands}{}.50\"", value(row)));
+        let above: f64 = format!("{}000", thousands.replace(',', "")).parse().unwrap();
+        let expected: Vec<f64> = (0..40).map(|row| above + value(row) + 0.5).collect();
+        assert_eq!(read(&text).values[0], expected, "{of}");
+    }
+    let text = rows("item,y", |row| match row {
+        7 => "a,<1".into(),
+        _ => format!("a,{}", value(row)),
+    });
+    assert_refused(&text, &["line 9, column 'y': '<1' is not a number", "--missing-mark"]);
+}
+
+#[test]
+fn rows_of_delimiters_below_the_table_are_none() {
+    for end in [",,", ",,\n,,\n,,"] {
+        let text = rows("date,y,z", |row| format!("2023-01-{:02},{},1", row % 31 + 1, value(row)));
+        let text: String = text.lines().take(30).map(|line| format!("{line}\n")).collect();
+        assert_eq!(read(&(text.clone() + end)).rows(), 29);
+        assert_eq!(read(&(text + end + "\n")).rows(), 29);
+    }
+    assert_refused("a,b\n1,2\n3,4\n,\n5,6\n", &["line 4", "the cell is empty", "--missing"]);
+}
+
+#[test]
+fn the_way_to_a_table_below_other_lines_leads_there() {
+    let table = rows("date,y,z", |row| format!("2023-01-{:02},{},1", row % 31 + 1, value(row)));
+    let table: String = table.lines().take(30).map(|line| format!("{line}\n")).collect();
+    for before in [
+        "account,DE12\nperiod,2023\nbalance,5\n\n",
+        "\"TOA5\",CR1000,1,2\n",
+        "a,b,c,d,e,f\n1,2,3,4,5,6\n\n",
+        "; remark\n; more\n",
+    ] {
+        let text = format!("{before}{table}");
+        let line = read_with(&text, &SeriesOptions::default()).unwrap_err().to_string();
+        let skip_rows = before.lines().count();
+        assert!(line.contains(&format!("add --skip-rows {skip_rows},")), "{line}");
+        let reading = Reading { skip_rows, ..Reading::default() };
+        let series = read_with(&text, &SeriesOptions { reading, ..SeriesOptions::default() });
+        assert_eq!(series.unwrap().names, ["y", "z"]);
+    }
+}

@@ -1,9 +1,12 @@
 //! Which columns of a file are forecast, which are read as further input, and why the others are not used.
 
 use super::note::Note;
+use super::number;
+use super::numbers::is_number;
 use super::table::{Content, Table};
 use super::{SeriesError, SeriesOptions};
 use crate::data::dates::counts_time;
+use crate::printable::printable;
 
 /// The columns that are read, by their index.
 pub(super) struct Columns {
@@ -47,6 +50,9 @@ impl Columns {
             return Err(SeriesError::AllExogenous { file: file() });
         }
         if targets.is_empty() {
+            if let Some(error) = nearly_numbers(table, dates) {
+                return Err(error);
+            }
             return Err(SeriesError::NoNumericColumn {
                 file: file(),
                 delimiter: delimiter_name(table.delimiter),
@@ -60,6 +66,33 @@ impl Columns {
         }
         Ok(Self { targets, exogenous })
     }
+}
+
+/// Why the first column that has digits in most of its cells holds no numbers; none if there is no such column.
+fn nearly_numbers(table: &Table, dates: &[usize]) -> Option<SeriesError> {
+    let has_digit = |cell: &str| cell.bytes().any(|byte| byte.is_ascii_digit());
+    let is_near = |&column: &usize| {
+        let digits = (0..table.rows()).filter(|&row| has_digit(table.cell(row, column)));
+        !dates.contains(&column) && 2 * digits.count() > table.rows()
+    };
+    let column = (0..table.width()).rev().find(is_near)?;
+    let row = (0..table.rows())
+        .find(|&row| has_digit(table.cell(row, column)) && !is_number(table.cell(row, column)))?;
+    let cell = table.cell(row, column);
+    let numbers = cell.split_whitespace().filter(|part| is_number(part)).count();
+    let cause = match table.width() == 1 && numbers > 1 {
+        true => {
+            "cells are separated by commas, semicolons, tabs or vertical bars, and not by spaces; replace the spaces"
+        }
+        false => number::cause(cell),
+    };
+    Some(SeriesError::NoNumber {
+        file: table.file.clone(),
+        line: table.line(row),
+        column: table.names[column].clone(),
+        cell: printable(cell),
+        cause,
+    })
 }
 
 /// The line that names every column that is not used, the first twenty of many, and why.

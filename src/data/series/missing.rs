@@ -9,10 +9,10 @@ use crate::printable::printable;
 
 /// Whether a cell is a sign of a missing value, in any file.
 pub(in crate::data) fn stands_for_missing(cell: &str) -> bool {
-    const SIGNS: [&str; 26] = [
+    const SIGNS: &[&str] = &[
         "na", "n/a", "n.a.", "<na>", "#n/a", "#na", "nan", "nat", "null", "none", "nil", "missing",
         "-", "--", "---", "–", "—", "?", ".", "..", "...", "…", "#value!", "#ref!", "#div/0!",
-        "#num!",
+        "#num!", "#nv", "\\n", "k.a.", "k. a.",
     ];
     if cell.starts_with(|letter: char| letter.is_ascii_digit()) {
         return false;

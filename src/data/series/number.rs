@@ -31,11 +31,11 @@ pub(super) enum Marks {
 }
 
 /// Signs and codes of currencies; of two that begin alike the longer one comes first.
-const CURRENCIES: [&str; 50] = [
+const CURRENCIES: &[&str] = &[
     "US$", "HK$", "NT$", "A$", "C$", "R$", "S$", "$", "€", "£", "¥", "₹", "₽", "₩", "₺", "₴", "₪",
-    "₫", "₦", "฿", "Kč", "zł", "kr.", "kr", "Fr.", "USD", "EUR", "GBP", "JPY", "CHF", "CNY", "AUD",
-    "CAD", "NZD", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "INR", "BRL", "KRW", "RUB", "TRY",
-    "ZAR", "MXN", "SGD", "HKD", "ILS",
+    "₫", "₦", "฿", "Kč", "zł", "Rs.", "Rs", "₨", "kr.", "kr", "Fr.", "USD", "EUR", "GBP", "JPY",
+    "CHF", "CNY", "AUD", "CAD", "NZD", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "INR", "BRL",
+    "KRW", "RUB", "TRY", "ZAR", "MXN", "SGD", "HKD", "ILS",
 ];
 
 fn is_minus(letter: char) -> bool {
@@ -45,6 +45,11 @@ fn is_minus(letter: char) -> bool {
 /// Space, no-break space, narrow no-break space, thin space.
 fn is_space(letter: char) -> bool {
     matches!(letter, ' ' | '\u{a0}' | '\u{202f}' | '\u{2009}')
+}
+
+/// Characters that are not seen: of no width, or marks of the direction and the order of bytes.
+fn is_unseen(letter: char) -> bool {
+    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }
 
 fn separates_thousands(letter: char) -> bool {
@@ -61,7 +66,9 @@ impl<'cell> Written<'cell> {
         let (mut text, mut sign, mut brackets) = (cell, None, false);
         let (mut percent, mut currency) = (false, None);
         loop {
-            text = text.trim_matches(|letter: char| is_space(letter) || letter == '\t');
+            text = text.trim_matches(|letter: char| {
+                is_space(letter) || letter == '\t' || is_unseen(letter)
+            });
             let (first, last) = (text.chars().next()?, text.chars().next_back()?);
             if first.is_ascii_digit() && last.is_ascii_digit() {
                 break;
@@ -173,7 +180,8 @@ fn marks(digits: &str, has_exponent: bool) -> Option<Marks> {
         return fraction(!has_exponent && is_grouped_by_one(whole_and_fraction().0));
     }
     if points + commas > 1 {
-        let fits = is_grouped(digits, |letter| letter == last.mark()) && !has_exponent;
+        let thousands = is_grouped(digits, |letter| letter == last.mark());
+        let fits = (thousands || is_grouped_in_lakhs(digits)) && !has_exponent;
         return fits.then_some(Marks::Thousands(last));
     }
     let (whole, after) = whole_and_fraction();
@@ -191,8 +199,20 @@ fn is_grouped_by_one(digits: &str) -> bool {
     let mark = digits.chars().find(|letter| !letter.is_ascii_digit());
     mark.is_some_and(|mark| {
         let separates = separates_thousands(mark) || matches!(mark, '.' | ',');
-        separates && is_grouped(digits, |letter| letter == mark)
+        separates && is_grouped(digits, |letter| letter == mark) || is_grouped_in_lakhs(digits)
     })
+}
+
+/// As in India: `12,34,567`.
+fn is_grouped_in_lakhs(digits: &str) -> bool {
+    let groups: Vec<&str> = digits.split(',').collect();
+    let [first, middle @ .., last] = &groups[..] else { return false };
+    (1..=2).contains(&first.len())
+        && !first.starts_with('0')
+        && !middle.is_empty()
+        && middle.iter().all(|group| group.len() == 2)
+        && last.len() == 3
+        && groups.iter().all(|group| are_digits(group))
 }
 
 /// One to three digits, the first not 0, then groups of three.
@@ -219,6 +239,24 @@ pub(super) fn fault(cell: &str) -> Option<&'static str> {
     let marked = cell.contains(|letter: char| !letter.is_ascii_digit());
     (made_of_digits && marked && cell.contains(|letter: char| letter.is_ascii_digit()))
         .then_some("thousands are separated in groups of three, by one mark, before the only mark of a fraction; correct the cell")
+}
+
+/// Why a cell with digits is no number, and what to do.
+pub(super) fn cause(cell: &str) -> &'static str {
+    let has = |is: &dyn Fn(char) -> bool| cell.contains(is);
+    match cell {
+        _ if cell.starts_with('=') => "it is a formula; write its value",
+        _ if has(&is_unseen) => "it has a character that is not seen; write the number alone",
+        _ if has(&|letter| letter == '·') => {
+            "its mark before the fraction is none of point and comma; write one of them"
+        }
+        _ if has(&|letter| letter == ':') => {
+            "times and ratios are not read as values; write each as one number"
+        }
+        _ => fault(cell).unwrap_or(
+            "what stands beside the digits is neither a currency that is known nor a percent sign; write the number alone",
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -274,6 +312,10 @@ mod tests {
             ("3000.- Fr.", Marks::Decimal(Decimal::Point), 3000.0, 3000.0),
             ("-3000.-", Marks::Decimal(Decimal::Point), -3000.0, -3000.0),
             ("(3000.-)", Marks::Decimal(Decimal::Point), -3000.0, -3000.0),
+            ("12,34,567", Marks::Thousands(Decimal::Comma), 1234567.0, 1234567.0),
+            ("₹3,00,000.50", Marks::Decimal(Decimal::Point), 300000.5, 300000.5),
+            ("Rs. 3,000.00", Marks::Decimal(Decimal::Point), 3000.0, 3000.0),
+            ("\u{200b}12\u{feff}", Marks::None, 12.0, 12.0),
             ("1e3", Marks::None, 1000.0, 1000.0),
             ("-1.234E-02", Marks::Decimal(Decimal::Point), -0.01234, -0.01234),
             ("1,5e+03", Marks::Decimal(Decimal::Comma), 1500.0, 1500.0),
@@ -296,8 +338,9 @@ mod tests {
             ",",
             "x",
             "12x",
-            "1,23,456",
-            "12,34,567",
+            "1,2,456",
+            "123,45,678",
+            "12.34.567",
             "1234,567.8",
             "1.2.3",
             "1,234,56",

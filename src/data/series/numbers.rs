@@ -63,9 +63,11 @@ fn number(table: &Table, row: usize, column: usize) -> Result<Written<'_>, Serie
         let advice = match fault(cell) {
             Some(fault) => fault,
             None if last => {
-                "correct the cell, choose other columns, or, if it is a note below the table, remove it or put # and a space before it"
+                "correct the cell, choose other columns, add --missing-mark with the cell if it stands for a missing value, or, if it is a note below the table, remove it or put # and a space before it"
             }
-            None => "correct the cell or choose other columns",
+            None => {
+                "correct the cell, choose other columns, or, if it stands for a missing value, add --missing-mark with the cell"
+            }
         };
         SeriesError::Text {
             file: table.file.clone(),

@@ -74,10 +74,20 @@ impl Table {
             comments: Comments::default(),
         };
         table.push(&first)?;
-        second.map_or(Ok(()), |row| table.push(&row))?;
-        while let Some(row) = rows.next_row()? {
+        if let Some(row) = second {
+            if !table.fits(&row) {
+                return Err(table.ragged(&row, &mut rows));
+            }
             table.push(&row)?;
         }
+        while let Some(row) = rows.next_row()? {
+            if table.fits(&row) {
+                table.push(&row)?;
+            } else {
+                return Err(table.ragged(&row, &mut rows));
+            }
+        }
+        table.drop_empty_rows();
         table.comments = rows.comments();
         table.check_comments()?;
         if table.rows() == 1 {
@@ -110,19 +120,42 @@ impl Table {
         self.names = names.collect();
     }
 
-    /// Adds a row. Rows are as wide as the first; a trailing delimiter may be there or not.
+    /// Whether a row is as wide as the first; a trailing delimiter may be there or not.
+    fn fits(&self, row: &Row) -> bool {
+        let width = self.width();
+        row.len() == width || row.len() == width + 1 && row.cell(width).is_empty()
+    }
+
+    /// Forgets rows at the end that have delimiters alone: spreadsheets write them below the table.
+    fn drop_empty_rows(&mut self) {
+        let empty = |table: &Self| {
+            let last = table.lines.len() - 1;
+            (0..table.width()).all(|column| table.cell_of(last, column).is_empty())
+        };
+        while self.width() > 1 && self.lines.len() > 1 && empty(self) {
+            self.lines.pop();
+            self.starts.pop();
+            self.ends.truncate(self.lines.len() * self.width());
+        }
+    }
+
+    /// Adds a row.
     fn push(&mut self, row: &Row) -> Result<(), SeriesError> {
         let width = self.width();
-        let trailing = row.len() == width + 1 && row.cell(width).is_empty();
-        if row.len() != width && !trailing {
-            return Err(self.ragged(row));
-        }
         self.push_cells(row.line, (0..width).map(|index| row.cell(index)));
         Ok(())
     }
 
     /// Why a row is longer or shorter than the first, as far as its cells tell.
-    fn ragged(&self, row: &Row) -> SeriesError {
+    fn ragged(&self, row: &Row, rows: &mut Rows<impl Read>) -> SeriesError {
+        /// Lines before a table, and rows below that tell where it begins.
+        const BEFORE: usize = 100;
+        const BELOW: usize = 3;
+        let below: Vec<Row> = (0..BELOW).map_while(|_| rows.next_row().ok().flatten()).collect();
+        let begins = self.lines.len() <= BEFORE
+            && below.len() > 1
+            && row.len() > 1
+            && below.iter().all(|other| other.len() == row.len());
         let (found, expected) = (row.len(), self.width());
         let cells = || (0..found).map(|index| row.cell(index));
         let digits =
@@ -137,7 +170,7 @@ impl Table {
                 printable(row.cell(index - 1)),
                 printable(row.cell(index))
             ),
-            _ if self.lines.len() == 1 && found > expected => format!(
+            _ if begins || self.lines.len() == 1 && found > expected => format!(
                 "if the table begins here, add --skip-rows {}, or put # and a space before each line above it",
                 row.line - 1
             ),

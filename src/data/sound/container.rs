@@ -1,7 +1,7 @@
 //! The containers of plain samples: WAV (RIFF, RF64, BW64, RIFX) and AIFF, chunk after chunk, as programs write them:
 //! sizes that were never filled in, missing pad bytes, header fields that contradict the samples.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Take};
 use symphonia::core::codecs::audio::{AudioCodecId, well_known as codecs};
 
 /// How plain samples are laid out.
@@ -207,6 +207,34 @@ fn unknown(length: u64, bytes: &mut Ahead<impl Read>) -> io::Result<bool> {
         }
         length => length == u64::from(u32::MAX) || length == u64::MAX,
     })
+}
+
+/// Samples of a container, up to where it says that they end.
+pub(super) trait Samples: Read + Send + Sync {
+    /// Whether more samples stand in another chunk behind them.
+    fn go_on(&mut self, length: u64) -> io::Result<bool>;
+}
+
+impl<R: Read + Send + Sync> Samples for Take<Ahead<R>> {
+    fn go_on(&mut self, length: u64) -> io::Result<bool> {
+        let bytes = self.get_mut();
+        if length % 2 == 1 && !USUAL.contains(&bytes.peek(4)?.try_into().unwrap_or(b"    ")) {
+            bytes.peek(1)?;
+            io::copy(&mut bytes.by_ref().take(1), &mut io::sink())?;
+        }
+        while let Some((name, size)) = bytes.peek(8)?.split_first_chunk::<4>() {
+            if matches!(name, b"data" | b"SSND") {
+                return Ok(true);
+            }
+            let Some(size) = size.first_chunk::<4>() else { break };
+            let size = u64::from(u32::from_le_bytes(*size));
+            let whole = 8 + size + size % 2;
+            if io::copy(&mut bytes.by_ref().take(whole), &mut io::sink())? < whole {
+                break;
+            }
+        }
+        Ok(false)
+    }
 }
 
 fn shown(id: &[u8]) -> String {

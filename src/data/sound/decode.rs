@@ -1,6 +1,6 @@
 //! Frames out of files: the format is told by the first bytes, never by the file's name.
 
-use super::container::{self, Ahead, Fault, Layout, Length};
+use super::container::{self, Ahead, Fault, Layout, Length, Samples};
 use std::io::{self, Read};
 use symphonia::core::audio::Channels;
 use symphonia::core::codecs::CodecParameters;
@@ -55,11 +55,13 @@ pub(super) struct Decoder<'a> {
 enum Source<'a> {
     /// Samples as they are.
     Plain {
-        data: Box<dyn Read + Send + Sync + 'a>,
+        data: Box<dyn Samples + 'a>,
         layout: Layout,
         /// What the header names.
         claimed: Option<u64>,
         taken: u64,
+        /// Whether it was looked at what stands behind them.
+        ended: bool,
     },
     /// Compressed packets.
     Packets {
@@ -141,7 +143,13 @@ impl<'a> Decoder<'a> {
             rate: layout.rate,
             frames,
             notes,
-            source: Source::Plain { data: Box::new(bytes.take(most)), layout, claimed, taken: 0 },
+            source: Source::Plain {
+                data: Box::new(bytes.take(most)),
+                layout,
+                claimed,
+                taken: 0,
+                ended: false,
+            },
         })
     }
 
@@ -171,7 +179,7 @@ impl<'a> Decoder<'a> {
     /// The next frames, channel by channel; none at the end.
     pub fn next(&mut self) -> Result<Option<&[f64]>, DecodeError> {
         match &mut self.source {
-            Source::Plain { data, layout, claimed, taken } => {
+            Source::Plain { data, layout, claimed, taken, ended } => {
                 let frame = layout.frame();
                 let wanted = (BLOCK / frame).max(1) * frame;
                 let mut bytes = Vec::new();
@@ -184,6 +192,15 @@ impl<'a> Decoder<'a> {
                         self.notes.push(format!(
                             "it ends after {found} of the {claimed} samples that its header names: it was cut off, or written by a program that did not know the length; read to the end of the file"
                         ));
+                    }
+                    if claimed.is_none() && !*ended {
+                        *ended = true;
+                        if data.go_on(*taken)? {
+                            self.notes.push(format!(
+                                "more samples stand in a second chunk behind the first {}, and are left out: save the file anew with another program",
+                                *taken / frame as u64
+                            ));
+                        }
                     }
                     if rest > 0 {
                         let bytes = if rest == 1 { "byte is" } else { "bytes are" };

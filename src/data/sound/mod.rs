@@ -129,6 +129,7 @@ fn append(
         }
     }
     sink.finish().ok_or_else(full)?;
+    notes.extend(mix.loudness().map(|loud| format!("{file}: {loud}")));
     notes.extend(decoder.notes.iter().map(|note| format!("{file}: {note}")));
     silent.extend(mix.silence().map(|why| format!("{file}: {why}")));
     Ok(())
@@ -140,6 +141,9 @@ struct Mix {
     frames: u64,
     /// Σ of the squares of the channels' mean power, and of the mix.
     power: [f64; 2],
+    /// Frames beyond ±1, and the loudest of all.
+    clipped: u64,
+    peak: f64,
 }
 
 impl Mix {
@@ -149,7 +153,19 @@ impl Mix {
         self.frames += 1;
         self.power[0] += frame.iter().map(|sample| sample * sample).sum::<f64>() / channels;
         self.power[1] += mean * mean;
+        self.clipped += u64::from(mean.abs() > 1.0);
+        self.peak = self.peak.max(mean.abs());
         mean.clamp(-1.0, 1.0) as f32
+    }
+
+    /// How much was cut off, if something was.
+    fn loudness(&self) -> Option<String> {
+        (self.clipped > 0).then(|| {
+            format!(
+                "{} of {} samples are beyond ±1, up to {:.4}, and are clipped: divide them by that if the file holds other units",
+                self.clipped, self.frames, self.peak
+            )
+        })
     }
 
     /// Why there is nothing to hear, if so.

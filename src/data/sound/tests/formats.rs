@@ -382,3 +382,29 @@ proptest! {
         prop_assert!(catch_unwind(|| appended(&file, 11025)).is_ok());
     }
 }
+
+/// What was odd about a file.
+fn notes_of(file: &[u8]) -> String {
+    let mut sound = Sound::default();
+    append("it", (file, Some(file.len() as u64)), 8000, 1 << 20, &mut sound).unwrap();
+    sound.notes.join("; ")
+}
+
+#[test]
+fn samples_that_are_left_out_or_clipped_are_said() {
+    let (bytes, _) = short_tone();
+    let form = format(1, 16);
+    let of =
+        |chunks: &[(&[u8; 4], &[u8])]| notes_of(&wave(&[&[(b"fmt ", &form[..])], chunks].concat()));
+    assert_eq!(of(&[(b"data", &bytes)]), "");
+    assert_eq!(of(&[(b"data", &bytes), (b"LIST", b"INFO")]), "");
+    assert_eq!(of(&[(b"data", &bytes), (b"LIST", b"INFOx"), (b"none", b"")]), "");
+    for between in [&b"INFO"[..], b"INFOx"] {
+        let said = of(&[(b"data", &bytes), (b"LIST", between), (b"data", &bytes)]);
+        assert!(said.contains("second chunk") && said.contains("left out"), "{said}");
+    }
+    let loud: Vec<u8> =
+        [0.5f32, 16383.0, -2.0, 1.0].iter().flat_map(|value| value.to_le_bytes()).collect();
+    let said = notes_of(&wave(&[(b"fmt ", &format(3, 32)), (b"data", &loud)]));
+    assert!(said.contains("2 of 4 samples are beyond ±1, up to 16383"), "{said}");
+}
