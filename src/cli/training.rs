@@ -242,7 +242,7 @@ impl Learnt {
 /// done more than are asked for.
 fn steps_of(done: usize, all: usize) -> String {
     match done > all {
-        true => format!("{done} optimizer steps, where {all} are asked for,"),
+        true => format!("{done} optimizer steps, where {all} are asked for"),
         false => format!("{done} of {all} optimizer steps"),
     }
 }

@@ -294,7 +294,8 @@ impl<R> Watched<R> {
         let Some(comment) = &mut self.comment else { return };
         if matches!(byte, b'\n' | b'\r') || byte == self.delimiter {
             if is_error_sign(comment) {
-                self.refusal = Some(Refusal::ErrorSign { line: self.line });
+                // The first of them.
+                self.refusal.get_or_insert(Refusal::ErrorSign { line: self.line });
             }
             self.comment = None;
         } else if comment.len() < LONGEST_SIGN {

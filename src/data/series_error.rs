@@ -288,7 +288,7 @@ pub enum SeriesError {
     },
     /// A header of several rows.
     #[error(
-        "{file}, line {line}: lines {first} to {last} have words where the rows below have numbers, as a header of several rows; keep its last row alone with --skip-rows {skip}, or remove all but one of them"
+        "{file}, line {line}: lines {first} to {last} have words where the rows below have numbers, as a header of several rows; keep its last row alone ({names}) with --skip-rows {skip}, or remove all but one of them"
     )]
     HeaderRows {
         /// The file.
@@ -301,6 +301,8 @@ pub enum SeriesError {
         last: u64,
         /// Lines before that.
         skip: u64,
+        /// What the last one names.
+        names: String,
     },
     /// A sum or a note below the table.
     #[error(

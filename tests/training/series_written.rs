@@ -414,3 +414,44 @@ fn the_way_to_a_table_below_other_lines_leads_there() {
         assert_eq!(series.unwrap().names, ["y", "z"]);
     }
 }
+
+#[test]
+fn a_label_with_a_currency_is_no_number_and_long_integers_are_said() {
+    let text = rows("D1;Value", |row| format!("EUR1;{}", value(row)));
+    assert_eq!(read(&text).names, ["Value"]);
+    let text = rows("price", |row| format!("EUR{}", value(row)));
+    assert_eq!(read(&text).values[0][1], value(1));
+    let text = rows("y", |row| format!("{}", 90_071_992_547_409_930_u64 + row as u64));
+    let warned = warnings(&read(&text));
+    assert!(warned[0].contains("line 2: column 'y': '90071992547409930'"), "{warned:?}");
+    let text = rows("y", |row| format!("{}", (1_u64 << 60) + 1024 * (row as u64 * 7 % 13)));
+    assert_eq!(warnings(&read(&text)), [""; 0]);
+}
+
+#[test]
+fn names_of_rows_need_a_name_in_the_header() {
+    let text = rows("\"date\",\"y\"", |row| {
+        format!("\"{row}\",\"2023-01-{:02}\",{}", row % 31 + 1, value(row))
+    });
+    assert_refused(&text, &["line 2", "before the others in the header"]);
+    let header = "a;b;c\nEinheit;USD;x\nStand vom;02.01.;y\n";
+    let text = rows(header.trim(), |row| format!("2023-01-{:02};{};1", row % 31 + 1, value(row)));
+    assert_refused(&text, &["(Stand vom, 02.01., y) with --skip-rows 2"]);
+}
+
+#[test]
+fn several_series_in_one_file_lead_to_the_command_that_takes_them() {
+    let text = rows("date,store,y", |row| {
+        format!("2023-01-{:02},{},{}", row / 2 + 1, ["a", "b"][row % 2], value(row))
+    });
+    assert_refused(&text, &["line 3", "bptt train panel with --id COLUMN", "if it is one series"]);
+}
+
+#[test]
+fn the_first_error_of_a_spreadsheet_is_named() {
+    let text = rows("y,z", |row| match row {
+        5 | 9 | 11 => "#N/A,1".into(),
+        _ => format!("{},1", value(row)),
+    });
+    assert_refused(&text, &["line 7", "#N/A"]);
+}

@@ -123,7 +123,7 @@ pub enum Fault {
     },
     /// Time goes back.
     #[error(
-        "{label} stands below {before} ({at}): give --sort to sort the rows by date, --id COLUMN if several series stand below each other, or --ignore-dates to take the rows as they stand, without dates and season"
+        "{label} stands below {before} ({at}): give --sort to sort the rows by date, use bptt train panel with --id COLUMN if several series stand below each other, or give --ignore-dates to take the rows as they stand, without dates and season"
     )]
     Back {
         /// The label.
@@ -145,7 +145,7 @@ pub enum Fault {
     },
     /// A date is there twice.
     #[error(
-        "{label} is there twice, also in {at}: remove one of the two rows, or give --id COLUMN if there are several series{}, or --ignore-dates to take the rows as they stand, without dates and season",
+        "{label} is there twice, also in {at}: remove one of the two rows if it is one series, use bptt train panel with --id COLUMN if there are several{}, or give --ignore-dates to take the rows as they stand, without dates and season",
         if *clock { ", --time-zone NAME if the clocks go back then" } else { "" }
     )]
     Twice {

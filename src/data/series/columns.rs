@@ -31,7 +31,8 @@ impl Columns {
         let counting = |column| {
             let counted = counts_in_an_order(table, column, rows);
             let time = || dates.is_empty() && counts_time(table, column);
-            counted.or_else(|| time().then_some("named as dates"))
+            let label = || is_one_label(table, column).then_some("one label");
+            counted.or_else(label).or_else(|| time().then_some("named as dates"))
         };
         let counting: Vec<Option<&'static str>> = (0..table.width()).map(counting).collect();
         if options.columns.is_empty() {
@@ -118,6 +119,14 @@ fn not_used(table: &Table, unused: &[usize], counting: &[Option<&'static str>]) 
         false => "; --column and --exogenous choose",
     };
     line
+}
+
+/// Whether all cells are the same word with a number in it, `EUR1` say, which is a number by its currency.
+fn is_one_label(table: &Table, column: usize) -> bool {
+    let first = table.cell(0, column);
+    let begins = first.bytes().take_while(u8::is_ascii_uppercase).count();
+    let joined = begins > 1 && first.as_bytes().get(begins).is_some_and(u8::is_ascii_digit);
+    joined && table.rows() > 1 && (1..table.rows()).all(|row| table.cell(row, column) == first)
 }
 
 /// What a column counts, as the rows stand or in the order of time.

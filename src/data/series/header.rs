@@ -35,7 +35,16 @@ fn check_header(table: &Table) -> Result<(), SeriesError> {
         first: table.first_line(),
         last: table.line(rows - 1),
         skip: table.line(rows - 1) - 1,
+        names: names(table, rows - 1),
     })
+}
+
+/// The cells of a row as names, the first of many.
+fn names(table: &Table, row: usize) -> String {
+    const SHOWN: usize = 3;
+    let names = (0..table.width().min(SHOWN)).map(|column| printable(table.cell(row, column)));
+    let more = if table.width() > SHOWN { ", …" } else { "" };
+    names.collect::<Vec<_>>().join(", ") + more
 }
 
 fn continues_header(table: &Table, row: usize) -> bool {

@@ -142,7 +142,7 @@ impl Series {
             let before = notes.len();
             let mark = forms.decide(&table, column, &mut notes)?;
             let (values, example) = numbers::read(&table, column, &dates.rows, mark)?;
-            if notes.len() == before {
+            if notes.len() == before || example.as_ref().is_some_and(Note::is_warning) {
                 notes.extend(example);
             }
             marks::warn(&table, column, &values, &mut notes);

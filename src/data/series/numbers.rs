@@ -25,6 +25,7 @@ pub(super) fn read(
     let mut signs = Signs::default();
     // A cell that is not what it means: its row, and its value.
     let mut example = None;
+    let mut rounded = None;
     for &row in rows {
         let Some(row) = row.filter(|&row| !table.is_missing(row, column)) else {
             values.push(None);
@@ -39,7 +40,20 @@ pub(super) fn read(
         if example.is_none() && table.cell(row, column).parse() != Ok(value) {
             example = Some((row, value));
         }
+        if rounded.is_none() && is_rounded(table.cell(row, column), value) {
+            rounded = Some((row, value));
+        }
         values.push(Some(value));
+    }
+    if let Some((row, value)) = rounded {
+        let line = format!(
+            "{}, line {}: column '{}': '{}' has more digits than a number of 64 bits keeps, and is read as {value}",
+            table.file,
+            table.line(row),
+            table.names[column],
+            printable(table.cell(row, column))
+        );
+        return Ok((values, Some(Note::Doubtful(line))));
     }
     let example = example.map(|(row, value)| {
         Note::Decided(format!(
@@ -51,6 +65,16 @@ pub(super) fn read(
         ))
     });
     Ok((values, example))
+}
+
+/// Whether a whole number is not kept to its last digit.
+fn is_rounded(cell: &str, value: f64) -> bool {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    value.abs() > EXACT && {
+        let digits: String = cell.chars().filter(char::is_ascii_digit).collect();
+        let whole = cell.chars().all(|letter| letter.is_ascii_digit() || letter == '-');
+        whole && digits.trim_start_matches('0') != format!("{:.0}", value.abs())
+    }
 }
 
 fn number(table: &Table, row: usize, column: usize) -> Result<Written<'_>, SeriesError> {

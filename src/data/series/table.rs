@@ -170,6 +170,10 @@ impl Table {
                 printable(row.cell(index - 1)),
                 printable(row.cell(index))
             ),
+            // As R writes the names of rows.
+            _ if begins && self.lines.len() == 1 && found == expected + 1 && self.is_named(row) => {
+                "if the first cell of each row numbers or names it, give that column a name before the others in the header".into()
+            }
             _ if begins || self.lines.len() == 1 && found > expected => format!(
                 "if the table begins here, add --skip-rows {}, or put # and a space before each line above it",
                 row.line - 1
@@ -246,6 +250,13 @@ impl Table {
             // A row has at most 1 MiB.
             self.ends.push((self.text.len() - start) as u32);
         }
+    }
+
+    /// Whether the first row is of words, and another one is not.
+    fn is_named(&self, row: &Row) -> bool {
+        let is_value = |cell: &str| is_number(cell) || looks_like_date(cell);
+        (0..self.width()).all(|column| !is_value(self.cell_of(0, column)))
+            && (0..row.len()).any(|index| is_value(row.cell(index)))
     }
 
     /// Number of columns, without the empty one after a trailing delimiter.
