@@ -8,7 +8,6 @@ use bptt::data::adding::Adding;
 use bptt::data::count::CountTask;
 use bptt::data::task::{Asked, Sequences, Task};
 use bptt::data::text::{Sampling, UNKNOWN};
-use bptt::model::forecast::origins;
 use bptt::nn::{AnyCell, Recurrent};
 use bptt::plot::gates::{Gate, Gates};
 use bptt::plot::gradient_by_time::{Curve, GradientByTime};
@@ -287,7 +286,7 @@ impl Where<'_> {
         let series = series_run::read(run)?;
         let dates = series.calendar.clone();
         let rows = run.data.features.rows(&series, dates.as_ref())?;
-        let all = origins(series.rows(), run.data.split, subject.horizon, subject.stride);
+        let all = run.data.validation(subject.horizon, subject.stride);
         let batch = self.arguments.batch.min(all.len());
         self.fits([window, batch, subject.network.hidden, subject.network.layers])?;
         let origins: Vec<usize> = (0..batch).map(|i| all[i * all.len() / batch]).collect();

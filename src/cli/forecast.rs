@@ -9,19 +9,17 @@ use super::reading::ReadingFlags;
 use bptt::data::dates::DateOptions;
 use bptt::report::series::{draw_forecast, percent};
 use bptt::train::run::{Run, Use};
-use bptt::train::series_forecast::{ForecastOptions, LEVELS, PATHS, SeriesForecast};
+use bptt::train::series_forecast::{ForecastOptions, LEVELS, SeriesForecast};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Forecast the rows to come with a run of bptt train series
 ///
-/// Prints CSV: a row for each step ahead and each column, with the point forecast (mean; with --log a median) and
-/// the ends of intervals. The intervals come from a residual bootstrap: many paths continue the series, each adds
-/// to every block of --horizon rows the errors of one origin of the run's backtest, drawn at random, and an interval
-/// lies between two quantiles of the paths. A biased backtest, too high or too low all the time, can put
-/// the forecast outside an interval. Exogenous columns are held at their last value. A picture is written into
-/// the run's folder.
+/// Prints CSV: a row for each step ahead and each column, with the forecast (mean; with --log a median) and the
+/// ends of intervals. What forecasts is what did best on the validation rows, mostly the combination, fitted again to all
+/// rows. The intervals come from its errors on the validation rows (conformal prediction): few of them make wide
+/// intervals. Exogenous columns are held at their last value. A picture is written into the run's folder.
 ///
 /// Example: bptt forecast runs/series --steps 24 --level 0.8,0.95 --out forecast.csv
 #[derive(clap::Args)]
@@ -35,7 +33,8 @@ pub struct Arguments {
     /// Probabilities of the intervals
     #[arg(long, value_name = "X", value_delimiter = ',', value_parser = share)]
     pub(super) level: Vec<f64>,
-    /// What forecasts: network, ar, last-value or season-ago [default: what was trained]
+    /// What forecasts: combination, network, ar, smoothing, last-value or season-ago [default: what was best in
+    /// validation]
     #[arg(long, value_name = "NAME")]
     pub(super) method: Option<String>,
     /// Forecast from the end of this CSV file, which has later rows of the same columns
@@ -45,12 +44,6 @@ pub struct Arguments {
     pub(super) reading: ReadingFlags,
     #[command(flatten)]
     pub(super) dates: DateFlags,
-    /// Paths that the intervals are quantiles of
-    #[arg(long, value_name = "N", default_value_t = PATHS, value_parser = size)]
-    paths: usize,
-    /// Seed of the errors that are drawn
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
     /// Write the CSV to this file instead of standard output
     #[arg(long, value_name = "FILE.csv")]
     pub(super) out: Option<PathBuf>,
@@ -113,8 +106,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         from: arguments.from.clone(),
         reading: Some(arguments.reading.over(&run.config.subject.reading)),
         dates: Some(arguments.dates.over(&run.config.subject.dates)),
-        paths: arguments.paths,
-        seed: arguments.seed,
     })?;
     tell(&forecast.series.notes, false);
     warn(&forecast.warnings);
@@ -130,7 +121,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             run: run.folder.clone(),
             method: forecast.key,
             name: forecast.method,
-            intervals: "residual bootstrap",
+            intervals: "split conformal",
             rows,
             pictures,
         };

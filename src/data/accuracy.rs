@@ -59,6 +59,48 @@ impl Accuracy {
     }
 }
 
+/// How well intervals of one level held the values that came.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct IntervalAccuracy {
+    /// The share that they were to hold.
+    pub level: f64,
+    /// The share of the values that they held.
+    pub coverage: f64,
+    /// MSIS: the mean of `u − l + 2/α (l − x)⁺ + 2/α (x − u)⁺` with `α = 1 − level`, over the scale of the MASE (Gneiting &
+    /// Raftery 2007; Makridakis et al. 2020). Narrow intervals that hold what they say have a small one. `None` without a scale.
+    pub scaled_score: Option<f64>,
+}
+
+impl IntervalAccuracy {
+    /// Of the intervals `[l, u]` of these values; `scale` comes from [`scale`].
+    ///
+    /// # Errors
+    /// If there is not one value for each interval, or no interval.
+    pub fn of(
+        level: f64,
+        intervals: &[[f64; 2]],
+        values: &[f64],
+        scale: f64,
+    ) -> Result<Self, NaiveError> {
+        if intervals.len() != values.len() {
+            let (predictions, values) = (intervals.len(), values.len());
+            return Err(NaiveError::Unequal { predictions, values });
+        }
+        if values.is_empty() {
+            return Err(NaiveError::Nothing);
+        }
+        let (mut held, mut score) = (0u32, 0.0);
+        for ([low, high], value) in intervals.iter().zip(values) {
+            held += u32::from((low..=high).contains(&value));
+            let outside = (low - value).max(0.0) + (value - high).max(0.0);
+            score += high - low + 2.0 / (1.0 - level) * outside;
+        }
+        let n = values.len() as f64;
+        let scaled_score = (scale > 0.0).then(|| score / n / scale);
+        Ok(Self { level, coverage: f64::from(held) / n, scaled_score })
+    }
+}
+
 /// `Σ_{t>m} |x_t − x_{t−m}| / (n − m)` over n training rows: the mean absolute error of the naive forecast with a
 /// season of m rows. With m = 1 that forecast is the last value. It is 0 for a series that repeats itself, and for
 /// less than m + 1 rows.
@@ -95,6 +137,18 @@ mod tests {
         assert_eq!(scale(&[1.0, 2.0, 4.0, 3.0], 1), 4.0 / 3.0);
         assert_eq!(scale(&[1.0, 2.0, 4.0, 3.0], 2), 2.0);
         assert_eq!(scale(&[1.0, 2.0], 2), 0.0);
+    }
+
+    #[test]
+    fn intervals_are_counted_and_scored() {
+        let intervals = [[0.0, 2.0], [1.0, 3.0], [5.0, 6.0], [0.0, 1.0]];
+        let found = IntervalAccuracy::of(0.8, &intervals, &[1.0, 3.5, 4.0, 1.0], 0.5).unwrap();
+        assert_eq!((found.level, found.coverage), (0.8, 0.5));
+        // Widths 2, 2, 1, 1; ten times 0.5 and 1 outside.
+        assert!((found.scaled_score.unwrap() - (6.0 + 15.0) / 4.0 / 0.5).abs() < 1e-9);
+        assert_eq!(IntervalAccuracy::of(0.8, &[], &[], 0.5), Err(NaiveError::Nothing));
+        let unequal = IntervalAccuracy::of(0.8, &[[0.0, 1.0]], &[], 0.5);
+        assert_eq!(unequal, Err(NaiveError::Unequal { predictions: 1, values: 0 }));
     }
 
     /// 1960 forecast by 1959: 574 (thousand) less over the year, never more; 30856 in squares.

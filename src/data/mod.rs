@@ -21,6 +21,7 @@ pub mod order;
 pub mod reber;
 mod rows;
 pub mod scaled_window;
+pub mod season;
 pub mod series;
 mod series_error;
 pub mod sound;

@@ -1,6 +1,7 @@
-//! Training rows, validation rows, and the scale of the training rows.
+//! Training rows, validation rows, test rows, and the scale of the training rows.
 //!
-//! The last rows are for validation, and the standardisation uses the training rows only.
+//! They follow each other in time. What is fitted is fitted to the training rows, what is chosen is chosen on the validation
+//! rows, and the test rows tell how good that is; the standardisation uses the training rows only.
 
 use thiserror::Error;
 
@@ -9,24 +10,20 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum SplitError {
     /// The share is outside `[0, 1)`.
-    #[error(
-        "a validation share of {share} is not possible; choose one from 0 up to, not including, 1"
-    )]
+    #[error("a share of {share} is not possible; choose one from 0 up to, not including, 1")]
     Share {
         /// The share.
         share: f64,
     },
-    /// The share leaves no row for training, or none for validation.
+    /// Too little is left to train on.
     #[error(
-        "a validation share of {share} of {rows} rows leaves nothing to {starved}; choose another share or give more rows"
+        "{rows} rows leave less than {LEAST} to train on after those that validate and test, at least a horizon of {horizon} each: choose a shorter --horizon, smaller shares, or give more rows"
     )]
     Starved {
-        /// The share.
-        share: f64,
         /// The rows of the series.
         rows: usize,
-        /// The part without a row.
-        starved: &'static str,
+        /// Rows forecast at once.
+        horizon: usize,
     },
 }
 
@@ -70,26 +67,85 @@ impl Standardisation {
     }
 }
 
-/// The first validation row of `rows` rows in time order, where the last `validation_share` of them are for
-/// validation: training is `..split`, validation `split..`. It is rounded to the nearest row. A share
-/// of 0 gives `rows`.
+/// Where the parts of a series begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parts {
+    /// The first row that validates.
+    pub split: usize,
+    /// The first row that tests; the number of rows where none does.
+    pub test: usize,
+    /// What the series is too short for.
+    pub given_up: GivenUp,
+}
+
+/// Rows to train on, at least: with fewer nothing can be fitted.
+const LEAST: usize = 8;
+
+/// What a short series has less of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GivenUp {
+    /// Nothing.
+    Nothing,
+    /// Validation and test have fewer rows than their shares.
+    Shares,
+    /// There are no test rows.
+    Test,
+}
+
+/// The share of the rows that validates, where none is asked for.
+pub const VALID_SHARE: f64 = 0.25;
+
+/// The share of the rows that tests, where none is asked for.
+pub const TEST_SHARE: f64 = 0.15;
+
+/// The parts of `rows` rows in time order: shares for validation and test, each at least a horizon, the test the last rows.
+/// A share that is asked for is kept. Where that leaves less than two seasons and two rows, a horizon or 16 rows to train on,
+/// the shares are smaller, and if that is still too much, nothing tests.
 ///
 /// # Errors
-/// If the share is outside `[0, 1)`, or leaves training or a requested validation without a row.
-pub fn split_by_time(rows: usize, validation_share: f64) -> Result<usize, SplitError> {
-    let share = validation_share;
-    if !(0.0..1.0).contains(&share) {
-        return Err(SplitError::Share { share });
+/// If a share is outside `[0, 1)`, or nothing is left to train on.
+pub fn parts_by_time(
+    rows: usize,
+    shares: [Option<f64>; 2],
+    horizon: usize,
+    season: Option<usize>,
+) -> Result<Parts, SplitError> {
+    for share in shares.into_iter().flatten() {
+        if !(0.0..1.0).contains(&share) {
+            return Err(SplitError::Share { share });
+        }
     }
-    let validation = ((rows as f64 * share).round() as usize).min(rows);
-    let starved = if validation == rows {
-        "train on"
-    } else if validation == 0 && share > 0.0 {
-        "validate on"
-    } else {
-        return Ok(rows - validation);
+    let [valid, test] = shares;
+    let of = |share: f64| match (rows as f64 * share).round() as usize {
+        0 if share == 0.0 => 0,
+        rows => rows.max(horizon),
     };
-    Err(SplitError::Starved { share, rows, starved })
+    let parts = |valid: usize, test: usize, given_up| {
+        let before = rows.checked_sub(test)?;
+        let split = before.checked_sub(valid).filter(|&split| split >= LEAST)?;
+        Some(Parts { split, test: before, given_up })
+    };
+    let least = (season.map_or(0, |season| 2 * season + 2)).max(horizon).max(16);
+    let enough = |parts: &Option<Parts>| parts.is_some_and(|parts| parts.split >= least);
+    let usual = of(valid.unwrap_or(VALID_SHARE));
+    let whole = parts(usual, of(test.unwrap_or(TEST_SHARE)), GivenUp::Nothing);
+    // What is left beside the least to train on, divided as the usual shares are.
+    let rest = rows.saturating_sub(least);
+    let tested = match shares {
+        [Some(share), None] => rest.saturating_sub(of(share)),
+        [_, Some(share)] => of(share),
+        [None, None] => (rest as f64 * TEST_SHARE / (VALID_SHARE + TEST_SHARE)) as usize,
+    };
+    let tested = tested.max(if test == Some(0.0) { 0 } else { horizon });
+    let validated = valid.map_or(rest.saturating_sub(tested), of);
+    let less = parts(validated, tested, GivenUp::Shares).filter(|_| validated >= horizon);
+    // A test that is asked for stays.
+    let untested = |valid: usize| {
+        parts(valid, 0, GivenUp::Test).filter(|_| test.is_none() && valid >= horizon)
+    };
+    let tried = [whole, less, untested(usual), untested(valid.map_or(rest, of))];
+    let found = tried.into_iter().find(enough).flatten();
+    found.or(whole).or(untested(usual)).ok_or(SplitError::Starved { rows, horizon })
 }
 
 #[cfg(test)]
@@ -125,18 +181,25 @@ mod tests {
     }
 
     #[test]
-    fn the_split_is_by_time() {
-        assert_eq!(split_by_time(144, 0.25), Ok(108));
-        assert_eq!(split_by_time(10, 0.0), Ok(10));
-        assert_eq!(split_by_time(2, 0.5), Ok(1));
-        for share in [-0.1, 1.0, f64::NAN, f64::INFINITY] {
-            let error = split_by_time(10, share).unwrap_err().to_string();
-            assert!(error.contains(&share.to_string()), "{error}");
-        }
-        for (rows, share) in [(3, 0.1), (3, 0.9), (0, 0.0), (0, 0.5)] {
-            let error = split_by_time(rows, share).unwrap_err().to_string();
-            assert!(error.contains(&format!("of {rows} rows")), "{error}");
-        }
+    fn three_parts_follow_each_other_and_short_series_give_up_the_test() {
+        let of = |rows, shares, horizon, season| {
+            let Parts { split, test, given_up } =
+                parts_by_time(rows, shares, horizon, season).unwrap();
+            (split, test, given_up)
+        };
+        assert_eq!(of(144, [None; 2], 12, Some(12)), (86, 122, GivenUp::Nothing));
+        assert_eq!(of(1000, [Some(0.2), Some(0.3)], 7, None), (500, 700, GivenUp::Nothing));
+        assert_eq!(of(60, [None; 2], 8, Some(12)), (36, 51, GivenUp::Nothing));
+        assert_eq!(of(42, [None; 2], 6, Some(12)), (26, 36, GivenUp::Shares));
+        assert_eq!(of(40, [None; 2], 1, Some(12)), (26, 35, GivenUp::Shares));
+        assert_eq!(of(144, [None; 2], 1, Some(130)), (86, 122, GivenUp::Nothing));
+        assert_eq!(of(144, [None; 2], 100, None), (44, 144, GivenUp::Test));
+        assert_eq!(of(72, [None; 2], 24, Some(12)), (48, 72, GivenUp::Test));
+        assert_eq!(of(72, [None, Some(0.0)], 24, Some(12)), (48, 72, GivenUp::Nothing));
+        // What is asked for stays.
+        assert_eq!(of(72, [None, Some(0.2)], 24, Some(12)), (24, 48, GivenUp::Nothing));
+        assert!(parts_by_time(20, [None; 2], 24, None).is_err());
+        assert!(parts_by_time(20, [Some(1.0), None], 2, None).is_err());
     }
 
     proptest! {

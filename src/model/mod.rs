@@ -1,8 +1,9 @@
 //! What is trained, and what it can do then: a recurrence with a readout ([`Network`]), a model of a sequence of classes
-//! ([`CharacterModel`]) that generates more of it, AR(τ), forecasts of a series ([`forecast`]), one network for many series ([`panel`]).
+//! ([`CharacterModel`]) that generates more of it, AR(τ), exponential smoothing, forecasts of a series ([`forecast`]), one network for many series ([`panel`]).
 
 mod autoregression;
 mod character;
+mod exponential_smoothing;
 pub mod forecast;
 mod generation;
 mod lags;
@@ -12,6 +13,7 @@ mod sound_autoregression;
 
 pub use autoregression::{Autoregression, AutoregressionError, Criterion};
 pub use character::CharacterModel;
+pub use exponential_smoothing::{ExponentialSmoothing, SmoothingParameters, SmoothingState};
 pub use generation::Generation;
 pub use lags::Lags;
 pub use network::Network;

@@ -8,8 +8,7 @@ use crate::data::dates::{Calendar, Moment};
 use crate::data::series::Series;
 use crate::files;
 use crate::model::forecast::{
-    ColumnErrors, Method, MethodErrors, NetworkForecaster, Outlook, OutlookError, Pasts,
-    TestedMethod, outlook,
+    ColumnErrors, MethodErrors, NetworkForecaster, Outlook, OutlookError, Pasts,
 };
 use crate::plot::error_by_step::ErrorByStep;
 use crate::plot::forecast::{Forecast, ForecastCurve};
@@ -17,7 +16,7 @@ use crate::plot::learning_curve::LearningCurve;
 use crate::plot::outlook::{Band, OutlookPicture};
 use crate::plot::page::{Page, Section, Table};
 use crate::train::checkpoint::Checkpoints;
-use crate::train::series_forecast::{Backtests, LEVELS, PATHS, SeriesForecast, following};
+use crate::train::series_forecast::{Backtests, LEVELS, SeriesForecast};
 use crate::train::series_run::{AUTOREGRESSION, SeriesRunError};
 use std::path::{Path, PathBuf};
 
@@ -26,25 +25,32 @@ pub fn next_rows(horizon: usize) -> String {
     if horizon == 1 { "the next row".into() } else { format!("the next {horizon} rows") }
 }
 
-/// The table of the measures of a column.
+/// The table of the measures of a column: how far off the forecasts were and, where there was a test, what share of the
+/// test rows the intervals held.
 pub fn accuracy_table(column: &ColumnErrors) -> Table {
-    let header = [column.column.as_str(), "MAE", "RMSE", "sMAPE", "MASE"].map(String::from);
+    let mut header: Vec<String> =
+        [column.column.as_str(), "MAE", "RMSE", "sMAPE", "MASE"].map(String::from).into();
+    let levels = &column.errors[0].intervals;
+    header.extend(levels.iter().map(|held| format!("in {} %", percent(held.level))));
+    header.extend(levels.last().map(|_| "MSIS".into()));
+    let scaled =
+        |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{value:.3}"));
     let row = |errors: &MethodErrors| {
-        let Accuracy { mean_absolute, root_mean_squared, symmetric_percentage, scaled } =
+        let Accuracy { mean_absolute, root_mean_squared, symmetric_percentage, scaled: mase } =
             errors.accuracy;
-        vec![
+        let mut row = vec![
             errors.name.clone(),
             figure(mean_absolute),
             figure(root_mean_squared),
             format!("{:.2} %", 100.0 * symmetric_percentage),
-            scaled.map_or_else(|| "-".into(), |scaled| format!("{scaled:.3}")),
-        ]
+            scaled(mase),
+        ];
+        let held = errors.intervals.iter();
+        row.extend(held.map(|held| format!("{:.1} %", 100.0 * held.coverage)));
+        row.extend(errors.intervals.last().map(|held| scaled(held.scaled_score)));
+        row
     };
-    Table {
-        caption: String::new(),
-        header: header.into(),
-        rows: column.errors.iter().map(row).collect(),
-    }
+    Table { caption: String::new(), header, rows: column.errors.iter().map(row).collect() }
 }
 
 /// The table of the root mean squared errors by the step ahead, at so many steps at most.
@@ -64,6 +70,13 @@ pub fn error_by_step_table(column: &ColumnErrors, most: usize) -> Table {
         header,
         rows: column.errors.iter().map(row).collect(),
     }
+}
+
+/// What a combination is made of, in words: `AR 55 %, smoothing 45 %`.
+pub fn combination(shares: &[(&str, f64)]) -> Option<String> {
+    let part = |(name, share): &(&str, f64)| format!("{name} {:.0} %", 100.0 * share);
+    let parts: Vec<String> = shares.iter().map(part).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// A number with four digits that count.
@@ -150,7 +163,7 @@ fn write_backtest(backtests: &Backtests) -> Result<PathBuf, ReportError> {
     let keys = methods.iter().map(|tested| tested.key);
     let header = ["known_rows", "step", "row", "column", "actual"].into_iter().chain(keys);
     write(header.map(String::from).collect());
-    let first = &methods[0].test;
+    let first = methods[0].shown();
     for (o, &origin) in first.origins.iter().enumerate() {
         for step in 0..first.horizon {
             let row = origin + step;
@@ -158,7 +171,7 @@ fn write_backtest(backtests: &Backtests) -> Result<PathBuf, ReportError> {
             let label = label.map_or_else(|| (row + 1).to_string(), |dates| dates[row].clone());
             for (c, column) in series.names.iter().enumerate() {
                 let place = (o * first.horizon + step) * first.targets + c;
-                let forecasts = methods.iter().map(|tested| tested.test.forecasts[place]);
+                let forecasts = methods.iter().map(|tested| tested.shown().forecasts[place]);
                 let values = std::iter::once(series.values[c][row]).chain(forecasts);
                 let place =
                     [origin.to_string(), (step + 1).to_string(), label.clone(), column.clone()];
@@ -176,7 +189,8 @@ fn draw_backtest(backtests: &Backtests) -> Result<Vec<PathBuf>, ReportError> {
     let horizon = run.config.subject.horizon;
     let mut files = Vec::new();
     for (c, name) in series.names.iter().enumerate() {
-        let curves = methods.iter().map(|TestedMethod { method, test, .. }| {
+        let curves = methods.iter().map(|method| {
+            let test = method.shown();
             let start = test.origins[0] + horizon - 1;
             let mut values = vec![f64::NAN; series.rows() - start];
             for (o, origin) in test.origins.iter().enumerate() {
@@ -190,7 +204,7 @@ fn draw_backtest(backtests: &Backtests) -> Result<Vec<PathBuf>, ReportError> {
             labels: series.dates.clone(),
             actual: series.values[c].clone(),
             curves: curves.collect(),
-            split: run.data.split,
+            split: methods[0].shown().origins[0],
             name: name.clone(),
             title: format!("{name}: forecast {steps} ahead"),
         };
@@ -205,27 +219,24 @@ fn draw_backtest(backtests: &Backtests) -> Result<Vec<PathBuf>, ReportError> {
 /// # Errors
 /// If the network cannot be read, a column not be forecast, or a file not be written.
 pub fn write(backtests: &Backtests) -> Result<Written, ReportError> {
-    let Backtests { run, series, dates, methods, warnings } = backtests;
+    let Backtests { run, series, dates, methods, warnings, .. } = backtests;
     let mut warnings = warnings.clone();
     let (subject, folder) = (&run.config.subject, &run.folder);
     let main = &methods[0];
+    let is_tested = main.test.is_some();
     let steps = subject.horizon.max(subject.season.unwrap_or(12));
-    let following =
-        following(dates.as_ref(), &run.data.features, steps).map_err(SeriesRunError::from)?;
-    let budget = (steps, PATHS, run.config.training.seed);
-    let known = (series, series.rows());
-    let outlook = match outlook(&main.method, known, &following, &main.test, budget) {
-        Err(error @ OutlookError::Diverged(_)) => {
+    let outlook = match backtests.outlook(main.key, steps, None, &mut warnings) {
+        Err(SeriesRunError::Outlook(error @ OutlookError::Diverged(_))) => {
             warnings.push(error.to_string());
             None
         }
         outlook => Some(outlook?),
     };
-    let name = &main.method.name;
+    let name = &main.name;
     let forecasts = match &outlook {
-        Some(outlook) => {
+        Some((outlook, following)) => {
             let known = (series, dates.as_ref());
-            draw(known, name, outlook, &following, &LEVELS, &folder.join("forecast"))?
+            draw(known, name, outlook, following, &LEVELS, &folder.join("forecast"))?
         }
         None => Vec::new(),
     };
@@ -247,13 +258,10 @@ pub fn write(backtests: &Backtests) -> Result<Written, ReportError> {
         sections.push(Section {
             heading: format!("The forecast of {}", column.column),
             text: vec![format!(
-                "Intervals of {} and {} %, from {PATHS} paths: each adds past errors of the backtest to the forecast, those of {} together.",
+                "Intervals of {} and {} %, from the errors of {} forecasts of validation rows, which nothing was fitted to.",
                 percent(LEVELS[0]),
                 percent(LEVELS[1]),
-                match subject.horizon {
-                    1 => "a row".into(),
-                    horizon => format!("{horizon} rows"),
-                }
+                main.validation.origins.len()
             )],
             picture,
             ..Section::default()
@@ -261,7 +269,7 @@ pub fn write(backtests: &Backtests) -> Result<Written, ReportError> {
         let mut tables = vec![Table {
             caption: format!(
                 "Errors over {} forecasts of {} each, in the units of {}; MASE is 1 for the naive forecast in the training rows",
-                main.test.origins.len(),
+                main.shown().origins.len(),
                 next_rows(subject.horizon),
                 column.column
             ),
@@ -270,13 +278,19 @@ pub fn write(backtests: &Backtests) -> Result<Written, ReportError> {
         if subject.horizon > 1 {
             tables.push(error_by_step_table(column, 13));
         }
+        let mut text = vec![match is_tested {
+            true => "Forecasts of test rows, which nothing was fitted to or chosen by, each from the rows before it.",
+            false => "There are too few rows for a test: these are the validation rows, on which the method was chosen.",
+        }
+        .to_string()];
+        text.push(format!("{}.", column.verdict));
+        text.extend(column.bias.iter().map(|bias| format!("{bias}.")));
+        text.extend(
+            combination(&backtests.shares[c]).map(|parts| format!("The combination: {parts}.")),
+        );
         sections.push(Section {
             heading: format!("How far off: {}", column.column),
-            text: vec![
-                "Forecasts of rows that nothing was fitted to, each from the rows before it."
-                    .into(),
-                format!("{}.", column.verdict),
-            ],
+            text,
             picture: Some((svg(&tested, c)?, format!("{} and its forecasts", column.column))),
             tables,
             ..Section::default()
@@ -333,10 +347,11 @@ pub fn write(backtests: &Backtests) -> Result<Written, ReportError> {
     let page = Page {
         title: format!("A forecast of {}", series.names.join(", ")),
         introduction: format!(
-            "{name} learnt {} of {} rows of {source} and was tested on the {} that follow.",
+            "{} of {} rows of {source} trained, {} validated and {} tested; {name} forecasts.",
             run.data.split,
             series.rows(),
-            series.rows() - run.data.split
+            run.data.test - run.data.split,
+            series.rows() - run.data.test
         ),
         sections,
     };
@@ -353,18 +368,21 @@ fn learning(backtests: &Backtests) -> Result<(Section, [PathBuf; 2]), ReportErro
     if epochs.is_empty() {
         return Err(ReportError::NoEpoch(run.folder.display().to_string()));
     }
-    let linear = &backtests.methods[1];
+    let linear = backtests.method(AUTOREGRESSION).expect("every run has it");
     let curve = LearningCurve {
         train: epochs.iter().map(|epoch| epoch.train_loss).collect(),
         valid: epochs.iter().map(|epoch| epoch.valid_loss).collect(),
         every: 1,
         unit: "epoch",
-        level: Some((linear.method.name.clone(), linear.loss())),
-        title: format!("{}: squared error of standardised values by epoch", run.config.cell),
+        level: Some((linear.name.clone(), backtests.validation_loss(linear))),
+        title: format!(
+            "{}: {} error of standardised values by epoch",
+            run.config.cell, run.config.subject.loss
+        ),
     };
     let files = curve.save(&run.folder.join("learning_curve"))?;
     let svg = std::fs::read_to_string(&files[1])?;
-    let words = "Mean squared error of training and validation rows by epoch, with that of AR(τ)";
+    let words = "The mean loss of training and validation rows by epoch, with that of AR(τ)";
     let section = Section {
         heading: "Learning".into(),
         picture: Some((svg, words.into())),
@@ -377,20 +395,21 @@ fn learning(backtests: &Backtests) -> Result<(Section, [PathBuf; 2]), ReportErro
 fn gradient_flow(backtests: &Backtests) -> Result<Option<(Section, [PathBuf; 2])>, ReportError> {
     /// At most so many pasts, spread evenly.
     const PASTS: usize = 64;
-    let Backtests { run, methods, .. } = backtests;
-    let TestedMethod { method: Method { rows, .. }, test, .. } = &methods[0];
-    let count = test.origins.len().min(PASTS);
-    let origins = (0..count).map(|i| test.origins[i * test.origins.len() / count]);
+    let Backtests { run, rows, .. } = backtests;
+    let all = run.data.validation(run.config.subject.horizon, run.config.subject.stride);
+    let count = all.len().min(PASTS);
+    let origins = (0..count).map(|i| all[i * all.len() / count]);
     // The warnings are there since the network was tested.
     let networks = run.networks(&mut Vec::new())?;
-    let NetworkForecaster { window, output, .. } = networks[0];
+    let NetworkForecaster { window, ref output, .. } = networks[0];
+    let reach = window + output.lead();
     let (mut values, mut targets) = (Vec::new(), Vec::new());
     for origin in origins {
-        values.extend(rows.range(origin - window, origin));
+        values.extend(rows.range(origin - reach, origin));
         let next = rows.range(origin, origin + output.horizon).chunks_exact(rows.width);
         targets.extend(next.flat_map(|row| &row[..output.targets]));
     }
-    let pasts = Pasts { values: &values, rows: window, width: rows.width, targets: output.targets };
+    let pasts = Pasts { values: &values, rows: reach, width: rows.width, targets: output.targets };
     let [before, after] = networks.map(|network| network.gradient_norms(pasts, &targets));
     let flow = GradientFlow {
         cell: &run.config.cell,

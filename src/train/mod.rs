@@ -20,6 +20,7 @@ pub mod run;
 mod schedule;
 pub mod sequence;
 pub mod series;
+pub mod series_choice;
 pub mod series_forecast;
 pub mod series_input;
 pub mod series_run;

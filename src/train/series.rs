@@ -1,5 +1,5 @@
-//! Learning a series: at each step of a window of rows the network forecasts the next rows; the loss is the mean squared
-//! error of standardised values. The windows of an epoch are mixed by seed and epoch alone, so that a training that is
+//! Learning a series: at each step of a window of rows the network forecasts what a linear model leaves of the next rows; the
+//! loss is that of errors of standardised values. The windows of an epoch are mixed by seed and epoch alone, so that a training that is
 //! resumed goes on with the same ones.
 
 use super::host;
@@ -7,9 +7,10 @@ use super::lessons::{Computing, Lesson, Lessons, Passes, Score, Settings, Window
 use super::run::Length;
 use crate::data::features::Rows;
 use crate::model::Network;
-use crate::model::forecast::{NetworkForecaster, Output, squared_error};
+use crate::model::forecast::{Loss, NetworkForecaster, Output, mean_loss};
 use crate::nn::{AnyCell, Random, Recurrent, RecurrentConfig};
 use crate::recurrence::budget::BudgetError;
+use burn::module::Param;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -30,7 +31,7 @@ pub struct NetworkSize {
 pub enum SeriesTrainingError {
     /// Too few rows to train on.
     #[error(
-        "a window of {window} rows and the {horizon} after it need {needed} rows to train on after the {lost} that differencing uses up, and there are {found}: choose a shorter --window or --horizon, a smaller --valid-share, or give more rows"
+        "a window of {window} rows and the {horizon} after it need {needed} rows to train on after the {lost} that differences and lags use up, and there are {found}: choose a shorter --window or --horizon, a smaller --valid-share, or give more rows"
     )]
     TooFewRows {
         /// Rows of a window.
@@ -62,7 +63,7 @@ pub enum SeriesTrainingError {
 /// The network before training: the same for the same sizes and seed. `configure` sees the configuration of its stack.
 pub fn untrained(
     cell: AnyCell,
-    (width, output): (usize, Output),
+    [width, outputs]: [usize; 2],
     size: NetworkSize,
     seed: u64,
     configure: impl FnOnce(RecurrentConfig) -> RecurrentConfig,
@@ -70,8 +71,15 @@ pub fn untrained(
 ) -> Network<Recurrent> {
     let config = RecurrentConfig::new(width, size.hidden, true).with_layers(size.layers);
     let mut random = Random::seed_from_u64(seed);
-    Network::new(cell, &configure(config), output.width(), options, &mut random)
+    let mut network = Network::new(cell, &configure(config), outputs, options, &mut random);
+    network.readout.w_2 = Param::from_tensor((network.readout.w_2.val() * START).detach());
+    network.readout.b_2 = Param::from_tensor((network.readout.b_2.val() * START).detach());
+    network
 }
+
+/// What the drawn readout is multiplied by: a network begins near the linear model that it starts from, and not at 0, where
+/// no gradient would reach its recurrence.
+const START: f64 = 0.05;
 
 /// The network that is to be trained.
 ///
@@ -79,7 +87,7 @@ pub fn untrained(
 /// If its memory budget cannot be met.
 pub fn beginner(
     cell: AnyCell,
-    sizes: (usize, Output),
+    sizes: [usize; 2],
     size: NetworkSize,
     (settings, window): (&Settings, usize),
     computing: &Computing,
@@ -97,6 +105,7 @@ pub fn beginner(
 pub struct SeriesLessons<'a> {
     rows: &'a Rows,
     output: Output,
+    loss: Loss,
     /// First rows of the windows.
     starts: std::ops::Range<usize>,
     /// How many rows are known at each forecast that validates.
@@ -117,7 +126,7 @@ impl<'a> SeriesLessons<'a> {
     /// If there are too few of them, or no origin.
     pub fn new(
         rows: &'a Rows,
-        output: Output,
+        (output, loss): (Output, Loss),
         (split, origins): (usize, &'a [usize]),
         (settings, passes): (&Settings, Passes),
         computing: &Computing,
@@ -127,8 +136,9 @@ impl<'a> SeriesLessons<'a> {
         let horizon = output.horizon;
         let needed = window.saturating_add(horizon);
         let end = (split + 1).saturating_sub(needed);
-        if end <= rows.first {
-            let (lost, found) = (rows.first, split);
+        let first = rows.first + output.lead();
+        if end <= first {
+            let (lost, found) = (first, split);
             return Err(SeriesTrainingError::TooFewRows { window, horizon, lost, needed, found });
         }
         if origins.is_empty() {
@@ -138,7 +148,8 @@ impl<'a> SeriesLessons<'a> {
         Ok(Self {
             rows,
             output,
-            starts: rows.first..end,
+            loss,
+            starts: first..end,
             origins,
             passes,
             batch,
@@ -164,10 +175,11 @@ impl<'a> SeriesLessons<'a> {
         order.1[from..(from + self.batch).min(order.1.len())].to_vec()
     }
 
-    /// Inputs `[batch, window, features]` and targets `[batch, window, horizon × targets]`.
+    /// Inputs `[batch, window, features]` and what the linear model leaves of the rows to come,
+    /// `[batch, window, horizon × targets]`.
     fn tensors(&self, starts: &[usize], device: &Device) -> [Tensor<3>; 2] {
-        let (window, width, Output { horizon, targets, .. }) =
-            (self.passes.window, self.rows.width, self.output);
+        let (window, width) = (self.passes.window, self.rows.width);
+        let Output { horizon, targets, .. } = self.output;
         let inputs = starts.iter().flat_map(|&start| self.rows.range(start, start + window));
         let inputs: Vec<f64> = inputs.copied().collect();
         let mut target = Vec::with_capacity(starts.len() * window * horizon * targets);
@@ -176,6 +188,10 @@ impl<'a> SeriesLessons<'a> {
                 let rows = self.rows.range(next, next + horizon).chunks_exact(width);
                 target.extend(rows.flat_map(|row| &row[..targets]));
             }
+            let past = self.rows.range(start - self.output.lead(), start + window);
+            let linear = self.output.start(past, width, window);
+            let taught = target.len() - linear.len();
+            target[taught..].iter_mut().zip(linear).for_each(|(row, linear)| *row -= linear);
         }
         let tensor = |values: Vec<f64>, width: usize| {
             let shape = [starts.len(), window, width];
@@ -199,27 +215,28 @@ impl Lessons for SeriesLessons<'_> {
     fn lesson(&self, model: &Self::Model, window: Window, _: Vec<Tensor<3>>) -> Lesson {
         let device = self.device.clone().autodiff();
         let [x, target] = self.tensors(&self.starts(window), &device);
-        let loss = (self.output.predict(model, x) - target).powi_scalar(2).mean();
+        let loss = self.loss.mean(model.forward(x) - target);
         let value = host(loss.clone())[0];
         Lesson { loss, value, state: Vec::new(), drawn: 0 }
     }
 
-    /// The mean of squares over the forecasts from all origins.
+    /// The mean loss of the forecasts from all origins.
     fn validate(&self, model: &Self::Model) -> Score {
         let forecaster = NetworkForecaster {
             network: model.clone(),
-            output: self.output,
+            output: self.output.clone(),
             window: self.passes.window,
             device: self.device.clone(),
             dtype: self.dtype,
         };
-        squared_error(&forecaster, self.rows, self.output.targets, self.origins).into()
+        mean_loss(self.loss, &forecaster, self.rows, self.output.targets, self.origins).into()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Autoregression;
     use crate::nn::{Gradient, Truncation};
     use crate::train::{OptimizerName, Schedule};
 
@@ -258,13 +275,17 @@ mod tests {
         Rows { values: values.collect(), width: 2, first }
     }
 
-    const OUTPUT: Output = Output { horizon: 3, targets: 1, changes: true };
+    /// Three rows at once; the linear model always forecasts 0.5.
+    fn output() -> (Output, Loss) {
+        let model = Autoregression { constant: 0.5, lags: Vec::new(), variance: 1.0, rows: 40 };
+        (Output::new(3, &[model]), Loss::Squared)
+    }
 
     #[test]
     fn every_window_is_taught_once_an_epoch_and_never_past_the_split() {
         let (rows, settings, computing) = (rows(2, 40), settings(4), computing());
         let how = (&settings, passes(5));
-        let lessons = SeriesLessons::new(&rows, OUTPUT, (30, &[30]), how, &computing).unwrap();
+        let lessons = SeriesLessons::new(&rows, output(), (30, &[30]), how, &computing).unwrap();
         assert_eq!(lessons.windows(), 6); // rows 2…22 begin one
         let mut orders = Vec::new();
         for epoch in 0..2 {
@@ -281,11 +302,11 @@ mod tests {
                         assert_eq!(x[(w * 5 + t) * 2..][..2], [row, row + 0.5]);
                         assert_eq!(
                             target[(w * 5 + t) * 3..][..3],
-                            [row + 1.0, row + 2.0, row + 3.0]
+                            [row + 0.5, row + 1.5, row + 2.5]
                         );
                     }
                 }
-                assert!(target.iter().all(|&row| row < 30.0));
+                assert!(target.iter().all(|&left| left + 0.5 < 30.0));
                 seen.extend(starts);
             }
             orders.push(seen.clone());
@@ -304,7 +325,7 @@ mod tests {
         let line = |split, origins: &[usize], window| {
             let settings = settings(4);
             let how = (&settings, passes(window));
-            let lessons = SeriesLessons::new(&rows, OUTPUT, (split, origins), how, &computing);
+            let lessons = SeriesLessons::new(&rows, output(), (split, origins), how, &computing);
             lessons.unwrap_err().to_string()
         };
         let short = line(9, &[9], 5);
@@ -316,6 +337,6 @@ mod tests {
         );
         let settings = settings(4);
         let how = (&settings, passes(5));
-        assert!(SeriesLessons::new(&rows, OUTPUT, (10, &[10]), how, &computing).is_ok());
+        assert!(SeriesLessons::new(&rows, output(), (10, &[10]), how, &computing).is_ok());
     }
 }

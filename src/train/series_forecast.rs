@@ -1,5 +1,11 @@
-//! What a run on a series forecasts with: its network, AR(τ) and the naive forecasts; how far off each of them was; and
-//! the rows to come.
+//! What a run on a series forecasts with: its network, AR(τ), exponential smoothing, the naive forecasts, and a combination of
+//! them; how far off each of them was; and the rows to come.
+//!
+//! A moment divides what is known from what is to come: the beginning of the validation, that of the test, the end of the
+//! series. At each of them the same is done with what is known: the members of a combination are weighed on rolling origins
+//! among it ([`Trial`](crate::model::forecast::Trial)), and fitted to it. So the validation rows, which say which method is
+//! used, how much of it is the network and how wide intervals are, have no part in the forecasts of themselves, and the
+//! test rows have none in anything that is tested. The forecast of the rows to come is what the same rule makes of all rows.
 
 use super::checkpoint::Checkpoints;
 use super::later_rows::differences;
@@ -7,23 +13,26 @@ use super::lessons::{Trained, trained};
 use super::memory::check_memory;
 use super::series::{NetworkSize, untrained};
 use super::series_run::{self, AUTOREGRESSION, SeriesRun, SeriesRunError};
+use crate::data::accuracy::scale;
 use crate::data::dates::{Calendar, CalendarError, DateOptions, Moment};
-use crate::data::features::Features;
+use crate::data::features::{Features, Rows};
 use crate::data::naive::NaiveError;
 use crate::data::series::{Reading, Series, SeriesOptions};
+use crate::model::Autoregression;
 use crate::model::forecast::{
-    Autoregressions, ColumnErrors, Forecaster, LastValue, Method, NetworkForecaster, Outlook,
-    SeasonAgo, TestedMethod, backtest, column_errors, origins, outlook, squared_error,
+    Autoregressions, Backtest, ColumnErrors, Combination, Family, FittedCombination, FittedMember,
+    Forecaster, Intervals, Member, Method, NetworkForecaster, Outlook, Predictor, TestedMethod,
+    column_errors, mean, mean_loss, mixed, origins, weights,
 };
 use std::path::{Path, PathBuf};
-
-/// Paths that intervals are quantiles of, where no other number is asked for.
-pub const PATHS: usize = 1000;
 
 /// The levels of intervals, where no others are asked for.
 pub const LEVELS: [f64; 2] = [0.8, 0.95];
 
-/// A run with its series and what each of its methods would have forecast before; the one that was trained is the first.
+/// The key of the weighted mean of members and network.
+pub const COMBINATION: &str = "combination";
+
+/// A run with its series and what each of its methods would have forecast before; the one that is used is the first.
 pub struct Backtests {
     /// The run.
     pub run: SeriesRun,
@@ -33,12 +42,18 @@ pub struct Backtests {
     pub dates: Option<Calendar>,
     /// The methods.
     pub methods: Vec<TestedMethod>,
+    /// What the combination is made of at the beginning of the test, a column each: the parts with their shares.
+    pub shares: Vec<Vec<(&'static str, f64)>>,
+    /// The rows in the scale of the run.
+    pub rows: Rows,
     /// Why better checkpoints could not be read, a line each.
     pub warnings: Vec<String>,
+    /// How much of the combination is the network, a column each.
+    network_shares: Vec<f64>,
 }
 
 impl Backtests {
-    /// Forecasts the validation rows of a run by each of its methods.
+    /// Forecasts the validation and test rows of a run by each of its methods.
     ///
     /// # Errors
     /// If the network cannot be read, or a column not be transformed.
@@ -47,16 +62,90 @@ impl Backtests {
         series: Series,
         dates: Option<Calendar>,
     ) -> Result<Self, SeriesRunError> {
-        let subject = &run.config.subject;
-        let origins = origins(series.rows(), run.data.split, subject.horizon, subject.stride);
-        let naive = run.naive_features(&series)?;
-        let (mut methods, mut warnings) = (Vec::new(), Vec::new());
-        for key in run.method_keys() {
-            let method = run.method(key, &naive, (&series, dates.as_ref()), &mut warnings)?;
-            let test = backtest(&method, &series, &origins)?;
-            methods.push(TestedMethod { key, method, test });
+        Self::of(run, series, dates, true)
+    }
+
+    /// The same without a test.
+    fn validated(
+        run: SeriesRun,
+        series: Series,
+        dates: Option<Calendar>,
+    ) -> Result<Self, SeriesRunError> {
+        Self::of(run, series, dates, false)
+    }
+
+    fn of(
+        run: SeriesRun,
+        series: Series,
+        dates: Option<Calendar>,
+        is_tested: bool,
+    ) -> Result<Self, SeriesRunError> {
+        let (data, horizon, stride) =
+            (&run.data, run.config.subject.horizon, run.config.subject.stride);
+        let rows = data.features.rows(&series, dates.as_ref())?;
+        let parts = [
+            (data.split, data.validation(horizon, stride)),
+            (data.test, data.tests(horizon, stride)),
+        ];
+        let parts = &parts[..if is_tested && !parts[1].1.is_empty() { 2 } else { 1 }];
+        let mut warnings = Vec::new();
+        let networks = run.network_methods((&series, dates.as_ref()), &mut warnings)?;
+        let log = data.features.transform.log;
+        let tested = |key, name: String, mut backtests: Vec<Backtest>| {
+            let test = (backtests.len() > 1).then(|| backtests.remove(1));
+            let validation = backtests.remove(0);
+            let intervals = Intervals::of(&validation, &series, log);
+            TestedMethod { key, name, validation, test, intervals }
+        };
+        let mut learnt = Vec::new();
+        for (_, origins) in parts.iter().filter(|_| !networks.is_empty()) {
+            let each = networks.iter().map(|network| network.backtest(&series, origins));
+            let forecasts = mean(&each.collect::<Result<Vec<_>, _>>()?);
+            let (origins, targets) = (origins.clone(), series.values.len());
+            learnt.push(Backtest { origins, horizon, targets, forecasts });
         }
-        Ok(Self { run, series, dates, methods, warnings })
+        let (mut methods, mut network_shares) = (Vec::new(), vec![0.0; series.values.len()]);
+        let mut shares = Vec::new();
+        for key in run.method_keys().into_iter().filter(|key| *key != "network") {
+            let mut backtests = Vec::new();
+            for (known, origins) in parts {
+                let recipes = run.recipes(key, &series, *known);
+                let backtest = run.backtest(&recipes, &series, origins)?;
+                if key == COMBINATION {
+                    shares = recipes.iter().map(Recipe::shares).collect();
+                }
+                backtests.push(backtest);
+            }
+            if key == COMBINATION && !learnt.is_empty() {
+                network_shares = shares_of_network(&backtests[0], &learnt[0], &series);
+                for (backtest, learnt) in backtests.iter_mut().zip(&learnt) {
+                    backtest.forecasts =
+                        mixed(&backtest.forecasts, &learnt.forecasts, &network_shares);
+                }
+            }
+            methods.push(tested(key, run.name(key), backtests));
+        }
+        if !learnt.is_empty() {
+            methods.insert(1, tested("network", run.name("network"), learnt));
+        }
+        for (shares, network) in shares.iter_mut().zip(&network_shares) {
+            shares.iter_mut().for_each(|(_, share)| *share *= 1.0 - network);
+            shares.extend((*network > 0.0).then_some(("network", *network)));
+        }
+        let used = used(&methods, &series, data.split);
+        methods[..=used].rotate_right(1);
+        Ok(Self { run, series, dates, methods, shares, rows, warnings, network_shares })
+    }
+
+    /// A method by its key.
+    pub fn method(&self, key: &str) -> Option<&TestedMethod> {
+        self.methods.iter().find(|method| method.key == key)
+    }
+
+    /// The mean loss of a method on the rows that validate, in the scale and the measure of the training.
+    pub fn validation_loss(&self, method: &TestedMethod) -> f64 {
+        let scale = (&self.run.data.features, &self.rows);
+        method.validation.loss(self.run.config.subject.loss, &self.series, scale)
     }
 
     /// The errors of all columns.
@@ -65,50 +154,165 @@ impl Backtests {
     /// If there is no forecast.
     pub fn column_errors(&self) -> Result<Vec<ColumnErrors>, NaiveError> {
         let season = self.run.config.subject.season.unwrap_or(1);
-        column_errors(&self.methods, &self.series, self.run.data.split, season)
+        column_errors(&self.methods, &self.series, (self.run.data.split, season), &LEVELS)
     }
 
     /// The loss of AR(τ) on the rows that it was fitted to; its variance where there are too few for a forecast.
     pub fn autoregression_training_loss(&self) -> f64 {
-        let data = &self.run.data;
-        let linear = self.methods.iter().find(|tested| tested.key == AUTOREGRESSION);
-        let Method { forecaster, rows, .. } = &linear.expect("every run has it").method;
-        let horizon = self.run.config.subject.horizon;
-        let needs = rows.first + forecaster.reach();
+        let (data, subject) = (&self.run.data, &self.run.config.subject);
+        let (models, horizon) = (data.autoregressions.clone(), subject.horizon);
+        let forecaster = Autoregressions { models, horizon };
+        let needs = self.rows.first + forecaster.reach();
         let origins = origins(data.split, needs, horizon, 1);
         match origins.is_empty() {
             true => data.autoregressions[0].variance,
-            false => squared_error(&**forecaster, rows, data.names.len(), &origins),
+            false => mean_loss(subject.loss, &forecaster, &self.rows, data.names.len(), &origins),
         }
     }
 
-    /// Columns whose validation rows leave the range of the training rows, where the network reads levels: it has learnt
+    /// Columns whose later rows leave the range of the training rows, where the network reads levels: it has learnt
     /// nothing of what is out there.
     pub fn columns_outside_training_range(&self) -> Vec<&str> {
-        /// The share of the validation rows that has to be outside.
+        /// The share of the later rows that has to be outside.
         const SHARE: f64 = 0.2;
         let run = &self.run;
         if run.config.cell == AUTOREGRESSION || run.data.features.transform.differs() {
             return Vec::new();
         }
         let leaves = |values: &[f64]| {
-            let (training, valid) = values.split_at(run.data.split);
+            let (training, later) = values.split_at(run.data.split);
             let least = training.iter().copied().fold(f64::INFINITY, f64::min);
             let most = training.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let out = valid.iter().filter(|value| !(least..=most).contains(*value)).count();
-            out as f64 > SHARE * valid.len() as f64
+            let out = later.iter().filter(|value| !(least..=most).contains(*value)).count();
+            out as f64 > SHARE * later.len() as f64
         };
         let columns = self.series.names.iter().zip(&self.series.values);
         columns.filter(|(_, values)| leaves(values)).map(|(name, _)| name.as_str()).collect()
     }
+
+    /// The forecast of so many rows by a method of the run, after its own rows or after `later` ones, and their dates; without
+    /// dates where those do not tell. `warnings` gets a line where the later rows are too few for the method.
+    ///
+    /// # Errors
+    /// If the method has no forecast.
+    pub fn outlook(
+        &self,
+        key: &str,
+        steps: usize,
+        later: Option<&Series>,
+        warnings: &mut Vec<String>,
+    ) -> Result<(Outlook, Vec<Moment>), SeriesRunError> {
+        let series = later.unwrap_or(&self.series);
+        let dates = series.calendar.as_ref();
+        let following = following(dates, &self.run.data.features, steps)?;
+        let predictor = self.predictor(key, later.map(|later| (later, dates)), warnings)?;
+        let point = predictor.ahead(series, &following, steps)?;
+        let intervals = self.method(key).expect("one of the run").intervals.clone();
+        let targets = series.values.len();
+        Ok((Outlook { steps, targets, point, intervals }, following))
+    }
+
+    /// What a method forecasts with after all rows, and the rows that it starts from: those of the run, or later ones.
+    fn predictor(
+        &self,
+        key: &str,
+        later: Option<(&Series, Option<&Calendar>)>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Predictor, SeriesRunError> {
+        let run = &self.run;
+        let known = later.unwrap_or((&self.series, self.dates.as_ref()));
+        let networks = || run.network_methods(known, &mut Vec::new());
+        if key == "network" {
+            return Ok(Predictor::Networks(networks()?));
+        }
+        let recipes = run.recipes(key, &self.series, self.series.rows());
+        let mut members = run.fit(&recipes, &self.series, self.series.rows());
+        if let Some((later, _)) = later {
+            // Later rows may begin where the run's do, or anywhere.
+            const SAME: usize = 8;
+            for ((members, column), own) in
+                members.iter_mut().zip(&later.values).zip(&self.series.values)
+            {
+                if !column.starts_with(&own[..SAME.min(own.len())]) {
+                    *members = members.restarted(column);
+                }
+                if members.ahead(column, 1).is_none() {
+                    members.members = vec![(FittedMember::LastValue, 1.0)];
+                    let rows = column.len();
+                    let method = run.name(key);
+                    warnings.push(format!(
+                        "{rows} rows are too few for the {method}: the last value is forecast"
+                    ));
+                }
+            }
+        }
+        let shares = self.network_shares.clone();
+        match key == COMBINATION && shares.iter().any(|share| *share > 0.0) {
+            true => Ok(Predictor::Both { members, networks: networks()?, shares }),
+            false => Ok(Predictor::Members(members)),
+        }
+    }
+}
+
+/// The place of the method that is used: the combination, unless another one does better on the rows that validate by a
+/// tenth. The combination has the errors of all its parts, and a single method that is a little better there is so by luck.
+fn used(methods: &[TestedMethod], series: &Series, split: usize) -> usize {
+    const BETTER: f64 = 0.9;
+    let scale = |column: &Vec<f64>| {
+        let scale = scale(&column[..split], 1);
+        if scale > 0.0 { scale } else { 1.0 }
+    };
+    let scales: Vec<f64> = series.values.iter().map(scale).collect();
+    let errors = methods.iter().map(|method| method.validation_error(series, &scales));
+    let errors: Vec<f64> = errors.collect();
+    let better = |place: &usize| {
+        errors[*place].is_finite()
+            && (!errors[0].is_finite() || errors[*place] < BETTER * errors[0])
+    };
+    let better = (1..methods.len()).filter(better).min_by(|&a, &b| errors[a].total_cmp(&errors[b]));
+    better.unwrap_or(0)
+}
+
+/// The share of the network of each column, by the errors on the rows that validate.
+fn shares_of_network(linear: &Backtest, learnt: &Backtest, series: &Series) -> Vec<f64> {
+    let error = |test: &Backtest, column: usize| {
+        let (forecasts, values) = test.pairs(series, column, 0..test.horizon);
+        forecasts.iter().zip(&values).map(|(a, b)| (a - b).abs()).sum::<f64>() / values.len() as f64
+    };
+    let columns = 0..series.values.len();
+    columns
+        .map(|column| {
+            let errors = [error(linear, column), error(learnt, column)];
+            weights(&errors, -2).map_or(0.0, |weights| weights[1])
+        })
+        .collect()
+}
+
+/// What a method is fitted as to a column.
+enum Recipe {
+    /// AR of the run's order on its transform.
+    Autoregression(usize),
+    /// Members with their weights.
+    Members(Combination),
+}
+
+impl Recipe {
+    /// How much of it is AR and how much smoothing.
+    fn shares(&self) -> Vec<(&'static str, f64)> {
+        let Self::Members(combination) = self else { return Vec::new() };
+        let families = [Family::Autoregression, Family::Smoothing, Family::Naive];
+        let shares = families.into_iter().zip(["AR", "smoothing", "naive"]);
+        let shares = shares.map(|(family, name)| (name, combination.share(family)));
+        shares.filter(|(_, share)| *share > 0.0).collect()
+    }
 }
 
 /// What to forecast.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ForecastOptions {
     /// Rows; none: the run's horizon, and a season at least, or 12 rows without one.
     pub steps: Option<usize>,
-    /// The key of the method; none: what was trained.
+    /// The key of the method; none: the one that did best on the rows that validate.
     pub method: Option<String>,
     /// A CSV file with later rows of the same columns, after which to forecast; none: the run's own.
     pub from: Option<PathBuf>,
@@ -116,24 +320,6 @@ pub struct ForecastOptions {
     pub reading: Option<Reading>,
     /// How its dates are read; none: as the run's.
     pub dates: Option<DateOptions>,
-    /// Paths that intervals are quantiles of.
-    pub paths: usize,
-    /// Seed of the residuals that are drawn.
-    pub seed: u64,
-}
-
-impl Default for ForecastOptions {
-    fn default() -> Self {
-        Self {
-            steps: None,
-            method: None,
-            from: None,
-            reading: None,
-            dates: None,
-            paths: PATHS,
-            seed: 1,
-        }
-    }
 }
 
 /// The rows to come of a series.
@@ -164,54 +350,111 @@ impl SeriesForecast {
 }
 
 impl SeriesRun {
-    /// The methods that `SeriesRun::method` knows, what was trained first.
+    /// The season that members know; one of a single row is none.
+    fn members_season(&self) -> Option<usize> {
+        self.config.subject.season.filter(|&season| season > 1)
+    }
+
+    /// The keys of the methods of this run.
     pub fn method_keys(&self) -> Vec<&'static str> {
         let network = (self.config.cell != AUTOREGRESSION).then_some("network");
-        let season = self.config.subject.season.map(|_| "season_ago");
-        network.into_iter().chain([AUTOREGRESSION, "last_value"]).chain(season).collect()
+        let season = self.members_season().map(|_| "season_ago");
+        let linear = [AUTOREGRESSION, "smoothing", "last_value"];
+        [COMBINATION].into_iter().chain(network).chain(linear).chain(season).collect()
     }
 
-    /// The scale of the naive forecasts: they know no differences and no calendar; their errors are in percent where the
-    /// network's are.
-    fn naive_features(&self, series: &Series) -> Result<Features, SeriesRunError> {
-        let transform = self.data.features.transform.without_differences();
-        Ok(Features::fit(series, self.data.split, transform, Vec::new())?)
-    }
-
-    /// A method of this run for a series, which may be a later one than the run's own.
-    fn method(
-        &self,
-        key: &str,
-        naive: &Features,
-        (series, dates): (&Series, Option<&Calendar>),
-        warnings: &mut Vec<String>,
-    ) -> Result<Method<'static>, SeriesRunError> {
-        let (subject, data) = (&self.config.subject, &self.data);
-        let horizon = subject.horizon;
-        let of = |name: String, features: &Features, forecaster: Box<dyn Forecaster>| {
-            Ok(Method::new(name, features.clone(), (series, dates), forecaster)?)
-        };
-        match (key, subject.season) {
-            ("network", _) => {
-                let [_, network] = self.networks(warnings)?;
+    /// What tables call a method.
+    fn name(&self, key: &str) -> String {
+        let subject = &self.config.subject;
+        match key {
+            "network" => {
                 let NetworkSize { hidden, layers } = subject.network;
-                let name = format!("{}, {layers} × {hidden} units", self.config.cell);
-                of(name, &data.features, Box::new(network))
+                format!("{}, {layers} × {hidden} units", self.config.cell)
             }
-            ("last_value", _) => of("last value".into(), naive, Box::new(LastValue { horizon })),
-            ("season_ago", Some(season)) => {
-                let name = format!("value {season} rows ago");
-                of(name, naive, Box::new(SeasonAgo { season, horizon }))
-            }
-            _ => {
-                let models = data.autoregressions.clone();
-                let orders = models.iter().map(|model| model.lags.len().to_string());
-                let mut orders: Vec<String> = orders.collect();
+            AUTOREGRESSION => {
+                let models = self.data.autoregressions.iter();
+                let mut orders: Vec<String> =
+                    models.map(|model| model.lags.len().to_string()).collect();
                 orders.dedup();
-                let name = format!("AR({})", orders.join(", "));
-                of(name, &data.features, Box::new(Autoregressions { models, horizon }))
+                format!("AR({})", orders.join(", "))
             }
+            "smoothing" => "exponential smoothing".into(),
+            "season_ago" => format!("value {} rows ago", subject.season.unwrap_or(1)),
+            key => key.replace('_', " "),
         }
+    }
+
+    /// How a method without a network is fitted, a column each, as the first `known` rows tell.
+    fn recipes(&self, key: &str, series: &Series, known: usize) -> Vec<Recipe> {
+        let (season, horizon) = (self.members_season(), self.config.subject.horizon);
+        let single = |member| Recipe::Members(Combination { members: vec![(member, 1.0)] });
+        let columns = series.values.iter().zip(&self.data.autoregressions);
+        let of = |(column, model): (&Vec<f64>, &Autoregression)| {
+            let rows = &column[..known];
+            match key {
+                AUTOREGRESSION => Recipe::Autoregression(model.lags.len()),
+                "smoothing" => {
+                    let family = Family::Smoothing;
+                    Recipe::Members(Combination::of_family(rows, season, horizon, family))
+                }
+                "last_value" => single(Member::LastValue),
+                "season_ago" => single(Member::SeasonAgo),
+                _ => Recipe::Members(Combination::choose(rows, season, horizon)),
+            }
+        };
+        columns.map(of).collect()
+    }
+
+    /// The members of each column, fitted to the first `known` rows.
+    fn fit(&self, recipes: &[Recipe], series: &Series, known: usize) -> Vec<FittedCombination> {
+        let transform = self.data.features.transform;
+        let of = |(recipe, column): (&Recipe, &Vec<f64>)| {
+            let rows = &column[..known];
+            match recipe {
+                Recipe::Members(combination) => combination.fit(rows, self.members_season()),
+                Recipe::Autoregression(lags) => {
+                    let mapped = transform.forward(rows).ok();
+                    let model = mapped.and_then(|mapped| Autoregression::fit(&mapped, *lags).ok());
+                    let member = match model {
+                        Some(model) => FittedMember::Autoregression { transform, model },
+                        None => FittedMember::LastValue,
+                    };
+                    FittedCombination { members: vec![(member, 1.0)] }
+                }
+            }
+        };
+        recipes.iter().zip(&series.values).map(of).collect()
+    }
+
+    /// The forecasts from each of the origins, the members being fitted again every few of them to the rows before.
+    fn backtest(
+        &self,
+        recipes: &[Recipe],
+        series: &Series,
+        origins: &[usize],
+    ) -> Result<Backtest, SeriesRunError> {
+        /// So often at most.
+        const FITS: usize = 8;
+        let (horizon, targets) = (self.config.subject.horizon, series.values.len());
+        let mut forecasts = Vec::new();
+        for some in origins.chunks(origins.len().div_ceil(FITS)) {
+            let members = self.fit(recipes, series, some[0]);
+            forecasts.extend(Backtest::of_members(&members, series, some, horizon)?.forecasts);
+        }
+        Ok(Backtest { origins: origins.to_vec(), horizon, targets, forecasts })
+    }
+
+    /// The networks of this run as methods for a series, which may be a later one than the run's own; none without.
+    fn network_methods(
+        &self,
+        known: (&Series, Option<&Calendar>),
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<Method<'static>>, SeriesRunError> {
+        if self.config.cell == AUTOREGRESSION {
+            return Ok(Vec::new());
+        }
+        let [_, network] = self.networks(warnings)?;
+        Ok(vec![Method::new(self.name("network"), self.data.features.clone(), known, network)?])
     }
 
     /// The network of this run before training and after it; `warnings` gets the reasons why better checkpoints could not
@@ -225,18 +468,18 @@ impl SeriesRun {
     ) -> Result<[NetworkForecaster; 2], SeriesRunError> {
         let (device, dtype) = self.device()?;
         let (subject, seed) = (&self.config.subject, self.config.training.seed);
-        let output = subject.output(self.data.names.len());
-        let sizes = (self.data.features.width(), output);
+        let output = self.data.output(subject.horizon);
+        let sizes = [self.data.features.width(), output.width()];
         let NetworkSize { hidden, layers } = subject.network;
         let cell = self.cell()?;
-        Checkpoints::of(&self.folder).check(cell.shape(), [sizes.0, hidden, layers])?;
+        Checkpoints::of(&self.folder).check(cell.shape(), [sizes[0], hidden, layers])?;
         let options = (&device, dtype);
         let before = untrained(cell, sizes, subject.network, seed, |config| config, options);
         let Trained { model: after, refused } = trained(before.clone(), &self.folder)?;
         warnings.extend(refused.iter().map(ToString::to_string));
         let window = self.config.length.window;
         let forecaster = |network| {
-            let device = device.clone();
+            let (device, output) = (device.clone(), output.clone());
             NetworkForecaster { network, output, window, device, dtype }
         };
         Ok([before, after].map(forecaster))
@@ -252,62 +495,58 @@ impl SeriesRun {
         Backtests::new(self, series, dates)
     }
 
-    /// Forecasts the rows to come, with intervals from the errors of the run's backtest.
+    /// Forecasts the rows to come, with intervals from the errors of the rows that validate.
     ///
     /// # Errors
     /// If the run or the file of later rows cannot be read, there is no such method, or it has no forecast.
     pub fn forecast(&self, options: &ForecastOptions) -> Result<SeriesForecast, SeriesRunError> {
         let (subject, data) = (&self.config.subject, &self.data);
-        let mut series = series_run::read(self)?;
-        let mut dates = series.calendar.clone();
+        let series = series_run::read(self)?;
         let keys = self.method_keys();
-        let key = match &options.method {
-            None => keys[0],
+        let asked = match &options.method {
+            None => None,
             Some(name) => {
                 let found = keys.iter().find(|key| **key == name.replace('-', "_"));
-                *found.ok_or_else(|| SeriesRunError::Method {
+                Some(*found.ok_or_else(|| SeriesRunError::Method {
                     name: name.clone(),
                     methods: keys.iter().map(|key| key.replace('_', "-")).collect(),
-                })?
+                })?)
             }
         };
-        let naive = self.naive_features(&series)?;
-        let mut warnings = Vec::new();
-        let mut method = self.method(key, &naive, (&series, dates.as_ref()), &mut warnings)?;
-        let origins = origins(series.rows(), data.split, subject.horizon, subject.stride);
-        let errors = backtest(&method, &series, &origins)?;
-        if errors.origins.len() < 20 {
-            warnings.push(format!(
-                "the intervals come from {} forecasts of the backtest only, and are rough",
-                errors.origins.len()
-            ));
-        }
-        if !data.exogenous.is_empty() && key == "network" {
-            warnings.push(format!("{} held at the last value", data.exogenous.join(", ")));
-        }
-
-        if let Some(file) = &options.from {
-            let named = |error: SeriesRunError| SeriesRunError::Later {
-                file: file.display().to_string(),
-                reason: error.to_string(),
-            };
-            let later = self.later(file, options)?;
-            warnings.extend(differences(&later, &series, data.split));
-            series = later;
-            dates = series.calendar.clone();
-            let known = (&series, dates.as_ref());
-            method = self.method(key, &naive, known, &mut Vec::new()).map_err(named)?;
-        }
         let steps =
             options.steps.unwrap_or_else(|| subject.horizon.max(subject.season.unwrap_or(12)));
-        // The paths, scaled and in units, and what a forecaster reads of them.
-        let held = options.paths as f64 * (3 * steps * data.names.len()) as f64;
-        let read = options.paths as f64 * (method.needs() * data.features.width()) as f64;
-        check_memory(8.0 * (held + 3.0 * read), "--steps or --paths")?;
-        let following = following(dates.as_ref(), &data.features, steps)?;
-        let budget = (steps, options.paths, options.seed);
-        let outlook = outlook(&method, (&series, series.rows()), &following, &errors, budget)?;
-        Ok(SeriesForecast { key, method: method.name, series, dates, following, outlook, warnings })
+        check_memory(64.0 * (steps * data.names.len()) as f64, "--steps")?;
+        let dates = series.calendar.clone();
+        let backtests = Backtests::validated(self.clone(), series, dates)?;
+        let key = asked.unwrap_or(backtests.methods[0].key);
+        let method = backtests.method(key).expect("one of the keys");
+        let mut warnings = backtests.warnings.clone();
+        if method.validation.origins.len() < 20 {
+            warnings.push(format!(
+                "the intervals come from {} forecasts of validation rows only, and are rough",
+                method.validation.origins.len()
+            ));
+        }
+        let reads = key == "network" || key == COMBINATION && self.config.cell != AUTOREGRESSION;
+        if !data.exogenous.is_empty() && reads {
+            warnings.push(format!("{} held at the last value", data.exogenous.join(", ")));
+        }
+        let (series, (outlook, following)) = match &options.from {
+            None => (backtests.series.clone(), backtests.outlook(key, steps, None, &mut warnings)?),
+            Some(file) => {
+                let later = self.later(file, options)?;
+                warnings.extend(differences(&later, &backtests.series, data.split));
+                let named = |error: SeriesRunError| SeriesRunError::Later {
+                    file: file.display().to_string(),
+                    reason: error.to_string(),
+                };
+                let forecast = backtests.outlook(key, steps, Some(&later), &mut warnings);
+                let forecast = forecast.map_err(named)?;
+                (later, forecast)
+            }
+        };
+        let (method, dates) = (method.name.clone(), series.calendar.clone());
+        Ok(SeriesForecast { key, method, series, dates, following, outlook, warnings })
     }
 
     /// The later rows in the file, which has the columns of this run.

@@ -1,16 +1,18 @@
-//! What a run on a series begins with: the series is read and split, the scales are fitted to its training rows, and AR(τ)
-//! to what they make of these.
+//! What a run on a series begins with: the series is read and split, season and transform are chosen, the scales are fitted
+//! to its training rows, and AR(τ) to what they make of these.
 
 use super::memory::{TooMuchMemory, check_memory};
 use super::series::SeriesTrainingError;
+use super::series_choice::{
+    SeasonSource, TransformChoice, season_of, season_of_dates, transform_of,
+};
 use super::series_run::{self, SeriesData, SeriesRun, SeriesRunError, SeriesSubject};
 use crate::data::dates::{Calendar, Feature};
 use crate::data::features::{FeatureError, Features, Rows};
 use crate::data::naive::{NaiveError, seasonal};
 use crate::data::series::{Series, SeriesError};
-use crate::data::split::{SplitError, split_by_time};
+use crate::data::split::{GivenUp, Parts, SplitError, parts_by_time};
 use crate::model::AutoregressionError;
-use crate::model::forecast::origins;
 use std::path::Path;
 
 /// All that a training needs but its settings.
@@ -24,10 +26,16 @@ pub struct SeriesInput {
     pub dates: Option<Calendar>,
     /// What the network reads.
     pub rows: Rows,
-    /// How many rows are known at each forecast of the backtest.
+    /// How many rows are known at each forecast that validates.
     pub origins: Vec<usize>,
     /// What the run keeps.
     pub data: SeriesData,
+    /// What the series is too short for.
+    pub given_up: GivenUp,
+    /// Where the season comes from, if there is one.
+    pub season: Option<SeasonSource>,
+    /// The transform, if it was chosen.
+    pub transform: Option<TransformChoice>,
 }
 
 /// Why a run on a series cannot begin; one line of text each.
@@ -106,18 +114,18 @@ impl SeriesInput {
 
     /// That series.
     fn of(mut subject: SeriesSubject, series: Series) -> Result<Self, SeriesInputError> {
-        let split = split_by_time(series.rows(), subject.valid_share)?;
         let dates = series.calendar.clone();
-        let features = calendar(&subject.calendar, dates.as_ref())?;
         // Later rows are read as these were.
         let decided = dates.as_ref().and_then(Calendar::day_first);
         subject.dates.day_first = subject.dates.day_first.or(decided);
-        subject.season = match subject.season {
-            None if subject.file.is_none() => Some(12),
-            None => season(dates.as_ref(), split),
-            given => given,
-        };
-        if subject.seasonal_difference && subject.season.is_none() {
+        let likely = subject.season.or_else(|| season_of_dates(dates.as_ref()));
+        let shares = [subject.valid_share, subject.test_share];
+        let parts = parts_by_time(series.rows(), shares, subject.horizon, likely)?;
+        let Parts { split, test, given_up } = parts;
+        let features = calendar(&subject.calendar, dates.as_ref())?;
+        let season = season_of(&subject, &series, dates.as_ref(), split);
+        subject.season = season.map(|(season, _)| season);
+        if subject.seasonal_difference == Some(true) && subject.season.is_none() {
             return Err(SeriesInputError::NoSeason);
         }
         for column in &series.values {
@@ -125,7 +133,12 @@ impl SeriesInput {
                 seasonal(column, split, season)?;
             }
         }
-        let features = Features::fit(&series, split, subject.transform(), features)?;
+        let transform = transform_of(&subject, &series, test);
+        let chosen = transform.map_or(subject.transform(), |choice| choice.transform);
+        subject.log = Some(chosen.log);
+        subject.difference = Some(chosen.difference);
+        subject.seasonal_difference = Some(chosen.season.is_some());
+        let features = Features::fit(&series, split, chosen, features)?;
         let rows = features.rows(&series, dates.as_ref())?;
         let targets = series.names.len();
 
@@ -140,32 +153,58 @@ impl SeriesInput {
             orders.push(chosen);
         }
 
-        let origins = origins(series.rows(), split, subject.horizon, subject.stride);
-        if origins.is_empty() {
-            let (horizon, found) = (subject.horizon, series.rows() - split);
-            return Err(SeriesTrainingError::NoValidation { horizon, found }.into());
-        }
-        // The forecasts of the backtest of each method, and as text.
-        let forecasts = origins.len() as f64 * (subject.horizon * targets) as f64;
-        check_memory(200.0 * forecasts, "--horizon")?;
         let data = SeriesData {
             names: series.names.clone(),
             exogenous: series.exogenous_names.clone(),
             rows: series.rows(),
             split,
+            test,
             decimal: series.decimal,
             checksum: series_run::checksum(&series),
             orders,
             features,
             autoregressions,
         };
-        Ok(Self { subject, series, dates, rows, origins, data })
+        let (horizon, stride) = (subject.horizon, subject.stride);
+        let origins = data.validation(horizon, stride);
+        if origins.is_empty() {
+            let found = test - split;
+            return Err(SeriesTrainingError::NoValidation { horizon, found }.into());
+        }
+        // The forecasts of the backtest of each method, and as text.
+        let forecasts = (origins.len() + data.tests(horizon, stride).len()) as f64;
+        check_memory(200.0 * forecasts * (horizon * targets) as f64, "--horizon")?;
+        let source = season.map(|(_, source)| source);
+        Ok(Self {
+            subject,
+            series,
+            dates,
+            rows,
+            origins,
+            data,
+            given_up,
+            season: source,
+            transform,
+        })
     }
-}
 
-/// The season that dates suggest, if two fit the training rows.
-fn season(dates: Option<&Calendar>, split: usize) -> Option<usize> {
-    dates?.step().ok()?.season().filter(|season| 2 * season <= split)
+    /// Whether the season or the transform was chosen.
+    pub fn has_chosen(&self) -> bool {
+        self.transform.is_some() || self.season.is_some_and(|source| source != SeasonSource::Given)
+    }
+
+    /// The window of a network where none is asked for: two dozen rows, or a season and one, and less where there are few
+    /// rows. None where they are too few for a network at all.
+    pub fn window(&self) -> Option<usize> {
+        /// Windows that a network learns from, at least, and rows of one.
+        const LEAST: [usize; 2] = [16, 4];
+        let season = self.subject.season.map_or(0, |season| season + 1);
+        let lead = self.data.output(self.subject.horizon).lead();
+        let used = self.rows.first + lead + self.subject.horizon + LEAST[0];
+        let most = self.data.split.checked_sub(used)?;
+        let window = season.clamp(24, 64).min(most);
+        (window >= LEAST[1]).then_some(window)
+    }
 }
 
 /// The calendar features of those names, for the dates of the series.

@@ -12,7 +12,7 @@ use crate::data::features::{FeatureError, Features};
 use crate::data::series::{Decimal, Reading, Series, SeriesError, SeriesOptions};
 use crate::data::transform::Transform;
 use crate::files;
-use crate::model::forecast::{OutlookError, Output, origins};
+use crate::model::forecast::{Loss, OutlookError, Output, origins};
 use crate::model::{Autoregression, Criterion, Lags};
 use crate::printable::printable_name;
 use std::path::{Path, PathBuf};
@@ -40,22 +40,32 @@ pub struct SeriesSubject {
     /// Rows of a season; none: as the dates suggest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub season: Option<usize>,
-    /// The share of the rows, the last ones, that validates.
-    pub valid_share: f64,
+    /// The share of the rows that validates; none: see [`parts_by_time`](crate::data::split::parts_by_time).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_share: Option<f64>,
+    /// The share of the rows, the last ones, that tests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_share: Option<f64>,
     /// Rows forecast at once.
     pub horizon: usize,
     /// Rows from one origin of the backtest to the next.
     pub stride: usize,
-    /// Whether logarithms are taken.
-    pub log: bool,
+    /// Whether logarithms are taken; none, as in the next ones: what suits the series is chosen. A run has chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<bool>,
     /// How often the difference is taken.
-    pub difference: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<usize>,
     /// Whether the seasonal difference is taken.
-    pub seasonal_difference: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seasonal_difference: Option<bool>,
     /// Calendar features by name, or [`AUTO`].
     pub calendar: Vec<String>,
     /// The order of AR(τ).
     pub lags: Lags,
+    /// What the network makes small.
+    #[serde(default)]
+    pub loss: Loss,
     /// The network.
     #[serde(flatten)]
     pub network: NetworkSize,
@@ -73,6 +83,9 @@ pub struct SeriesData {
     pub rows: usize,
     /// The first row, counted from 0, that validates.
     pub split: usize,
+    /// The first row that tests; the number of rows where none does. A run of an earlier version has 0.
+    #[serde(default)]
+    pub test: usize,
     /// The mark before fractions in its file, where its numbers tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decimal: Option<Decimal>,
@@ -93,6 +106,9 @@ impl Subject for SeriesSubject {
     type Data = SeriesData;
 
     fn contradiction(data: &SeriesData) -> Option<String> {
+        if data.test == 0 {
+            return Some("an earlier version trained it, without test rows: train anew".into());
+        }
         let scales = data.features.targets.iter().chain(&data.features.exogenous);
         let scaled = scales.into_iter().all(|scale| {
             scale.mean.is_finite() && scale.deviation.is_finite() && scale.deviation > 0.0
@@ -207,7 +223,7 @@ impl From<std::io::Error> for SeriesRunError {
     }
 }
 
-/// Those of `bptt train series`, without a transform: the airline passengers as they are.
+/// Those of `bptt train series`: the airline passengers.
 impl Default for SeriesSubject {
     fn default() -> Self {
         Self {
@@ -218,14 +234,16 @@ impl Default for SeriesSubject {
             reading: Reading::default(),
             dates: DateOptions::default(),
             season: None,
-            valid_share: 0.25,
+            valid_share: None,
+            test_share: None,
             horizon: 1,
             stride: 1,
-            log: false,
-            difference: 0,
-            seasonal_difference: false,
+            log: None,
+            difference: None,
+            seasonal_difference: None,
             calendar: Vec::new(),
             lags: Lags::Chosen(Criterion::Bic),
+            loss: Loss::Squared,
             network: NetworkSize { hidden: 32, layers: 1 },
         }
     }
@@ -245,18 +263,38 @@ impl SeriesSubject {
         }
     }
 
-    /// What is done to the columns to forecast.
+    /// What is done to the columns to forecast; what is not chosen yet is not done.
     pub fn transform(&self) -> Transform {
         Transform {
-            log: self.log,
-            season: self.season.filter(|_| self.seasonal_difference),
-            difference: self.difference,
+            log: self.log.unwrap_or(false),
+            season: self.season.filter(|_| self.seasonal_difference.unwrap_or(false)),
+            difference: self.difference.unwrap_or(0),
+        }
+    }
+}
+
+impl SeriesData {
+    /// The rows that are known at each forecast that validates.
+    pub fn validation(&self, horizon: usize, stride: usize) -> Vec<usize> {
+        origins(self.test, self.split, horizon, stride)
+    }
+
+    /// The same of the test; none where no row tests.
+    pub fn tests(&self, horizon: usize, stride: usize) -> Vec<usize> {
+        origins(self.rows, self.test, horizon, stride)
+    }
+
+    /// Those that tables are about: of the test or, without one, of the validation.
+    pub fn shown(&self, horizon: usize, stride: usize) -> Vec<usize> {
+        match self.test < self.rows {
+            true => self.tests(horizon, stride),
+            false => self.validation(horizon, stride),
         }
     }
 
-    /// What the outputs of the network are.
-    pub fn output(&self, targets: usize) -> Output {
-        Output { horizon: self.horizon, targets, changes: !self.transform().differs() }
+    /// What the outputs of a network are.
+    pub fn output(&self, horizon: usize) -> Output {
+        Output::new(horizon, &self.autoregressions)
     }
 }
 
@@ -290,7 +328,7 @@ fn backtest_errors(run: &SeriesRun) -> Result<Vec<Measure>, RunError> {
     };
     let series = read(run).map_err(|error| refused(error.to_string()))?;
     let SeriesSubject { horizon, stride, .. } = run.config.subject;
-    let lines = horizon * origins(series.rows(), run.data.split, horizon, stride).len();
+    let lines = horizon * run.data.shown(horizon, stride).len();
     let text = read_text(&path, LARGEST.min(longest(lines * series.names.len())))?;
     let [mut forecasts, mut actual] = [(); 2].map(|()| vec![Vec::new(); series.names.len()]);
     for record in csv::Reader::from_reader(text.as_bytes()).records() {
@@ -364,9 +402,10 @@ fn contradiction(run: &SeriesRun) -> Option<&'static str> {
     let (subject, data, length) = (&run.config.subject, &run.data, run.config.length);
     let (features, targets) = (&data.features, data.names.len());
     let first = features.transform.lost();
-    let reach = data.autoregressions.iter().map(|model| model.lags.len());
-    let network = run.config.cell != AUTOREGRESSION;
-    let reach = reach.chain(network.then_some(length.window)).max().unwrap_or(0);
+    let lags = data.autoregressions.iter().map(|model| model.lags.len()).max().unwrap_or(0);
+    // A network reads a window after the rows that its linear part reads of.
+    let window = if run.config.cell == AUTOREGRESSION { 0 } else { length.window };
+    let reach = lags.max(window.saturating_add(lags.saturating_sub(1)));
     // The season-ago forecast takes no differences.
     let longest = reach.saturating_add(first).max(subject.season.unwrap_or(0));
     let sizes = [subject.horizon, subject.stride, length.window, subject.season.unwrap_or(1)];
@@ -380,7 +419,8 @@ fn contradiction(run: &SeriesRun) -> Option<&'static str> {
     if features.transform != subject.transform() {
         return Some("config.toml and data.toml name different transforms");
     }
-    if longest > data.split || data.split.saturating_add(subject.horizon) > data.rows {
+    let ends = data.split.saturating_add(subject.horizon) <= data.test && data.test <= data.rows;
+    if longest > data.split || !ends {
         return Some("config.toml asks for more rows than data.toml has");
     }
     None

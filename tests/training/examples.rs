@@ -24,7 +24,8 @@ fn a_text_is_learnt_and_drawn() {
 fn a_run_forecasts() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let subject = SeriesSubject { log: true, difference: 1, ..SeriesSubject::default() };
+    let subject =
+        SeriesSubject { log: Some(true), difference: Some(1), ..SeriesSubject::default() };
     let input = SeriesInput::read(subject).unwrap();
     let config = RunConfig::new("series", input.subject, "ar", Passes { epochs: 1, window: 24 });
     RunOf::begin(folder, config, input.data).unwrap();

@@ -1,8 +1,8 @@
 //! Forecasts from each row of the past after which the next rows are known: the rolling origin of Tashman (2000).
 
-use super::Method;
+use super::{Loss, Method};
 use crate::data::accuracy::Accuracy;
-use crate::data::features::FeatureError;
+use crate::data::features::{FeatureError, Features, Rows};
 use crate::data::naive::NaiveError;
 use crate::data::series::Series;
 use std::ops::Range;
@@ -18,8 +18,6 @@ pub struct Backtest {
     pub targets: usize,
     /// `[origin][step][target]`, in the units of the series.
     pub forecasts: Vec<f64>,
-    /// `[origin][step][target]`: what came less what was forecast, transformed and standardised.
-    pub residuals: Vec<f64>,
 }
 
 /// The origins from `split` on that `horizon` rows follow, every `stride`-th of them.
@@ -31,38 +29,27 @@ pub fn origins(rows: usize, split: usize, horizon: usize, stride: usize) -> Vec<
     (split..end).step_by(stride).collect()
 }
 
-/// Forecasts from each of the origins as if nothing after it were known.
-///
-/// # Errors
-/// If a column cannot be transformed.
-///
-/// # Panics
-/// If an origin has fewer rows before it than the method needs, or fewer after it than it forecasts.
-pub fn backtest(
-    method: &Method<'_>,
-    series: &Series,
-    origins: &[usize],
-) -> Result<Backtest, FeatureError> {
-    let (horizon, targets) = (method.forecaster.horizon(), series.values.len());
-    let scaled = method.ahead(origins);
-    let (mut forecasts, mut residuals) = (Vec::new(), Vec::new());
-    for (path, &origin) in scaled.chunks_exact(horizon * targets).zip(origins) {
-        forecasts.extend(method.features.undo(series, origin, path)?);
-        let width = method.rows.width;
-        let actual = method.rows.range(origin, origin + horizon).chunks_exact(width);
-        let actual = actual.flat_map(|row| &row[..targets]);
-        residuals.extend(actual.zip(path).map(|(actual, forecast)| actual - forecast));
+impl Method<'_> {
+    /// The forecasts from each of the origins as if nothing after it were known, `[origin][step][target]` in the units of the
+    /// series.
+    ///
+    /// # Errors
+    /// If a column cannot be transformed.
+    ///
+    /// # Panics
+    /// If an origin has fewer rows before it than the method needs.
+    pub fn backtest(&self, series: &Series, origins: &[usize]) -> Result<Vec<f64>, FeatureError> {
+        let (horizon, targets) = (self.forecaster.horizon(), series.values.len());
+        let scaled = self.ahead(origins);
+        let mut forecasts = Vec::with_capacity(scaled.len());
+        for (path, &origin) in scaled.chunks_exact(horizon * targets).zip(origins) {
+            forecasts.extend(self.features.undo(series, origin, path)?);
+        }
+        Ok(forecasts)
     }
-    Ok(Backtest { origins: origins.to_vec(), horizon, targets, forecasts, residuals })
 }
 
 impl Backtest {
-    /// The residuals of an origin, `[step][target]`.
-    pub fn residual(&self, origin: usize) -> &[f64] {
-        let size = self.horizon * self.targets;
-        &self.residuals[origin * size..(origin + 1) * size]
-    }
-
     /// The forecasts of a column at some of the steps ahead, counted from 0, origin by origin, and what came.
     pub fn pairs(
         &self,
@@ -95,20 +82,17 @@ impl Backtest {
         Accuracy::of(&forecasts, &values, scale)
     }
 
-    /// The mean of squares of the errors in another method's scale, over origins, steps and columns: what its loss would
-    /// be with these forecasts.
-    ///
-    /// # Errors
-    /// If a column cannot be transformed.
-    pub fn loss(&self, series: &Series, other: &Method<'_>) -> Result<f64, FeatureError> {
+    /// The mean loss of the errors in that scale, over origins, steps and columns: what a training's loss would be with these
+    /// forecasts. Those of which there is nothing in that scale, as logarithms of what is not above 0, count as infinite.
+    pub fn loss(&self, loss: Loss, series: &Series, (features, rows): (&Features, &Rows)) -> f64 {
         let (mut sum, size) = (0.0, self.horizon * self.targets);
         for (path, &origin) in self.forecasts.chunks_exact(size).zip(&self.origins) {
-            let scaled = other.features.apply(series, origin, path)?;
-            let rows = other.rows.range(origin, origin + self.horizon);
-            let actual = rows.chunks_exact(other.rows.width).flat_map(|row| &row[..self.targets]);
-            sum += scaled.iter().zip(actual).map(|(a, b)| (a - b).powi(2)).sum::<f64>();
+            let Ok(scaled) = features.apply(series, origin, path) else { return f64::INFINITY };
+            let rows = rows.range(origin, origin + self.horizon).chunks_exact(rows.width);
+            let actual = rows.flat_map(|row| &row[..self.targets]);
+            sum += scaled.iter().zip(actual).map(|(a, b)| loss.of(a - b)).sum::<f64>();
         }
-        Ok(sum / self.forecasts.len() as f64)
+        sum / self.forecasts.len() as f64
     }
 }
 
@@ -138,6 +122,12 @@ mod tests {
         assert_eq!(origins(10, 6, 50, 1), [0; 0]);
     }
 
+    fn tested(method: &Method<'_>, series: &Series, origins: &[usize]) -> Backtest {
+        let forecasts = method.backtest(series, origins).unwrap();
+        let horizon = method.forecaster.horizon();
+        Backtest { origins: origins.to_vec(), horizon, targets: 1, forecasts }
+    }
+
     #[test]
     fn one_step_ahead_it_is_the_naive_forecast() {
         let series = Series::airline_passengers();
@@ -148,7 +138,7 @@ mod tests {
             let season = method(&series, transform, SeasonAgo { season: 12, horizon: 1 });
             let naive = [last_value(values, 108).unwrap(), seasonal(values, 108, 12).unwrap()];
             for (method, naive) in [last, season].iter().zip(naive) {
-                let test = backtest(method, &series, &origins).unwrap();
+                let test = tested(method, &series, &origins);
                 let worst = test.forecasts.iter().zip(&naive).map(|(a, b)| (a - b).abs() / b);
                 assert!(worst.fold(0.0, f64::max) < 1e-13);
                 let accuracy = test.accuracy(&series, 0, 0..1, 1.0).unwrap();
@@ -164,7 +154,7 @@ mod tests {
         let series = Series::airline_passengers();
         let values = &series.values[0];
         let raw = method(&series, Transform::default(), LastValue { horizon: 3 });
-        let test = backtest(&raw, &series, &origins(144, 108, 3, 1)).unwrap();
+        let test = tested(&raw, &series, &origins(144, 108, 3, 1));
         assert_eq!(test.origins.len(), 34);
         for step in 0..3 {
             let mean: f64 =
@@ -172,20 +162,20 @@ mod tests {
             let found = test.accuracy(&series, 0, step..step + 1, 1.0).unwrap().mean_absolute;
             assert!((found - mean).abs() < 1e-9, "{step}");
         }
-        // Its own scale.
-        let own = test.residuals.iter().map(|r| r * r).sum::<f64>() / test.residuals.len() as f64;
-        assert!((test.loss(&series, &raw).unwrap() - own).abs() < 1e-12);
         // In differences, the last value says 0.
         let transform = Transform { difference: 1, ..Transform::default() };
         let other = method(&series, transform, LastValue { horizon: 3 });
         let scale = other.features.targets[0];
-        let mut expected = 0.0;
-        for o in 108..142 {
-            for step in 0..3 {
-                let change = values[o + step] - values[o + step - 1];
-                expected += (change / scale.deviation).powi(2) / 102.0;
+        for loss in [Loss::Squared, Loss::Absolute] {
+            let mut expected = 0.0;
+            for o in 108..142 {
+                for step in 0..3 {
+                    let change = values[o + step] - values[o + step - 1];
+                    expected += loss.of(change / scale.deviation) / 102.0;
+                }
             }
+            let found = test.loss(loss, &series, (&other.features, &other.rows));
+            assert!((found - expected).abs() < 1e-9);
         }
-        assert!((test.loss(&series, &other).unwrap() - expected).abs() < 1e-9);
     }
 }

@@ -1,20 +1,31 @@
-//! Forecasts of a series by a network, by AR(τ), by naive methods; one interface for all.
+//! Forecasts of a series by networks, by AR(τ), by exponential smoothing, by naive methods, and by combinations of them.
 //!
-//! Reading order: [`Forecaster`] (the rows seen become the rows to come), [`Method`] (a forecaster and the scale that it
-//! works in), [`backtest`] (its forecasts of the past, and their errors), [`outlook`] (its forecast of the rows to come, with
-//! intervals).
+//! Reading order: [`Member`] (what is fitted to a column at once), [`Combination`] (a weighted mean of members, weighed on
+//! rolling origins), [`Forecaster`] (the rows seen become the rows to come) and [`Method`] (a forecaster and the scale that it
+//! works in) for networks, [`Predictor`] (what a method of a run forecasts with), [`Backtest`] (forecasts of the past),
+//! [`Intervals`] (from its errors), [`Outlook`] (the forecast of the rows to come).
 
 mod backtest;
+mod combination;
 mod errors;
+mod interval;
+mod loss;
+mod member;
 mod naive;
 mod network;
 mod outlook;
+mod predictor;
 
-pub use backtest::{Backtest, backtest, origins};
+pub use backtest::{Backtest, origins};
+pub use combination::{Combination, FittedCombination, Trial, rolling_origins, weights};
 pub use errors::{ColumnErrors, MethodErrors, TestedMethod, column_errors};
+pub use interval::Intervals;
+pub use loss::Loss;
+pub use member::{Family, FittedMember, Member};
 pub use naive::{Autoregressions, LastValue, SeasonAgo};
-pub use network::{NetworkForecaster, Output};
-pub use outlook::{Outlook, OutlookError, outlook};
+pub use network::{LinearPath, NetworkForecaster, Output};
+pub use outlook::{Outlook, OutlookError, point};
+pub use predictor::{Predictor, mean, mixed};
 
 use crate::data::dates::Calendar;
 use crate::data::features::{FeatureError, Features, Rows};
@@ -136,11 +147,12 @@ fn each_forecast(
     }
 }
 
-/// The mean of squares of the errors of the forecasts from all origins, in the scale of the rows.
+/// The mean loss of the errors of the forecasts from all origins, in the scale of the rows.
 ///
 /// # Panics
 /// If an origin has too few rows before or after it.
-pub fn squared_error(
+pub fn mean_loss(
+    loss: Loss,
     forecaster: &dyn Forecaster,
     rows: &Rows,
     targets: usize,
@@ -153,7 +165,7 @@ pub fn squared_error(
         for path in paths.chunks_exact(size) {
             let actual = rows.range(origins[place], origins[place] + horizon);
             let actual = actual.chunks_exact(rows.width).flat_map(|row| &row[..targets]);
-            sum += path.iter().zip(actual).map(|(a, b)| (a - b).powi(2)).sum::<f64>();
+            sum += path.iter().zip(actual).map(|(a, b)| loss.of(a - b)).sum::<f64>();
             place += 1;
         }
     });

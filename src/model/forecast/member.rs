@@ -1,0 +1,205 @@
+//! The members of a combination that need no training in steps: AR on a transform of the series, exponential smoothing, and
+//! the naive forecasts. Each is fitted to one column, in its own units, and forecasts any number of rows.
+
+use crate::data::transform::Transform;
+use crate::model::{Autoregression, Criterion, ExponentialSmoothing};
+use std::fmt;
+
+/// What is fitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Member {
+    /// AR(τ) of the transformed series; Schwarz's criterion chooses τ.
+    Autoregression(Transform),
+    /// Exponential smoothing, of the logarithms if `log`.
+    Smoothing {
+        /// Whether of the logarithms.
+        log: bool,
+        /// Whether with a damped trend.
+        trend: bool,
+    },
+    /// The value a season ago.
+    SeasonAgo,
+    /// The last value.
+    LastValue,
+}
+
+/// Which members stand for the same idea.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// AR on each transform.
+    Autoregression,
+    /// Exponential smoothing.
+    Smoothing,
+    /// The last value, and that of a season ago.
+    Naive,
+}
+
+/// A member that knows its coefficients.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FittedMember {
+    /// On transformed values.
+    Autoregression {
+        /// The transform.
+        transform: Transform,
+        /// The model of what it makes of the series.
+        model: Autoregression,
+    },
+    /// Of the logarithms if `log`.
+    Smoothing {
+        /// Whether of the logarithms.
+        log: bool,
+        /// The smoothing.
+        model: ExponentialSmoothing,
+    },
+    /// The value of that many rows ago.
+    SeasonAgo(usize),
+    /// The last value.
+    LastValue,
+}
+
+/// The most rows, the last ones, that a member is fitted to: what was longer ago tells little and costs time.
+const MOST_ROWS: usize = 5000;
+
+impl Member {
+    /// All of them, for rows that repeat themselves after a `season`, if there is one.
+    pub fn all(season: Option<usize>) -> Vec<Self> {
+        let mut all = Self::autoregressions(season);
+        for log in [false, true] {
+            all.extend([false, true].map(|trend| Self::Smoothing { log, trend }));
+        }
+        all.extend(season.map(|_| Self::SeasonAgo));
+        all.push(Self::LastValue);
+        all
+    }
+
+    /// AR on the series and its logarithms, on the differences of both, over a season too.
+    pub fn autoregressions(season: Option<usize>) -> Vec<Self> {
+        let seasons: Vec<Option<usize>> = std::iter::once(None).chain(season.map(Some)).collect();
+        let mut all = Vec::new();
+        for log in [false, true] {
+            for difference in 0..2 {
+                for &season in &seasons {
+                    all.push(Self::Autoregression(Transform { log, season, difference }));
+                }
+            }
+        }
+        all
+    }
+
+    /// The family that it belongs to.
+    pub fn family(&self) -> Family {
+        match self {
+            Self::Autoregression(_) => Family::Autoregression,
+            Self::Smoothing { .. } => Family::Smoothing,
+            Self::SeasonAgo | Self::LastValue => Family::Naive,
+        }
+    }
+
+    /// The member, fitted to the rows of a column. None where they are too few, have no logarithms, or do not determine it.
+    pub fn fit(&self, rows: &[f64], season: Option<usize>) -> Option<FittedMember> {
+        let recent = &rows[rows.len().saturating_sub(MOST_ROWS)..];
+        match *self {
+            Self::Autoregression(transform) => {
+                if transform.season.is_some_and(|season| recent.len() < 3 * season) {
+                    return None;
+                }
+                let mapped = transform.forward(recent).ok()?;
+                if mapped.len() < 10 {
+                    return None;
+                }
+                let most = most_lags(mapped.len(), season);
+                let model = Autoregression::choose(&mapped, most, Criterion::Bic).ok()?;
+                Some(FittedMember::Autoregression { transform, model })
+            }
+            Self::Smoothing { log, trend } => {
+                // The recursion starts with the first row.
+                let mapped = logarithms(rows, log)?;
+                let season = season.filter(|season| mapped.len() >= 2 * season + 2).unwrap_or(1);
+                let model = ExponentialSmoothing::fit(&mapped, season, trend)?;
+                Some(FittedMember::Smoothing { log, model })
+            }
+            Self::SeasonAgo => {
+                let season = season.filter(|season| rows.len() >= *season)?;
+                Some(FittedMember::SeasonAgo(season))
+            }
+            Self::LastValue => (!rows.is_empty()).then_some(FittedMember::LastValue),
+        }
+    }
+}
+
+/// The highest order that is tried: `10 log₁₀ n`, and two seasons and a row at least, but less than a third of the rows.
+fn most_lags(rows: usize, season: Option<usize>) -> usize {
+    let usual = (10.0 * (rows as f64).log10()).round() as usize;
+    let most = usual.max(season.map_or(0, |season| 2 * season + 1));
+    most.min((rows / 3).saturating_sub(2)).min(20_000_000 / rows.max(1))
+}
+
+/// The series, or its logarithms if it has any.
+fn logarithms(rows: &[f64], log: bool) -> Option<Vec<f64>> {
+    match log {
+        true => rows.iter().map(|&x| (x > 0.0).then(|| x.ln())).collect(),
+        false => Some(rows.to_vec()),
+    }
+}
+
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Autoregression(Transform { log, season, difference }) => {
+                f.write_str("AR")?;
+                let parts = [
+                    log.then_some("logarithms"),
+                    season.map(|_| "seasonal differences"),
+                    (difference > 0).then_some("differences"),
+                ];
+                let parts: Vec<&str> = parts.into_iter().flatten().collect();
+                if parts.is_empty() { Ok(()) } else { write!(f, " of {}", parts.join(", ")) }
+            }
+            Self::Smoothing { log, trend } => {
+                let of = if log { " of logarithms" } else { "" };
+                write!(f, "smoothing{of}{}", if trend { " with a trend" } else { "" })
+            }
+            Self::SeasonAgo => f.write_str("season ago"),
+            Self::LastValue => f.write_str("last value"),
+        }
+    }
+}
+
+impl FittedMember {
+    /// The forecasts of the `steps` rows after `past`, which begins with the row that the member was fitted from. None if it
+    /// is too short, or a forecast is no number.
+    pub fn ahead(&self, past: &[f64], steps: usize) -> Option<Vec<f64>> {
+        let forecast = match self {
+            Self::Autoregression { transform, model } => {
+                let needed = transform.lost() + model.lags.len().max(1);
+                let recent = &past[past.len().checked_sub(needed)?..];
+                let mapped = transform.forward(recent).ok()?;
+                transform.inverse(recent, &model.ahead(&mapped, steps)).ok()?
+            }
+            Self::Smoothing { log, model } => {
+                let mut forecast = model.ahead(&logarithms(past, *log)?, steps);
+                if *log {
+                    forecast.iter_mut().for_each(|value| *value = value.exp());
+                }
+                forecast
+            }
+            &Self::SeasonAgo(season) => {
+                let last = &past[past.len().checked_sub(season)?..];
+                last.iter().copied().cycle().take(steps).collect()
+            }
+            Self::LastValue => vec![*past.last()?; steps],
+        };
+        forecast.iter().all(|value| value.is_finite()).then_some(forecast)
+    }
+
+    /// The same for a series that begins with another row; none if that is too short.
+    pub fn restarted(&self, series: &[f64]) -> Option<Self> {
+        match self {
+            Self::Smoothing { log, model } => {
+                let model = model.restarted(&logarithms(series, *log)?)?;
+                Some(Self::Smoothing { log: *log, model })
+            }
+            other => Some(other.clone()),
+        }
+    }
+}
