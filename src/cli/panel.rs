@@ -120,7 +120,7 @@ struct Report {
     series: usize,
     train_loss: f64,
     valid_loss: f64,
-    baselines: BTreeMap<&'static str, f64>,
+    baselines: BTreeMap<String, f64>,
     epochs: usize,
     steps: usize,
     done: bool,
@@ -129,6 +129,7 @@ struct Report {
     valid: Vec<MethodMeasures>,
     test: Vec<MethodMeasures>,
     intervals: Vec<IntervalMeasures>,
+    method: String,
     verdict: String,
     files: Vec<PathBuf>,
 }
@@ -232,7 +233,7 @@ fn finish(
     let written = report::panel::write(backtest)?;
     warn(&written.warnings);
     let Learnt { progress, best, seconds, steps_per_second, .. } = learnt;
-    let others = backtest.valid[1..].iter().map(|method| (method.forecast, method.overall));
+    let others = backtest.valid[1..].iter().map(|method| (method.forecast.clone(), method.overall));
     let report = Report {
         run: backtest.run.folder.clone(),
         task: "panel",
@@ -248,6 +249,7 @@ fn finish(
         valid: backtest.valid.clone(),
         test: backtest.test.clone(),
         intervals: backtest.intervals.clone(),
+        method: backtest.method.to_string(),
         verdict: verdict(backtest),
         files: written.files,
     };

@@ -6,7 +6,7 @@ use super::output::{note, show, tell, warn, writable_beside};
 use bptt::data::dates::DateOptions;
 use bptt::model::panel::LEVELS;
 use bptt::report::series::percent;
-use bptt::train::panel_forecast::{PanelForecast, PanelForecastOptions};
+use bptt::train::panel_forecast::{PanelForecast, PanelForecastOptions, PanelMethod};
 use bptt::train::panel_run::PanelRun;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use std::process::ExitCode;
 #[derive(serde::Serialize)]
 struct Report {
     run: PathBuf,
-    method: &'static str,
+    method: String,
     intervals: &'static str,
     rows: Vec<Row>,
 }
@@ -43,9 +43,8 @@ pub fn run(arguments: &Arguments, run: &PanelRun) -> Result<ExitCode, Failure> {
             "the flags for dates say how the file of --from is read: name one".into(),
         ));
     }
-    if arguments.method.as_ref().is_some_and(|method| method != "network") {
-        return Err(Failure("--method: a run on many series has network, and no other".into()));
-    }
+    let method = arguments.method.as_deref().map(str::parse::<PanelMethod>).transpose();
+    let method = method.map_err(|error| Failure(format!("--method: {error}")))?;
     if arguments.picture.is_some() {
         return Err(Failure(
             "--picture: the pictures of some of many series are in the page of the run; leave it out".into(),
@@ -59,6 +58,7 @@ pub fn run(arguments: &Arguments, run: &PanelRun) -> Result<ExitCode, Failure> {
     let subject = &run.config.subject;
     let forecast = run.forecast(&PanelForecastOptions {
         steps: arguments.steps,
+        method,
         from: arguments.from.clone(),
         reading: Some(arguments.reading.over(&subject.reading)),
         dates: Some(arguments.dates.over(&subject.dates)),
@@ -68,7 +68,8 @@ pub fn run(arguments: &Arguments, run: &PanelRun) -> Result<ExitCode, Failure> {
     let rows = rows(&forecast, &levels);
     if arguments.json {
         let run = run.folder.clone();
-        let report = Report { run, method: "network", intervals: "conformal quantiles", rows };
+        let method = forecast.method.to_string();
+        let report = Report { run, method, intervals: "conformal quantiles", rows };
         show(format_args!("{}\n", serde_json::to_string(&report).expect("plain data")))?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -10,7 +10,7 @@ use crate::plot::learning_curve::LearningCurve;
 use crate::plot::outlook::{Band, OutlookPicture};
 use crate::plot::page::{Page, Section, Table};
 use crate::train::checkpoint::Checkpoints;
-use crate::train::panel_forecast::{MethodMeasures, PanelBacktest};
+use crate::train::panel_forecast::{IntervalMeasures, MethodMeasures, PanelBacktest, PanelMethod};
 use std::path::PathBuf;
 
 /// The table of the measures over all series.
@@ -33,7 +33,7 @@ pub fn measures_table(methods: &[MethodMeasures]) -> Table {
 
 /// The table of the intervals.
 pub fn intervals_table(backtest: &PanelBacktest) -> Table {
-    let row = |interval: &crate::train::panel_forecast::IntervalMeasures| {
+    let row = |interval: &IntervalMeasures| {
         vec![
             format!("{} %", percent(interval.level)),
             format!("{:.1} %", 100.0 * interval.coverage),
@@ -41,27 +41,33 @@ pub fn intervals_table(backtest: &PanelBacktest) -> Table {
         ]
     };
     Table {
-        caption: "Its intervals".into(),
+        caption: format!("The intervals of {}", backtest.method),
         header: ["interval", "rows inside", "MSIS"].map(String::from).into(),
         rows: backtest.intervals.iter().map(row).collect(),
     }
 }
 
-/// Which method is best, in a sentence.
+/// Which method is best, in a sentence, and which one forecasts.
 pub fn verdict(backtest: &PanelBacktest) -> String {
     let network = &backtest.test[0];
     let others = backtest.test[1..].iter();
     let strongest = others.min_by(|a, b| a.overall.total_cmp(&b.overall));
     let Some(strongest) = strongest else { return String::new() };
     let less = 100.0 * (1.0 - network.overall / strongest.overall);
-    match less > 0.0 {
+    let verdict = match less > 0.0 {
         true => format!(
             "the network is best: its OWA is {less:.1} % below that of the strongest other method, {}",
             strongest.name
         ),
         false => format!(
-            "nothing beats {}: the OWA of the network is {:.1} % above it",
+            "{} is best: the OWA of the network is {:.1} % above its own",
             strongest.name, -less
+        ),
+    };
+    match backtest.method {
+        PanelMethod::Network => verdict,
+        method => format!(
+            "{verdict}; on the rows that validate {method} was the best, and bptt forecast takes it (--method network takes the network)"
         ),
     }
 }

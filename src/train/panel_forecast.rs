@@ -3,12 +3,15 @@
 use super::panel::Taught;
 use super::panel_input::taught;
 use super::panel_run::{PanelRun, PanelRunError};
+use super::series::NetworkSize;
+use crate::data::accuracy::scale;
 use crate::data::competition::{Measures, Tested, naive2, scaled_interval_score};
 use crate::data::dates::DateOptions;
 use crate::data::scaled_window::Link;
 use crate::data::series::panel::Panel;
 use crate::data::series::{Reading, SeriesOptions};
-use crate::model::panel::{Conformal, LEVELS, PanelForecaster, QuantileForecast};
+use crate::model::panel::{Conformal, Geometry, LEVELS, PanelForecaster, QuantileForecast};
+use crate::names::names;
 use std::path::PathBuf;
 
 /// A run with its series, and what it would have forecast before.
@@ -23,7 +26,9 @@ pub struct PanelBacktest {
     pub valid: Vec<MethodMeasures>,
     /// The measures on the rows that test; the network is the first.
     pub test: Vec<MethodMeasures>,
-    /// The intervals on the rows that test.
+    /// What was best on the rows that validate: `bptt forecast` takes it.
+    pub method: PanelMethod,
+    /// Its intervals on the rows that test.
     pub intervals: Vec<IntervalMeasures>,
     /// How the intervals are widened.
     pub conformal: Conformal,
@@ -36,8 +41,8 @@ pub struct PanelBacktest {
 /// How far off a method was, over all series.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct MethodMeasures {
-    /// As JSON calls it.
-    pub forecast: &'static str,
+    /// As `--method` and JSON call it.
+    pub forecast: String,
     /// Its name.
     pub name: String,
     /// sMAPE, MASE and MAE.
@@ -58,42 +63,79 @@ pub struct IntervalMeasures {
     pub scaled_score: f64,
 }
 
-/// The measures of the network and of the naive methods.
+/// What forecasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PanelMethod {
+    /// The networks.
+    Network,
+    /// The value a season ago.
+    SeasonAgo,
+    /// The last value less its season, with the season put back.
+    Naive2,
+    /// The last value.
+    LastValue,
+}
+
+names! {
+    PanelMethod, "a method",
+    Network = "network", SeasonAgo = "season-ago", Naive2 = "naive2", LastValue = "last-value",
+}
+
+impl PanelMethod {
+    /// All of them, where a season has so many rows.
+    fn all(season: usize) -> &'static [Self] {
+        match season {
+            1 => &[Self::Network, Self::LastValue],
+            _ => &[Self::Network, Self::SeasonAgo, Self::Naive2, Self::LastValue],
+        }
+    }
+
+    /// Its forecasts after the known rows of each series; the networks are `forecaster`.
+    fn ahead(self, forecaster: &PanelForecaster, known: &[&[f64]]) -> Vec<QuantileForecast> {
+        let Geometry { season, horizon, .. } = forecaster.geometry;
+        let naive = |rows: &&[f64]| {
+            let point = match self {
+                Self::SeasonAgo => {
+                    let last = &rows[rows.len() - season.min(rows.len())..];
+                    last.iter().copied().cycle().take(horizon).collect()
+                }
+                Self::Naive2 => naive2(rows, season, horizon),
+                _ => vec![rows[rows.len() - 1]; horizon],
+            };
+            QuantileForecast::around(&point, scale(rows, season), season)
+        };
+        match self {
+            Self::Network => forecaster.ahead(known),
+            _ => known.iter().map(naive).collect(),
+        }
+    }
+
+    /// How its intervals are widened, by the rows that validate.
+    fn conformal(self, forecasts: &[QuantileForecast], actual: &[&[f64]]) -> Conformal {
+        let least = if self == Self::Network { 1.0 } else { 0.0 };
+        Conformal::fit(forecasts, actual, least)
+    }
+}
+
+/// The measures of the methods, whose forecasts these are.
 fn measure(
     tested: &[Tested<'_>],
-    network: (String, Vec<Vec<f64>>),
+    methods: &[(PanelMethod, String, Vec<QuantileForecast>)],
     season: usize,
 ) -> Vec<MethodMeasures> {
-    let horizon = tested.first().map_or(0, |series| series.actual.len());
-    let each = |of: &dyn Fn(&[f64]) -> Vec<f64>| -> Vec<Vec<f64>> {
-        tested.iter().map(|series| of(series.known)).collect()
+    let of = |forecasts: &[QuantileForecast]| {
+        let medians: Vec<Vec<f64>> = forecasts.iter().map(QuantileForecast::median).collect();
+        Measures::of(tested, &medians, season).expect("a forecast for each row")
     };
-    let season_ago = each(&|known| {
-        let season = season.min(known.len());
-        (0..horizon).map(|step| known[known.len() - season + step % season]).collect()
-    });
-    let last = each(&|known| vec![known[known.len() - 1]; horizon]);
-    let deseasoned = each(&|known| naive2(known, season, horizon));
-    let mut methods = vec![("network", network.0, network.1)];
-    if season > 1 {
-        methods.push(("season_ago", format!("value {season} rows ago"), season_ago));
-        methods.push(("naive2", "Naive 2".into(), deseasoned));
-    }
-    methods.push(("last_value", "last value".into(), last));
-    let measures: Vec<Measures> = methods
-        .iter()
-        .map(|(_, _, forecasts)| {
-            Measures::of(tested, forecasts, season).expect("a forecast for each row")
-        })
-        .collect();
-    let key = if season > 1 { "naive2" } else { "last_value" };
-    let benchmark = methods.iter().position(|method| method.0 == key).expect("it is there");
-    let benchmark = measures[benchmark];
-    let with_names = methods.into_iter().zip(measures);
+    let measures: Vec<Measures> = methods.iter().map(|(_, _, forecasts)| of(forecasts)).collect();
+    let benchmark = if season > 1 { PanelMethod::Naive2 } else { PanelMethod::LastValue };
+    let benchmark = methods.iter().position(|(method, _, _)| *method == benchmark);
+    let benchmark = measures[benchmark.expect("it is among all")];
+    let with_names = methods.iter().zip(measures);
     with_names
-        .map(|((forecast, name, _), measures)| MethodMeasures {
-            forecast,
-            name,
+        .map(|((method, name, _), measures)| MethodMeasures {
+            forecast: method.to_string(),
+            name: name.clone(),
             measures,
             overall: measures.overall(&benchmark),
         })
@@ -107,6 +149,16 @@ fn validating<'a>(parts: &[Taught<'a>], horizon: usize) -> (Vec<&'a [f64]>, Vec<
         (known, &after[..horizon])
     };
     parts.iter().map(rows).unzip()
+}
+
+/// The place of the method with the smallest OWA; the first of equal ones, and any number before what is none.
+fn best(methods: &[MethodMeasures]) -> usize {
+    let key = |method: &MethodMeasures| (!method.overall.is_finite(), method.overall);
+    let places = methods.iter().enumerate().min_by(|(_, a), (_, b)| {
+        let ((a, x), (b, y)) = (key(a), key(b));
+        a.cmp(&b).then(x.total_cmp(&y))
+    });
+    places.map_or(0, |(place, _)| place)
 }
 
 /// Each series with what came.
@@ -127,18 +179,27 @@ impl PanelRun {
         let (horizon, season) = (subject.horizon, subject.season);
         let parts = taught(&panel, horizon, test.is_some());
         let tested: Vec<usize> = parts.iter().map(|part| part.number).collect();
-        let (known, actual) = validating(&parts, horizon);
-        let forecasts = forecaster.ahead(&known);
-        let conformal = Conformal::fit(&forecasts, &actual);
-        let name = format!(
-            "{} × {}, {} × {} units",
-            subject.ensemble, self.config.cell, subject.network.layers, subject.network.hidden
-        );
-        let medians = |forecasts: &[QuantileForecast]| {
-            forecasts.iter().map(QuantileForecast::median).collect::<Vec<_>>()
+        let name = |method: PanelMethod| match method {
+            PanelMethod::Network => {
+                let NetworkSize { hidden, layers } = subject.network;
+                let cell = &self.config.cell;
+                format!("{} × {cell}, {layers} × {hidden} units", subject.ensemble)
+            }
+            PanelMethod::SeasonAgo => format!("value {season} rows ago"),
+            PanelMethod::Naive2 => "Naive 2".into(),
+            PanelMethod::LastValue => "last value".into(),
         };
-        let valid =
-            measure(&with_actual(&known, &actual), (name.clone(), medians(&forecasts)), season);
+        let forecast = |known: &[&[f64]]| -> Vec<(PanelMethod, String, Vec<QuantileForecast>)> {
+            let of =
+                |&method: &PanelMethod| (method, name(method), method.ahead(&forecaster, known));
+            PanelMethod::all(season).iter().map(of).collect()
+        };
+        let (known, actual) = validating(&parts, horizon);
+        let methods = forecast(&known);
+        let valid = measure(&with_actual(&known, &actual), &methods, season);
+        let place = best(&valid);
+        let method = methods[place].0;
+        let conformal = method.conformal(&methods[place].2, &actual);
 
         // What came of each series, and the rows before that.
         let (known, actual): (Vec<&[f64]>, Vec<&[f64]>) = match &test {
@@ -151,8 +212,9 @@ impl PanelRun {
             }
         };
         let test_tested = with_actual(&known, &actual);
-        let forecasts = forecaster.ahead(&known);
-        let test_measures = measure(&test_tested, (name, medians(&forecasts)), season);
+        let mut methods = forecast(&known);
+        let test_measures = measure(&test_tested, &methods, season);
+        let forecasts = methods.swap_remove(place).2;
         let mut intervals = Vec::new();
         for (place, level) in LEVELS.into_iter().enumerate() {
             let ends: Vec<Vec<[f64; 2]>> = forecasts
@@ -174,6 +236,7 @@ impl PanelRun {
             tested,
             valid,
             test: test_measures,
+            method,
             intervals,
             conformal,
             forecasts,
@@ -196,7 +259,26 @@ impl PanelRun {
         let (panel, test) = self.panels()?;
         let mut warnings = Vec::new();
         let forecaster = self.forecaster(&mut warnings)?;
-        let conformal = self.conformal(&forecaster, &panel, test.is_some());
+        let parts = taught(&panel, horizon, test.is_some());
+        let (known, actual) = validating(&parts, horizon);
+        let methods = PanelMethod::all(subject.season);
+        let (method, valid) = match options.method {
+            Some(method) if methods.contains(&method) => {
+                (method, method.ahead(&forecaster, &known))
+            }
+            Some(method) => return Err(PanelRunError::NoSeason { method }),
+            None => {
+                let all = methods
+                    .iter()
+                    .map(|&method| (method, String::new(), method.ahead(&forecaster, &known)));
+                let mut all: Vec<_> = all.collect();
+                let measures = measure(&with_actual(&known, &actual), &all, subject.season);
+                let (method, _, forecasts) = all.swap_remove(best(&measures));
+                (method, forecasts)
+            }
+        };
+        let conformal = method.conformal(&valid, &actual);
+        drop(parts);
         let panel = match &options.from {
             None => panel,
             Some(file) => {
@@ -209,7 +291,7 @@ impl PanelRun {
                 Panel::read(file, &subject.layout(), &columns)?
             }
         };
-        if self.data.link == Link::Logarithm {
+        if self.data.link == Link::Logarithm && method == PanelMethod::Network {
             let bad = panel.values.iter().position(|values| values.iter().any(|&x| x <= 0.0));
             if let Some(place) = bad {
                 let file =
@@ -218,7 +300,7 @@ impl PanelRun {
             }
         }
         let known: Vec<&[f64]> = panel.values.iter().map(Vec::as_slice).collect();
-        let forecasts = forecaster.ahead(&known);
+        let forecasts = method.ahead(&forecaster, &known);
         let mut series = Vec::new();
         for ((id, calendar), forecast) in panel.ids.iter().zip(&panel.calendars).zip(forecasts) {
             let dates = calendar.as_ref().and_then(|dates| {
@@ -236,15 +318,7 @@ impl PanelRun {
                 intervals: intervals.collect(),
             });
         }
-        Ok(PanelForecast { series, panel, warnings })
-    }
-
-    /// How the intervals are widened, by the rows that validate.
-    fn conformal(&self, forecaster: &PanelForecaster, panel: &Panel, test_file: bool) -> Conformal {
-        let horizon = self.config.subject.horizon;
-        let parts = taught(panel, horizon, test_file);
-        let (known, actual) = validating(&parts, horizon);
-        Conformal::fit(&forecaster.ahead(&known), &actual)
+        Ok(PanelForecast { method, series, panel, warnings })
     }
 }
 
@@ -253,6 +327,8 @@ impl PanelRun {
 pub struct PanelForecastOptions {
     /// Rows; none: the run's horizon.
     pub steps: Option<usize>,
+    /// What forecasts; none: what was best on the rows that validate.
+    pub method: Option<PanelMethod>,
     /// A CSV file with series in the layout of the run's, after which to forecast; none: the run's own.
     pub from: Option<PathBuf>,
     /// How that file is written; none: as the run's.
@@ -264,6 +340,8 @@ pub struct PanelForecastOptions {
 /// The rows to come of many series.
 #[derive(Clone, Debug)]
 pub struct PanelForecast {
+    /// What forecasts.
+    pub method: PanelMethod,
     /// A series each.
     pub series: Vec<SeriesToCome>,
     /// The rows before them.

@@ -3,6 +3,7 @@
 
 use super::checkpoint::Checkpoints;
 use super::lessons::{LearningError, Passes, Progress, Trained, trained};
+use super::panel_forecast::PanelMethod;
 use super::run::{Measure, RunError, RunOf, Subject, Use};
 use super::series::NetworkSize;
 use crate::data::dates::{CalendarError, DateOptions};
@@ -153,6 +154,12 @@ pub enum PanelRunError {
         steps: usize,
         /// What there is.
         horizon: usize,
+    },
+    /// A method that needs a season.
+    #[error("--method {method}: the run has no season; take network or last-value")]
+    NoSeason {
+        /// The method.
+        method: PanelMethod,
     },
     /// Values that the networks cannot read.
     #[error(

@@ -173,6 +173,12 @@ impl Forms {
         Self { columns, told, near, usual }
     }
 
+    /// Looks at a part of a file: what the numbers of the whole file tell comes before what the neighbours in the part do.
+    pub fn of_part(table: &Table, whole: &Self) -> Self {
+        let part = Self::of(table, whole.agreed().or(whole.usual));
+        Self { told: whole.told.or(part.told), ..part }
+    }
+
     /// The mark that the columns agree on; none where no number of any of them tells.
     pub fn agreed(&self) -> Option<Decimal> {
         self.told.or(self.near)

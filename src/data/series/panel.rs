@@ -105,12 +105,11 @@ impl Panel {
         let file = printable_name(name);
         check_delimiter(options.delimiter, &file)?;
         let table = Table::read(input, &file, options)?;
-        let decimal = Forms::of(&table, options.usual_decimal).agreed();
-        let usual = decimal.or(options.usual_decimal);
-        let mut panel = Self { decimal, ..Self::default() };
+        let whole = Forms::of(&table, options.usual_decimal);
+        let mut panel = Self { decimal: whole.agreed(), ..Self::default() };
         match layout {
-            Layout::Long { id } => panel.read_long(&table, id, usual, options)?,
-            _ => panel.read_wide(&table, usual, options)?,
+            Layout::Long { id } => panel.read_long(&table, id, &whole, options)?,
+            _ => panel.read_wide(&table, &whole, options)?,
         }
         panel.shorten_notes(&file);
         Ok(panel)
@@ -130,7 +129,7 @@ impl Panel {
     fn read_wide(
         &mut self,
         table: &Table,
-        usual: Option<Decimal>,
+        whole: &Forms,
         options: &SeriesOptions,
     ) -> Result<(), SeriesError> {
         let from = usize::from(!Content::of(table, 0).numeric);
@@ -154,7 +153,7 @@ impl Panel {
                 true => dates::find(&upright, options, &mut self.notes)?,
                 false => Dates::none(Vec::new(), upright.rows()),
             };
-            self.push(&upright, (usize::from(titled), id), dates, usual)?;
+            self.push(&upright, (usize::from(titled), id), dates, whole)?;
         }
         Ok(())
     }
@@ -163,7 +162,7 @@ impl Panel {
         &mut self,
         table: &Table,
         id: &str,
-        usual: Option<Decimal>,
+        whole: &Forms,
         options: &SeriesOptions,
     ) -> Result<(), SeriesError> {
         let id = table.find(id)?;
@@ -198,7 +197,7 @@ impl Panel {
                     true => Dates::none(Vec::new(), part.rows()),
                     false => dates::find(part, &options, &mut self.notes)?,
                 };
-                self.push(part, (column, id), dates, usual)?;
+                self.push(part, (column, id), dates, whole)?;
             }
         }
         Ok(())
@@ -210,10 +209,10 @@ impl Panel {
         table: &Table,
         (column, id): (usize, String),
         dates: Dates,
-        usual: Option<Decimal>,
+        whole: &Forms,
     ) -> Result<(), SeriesError> {
-        let mark = Forms::of(table, usual).decide(table, column, &mut Vec::new())?;
-        let (values, _) = numbers::read(table, column, &dates.rows, mark.or(usual))?;
+        let mark = Forms::of_part(table, whole).decide(table, column, &mut self.notes)?;
+        let (values, _) = numbers::read(table, column, &dates.rows, mark)?;
         let regular = dates.calendar.as_ref().is_some_and(|calendar| calendar.step().is_ok());
         let known = (dates.rows.as_slice(), dates.labels.as_deref(), regular);
         let gappy = vec![Gappy { column, values }];
@@ -234,5 +233,109 @@ impl Panel {
             let line = format!("{file}: {more} more lines like these, of its other series");
             self.notes.push(if doubtful { Note::Doubtful(line) } else { Note::Decided(line) });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::series::{Missing, Reading};
+
+    fn read(text: &str, layout: &Layout) -> Panel {
+        read_with(text, layout, &SeriesOptions::default()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn read_with(
+        text: &str,
+        layout: &Layout,
+        options: &SeriesOptions,
+    ) -> Result<Panel, SeriesError> {
+        Panel::read_from(text.as_bytes(), "some.csv", layout, options)
+    }
+
+    fn long() -> Layout {
+        Layout::Long { id: "shop".into() }
+    }
+
+    fn labels(panel: &Panel, series: usize) -> Vec<String> {
+        let dates = panel.calendars[series].as_ref().unwrap();
+        dates.moments().iter().map(|&moment| dates.label(moment)).collect()
+    }
+
+    #[test]
+    fn rows_end_where_they_end() {
+        let text = "\"V1\",\"V2\",\"V3\",\"V4\"\n\"H1\",\"605\",\"586\",\"586.5\"\n\"H2\",\"31\",\"\",\"\"\n\"H3\",\"\",\"7\",\"8\"\n";
+        let panel = read(text, &Layout::Wide);
+        assert_eq!(panel.ids, ["H1", "H2", "H3"]);
+        assert_eq!(panel.values, [vec![605.0, 586.0, 586.5], vec![31.0], vec![7.0, 8.0]]);
+        assert_eq!(panel.calendars, [None, None, None]);
+        // Without a header, and without ids.
+        let panel = read("a;1,5;2\nb;3;4,25\n", &Layout::Wide);
+        assert_eq!(panel.values, [vec![1.5, 2.0], vec![3.0, 4.25]]);
+        let panel = read("1,2,3\n4,5,6\n", &Layout::Wide);
+        assert_eq!(panel.ids, ["row 1", "row 2"]);
+        assert_eq!(panel.values[1], [4.0, 5.0, 6.0]);
+        // Whole numbers that rise by one are no dates here.
+        let panel = read("id,x1,x2,x3\na,2001,2002,2003\nb,5,6,7\n", &Layout::Wide);
+        assert_eq!(panel.values[0], [2001.0, 2002.0, 2003.0]);
+    }
+
+    #[test]
+    fn titles_that_are_dates_are_those_of_every_row() {
+        let text = "country,2020-01,2020-02,2020-03\nA,1,2,3\nB,,5,6\n";
+        let panel = read(text, &Layout::Wide);
+        assert_eq!(panel.values, [vec![1.0, 2.0, 3.0], vec![5.0, 6.0]]);
+        assert_eq!(labels(&panel, 0), ["2020-01", "2020-02", "2020-03"]);
+        assert_eq!(labels(&panel, 1), ["2020-02", "2020-03"]);
+    }
+
+    #[test]
+    fn each_series_of_a_long_file_has_its_rows_and_dates() {
+        let text = "day,shop,sold\n2024-01-01,north,5\n2024-01-01,south,50\n2024-01-02,north,6\n2024-01-02,south,60\n2024-01-03,south,70\n";
+        let panel = read(text, &long());
+        assert_eq!(panel.ids, ["north", "south"]);
+        assert_eq!(panel.values, [vec![5.0, 6.0], vec![50.0, 60.0, 70.0]]);
+        assert_eq!(labels(&panel, 1), ["2024-01-01", "2024-01-02", "2024-01-03"]);
+        // Numbers may name series, several columns are several series, and what decides a mark may stand in another one.
+        let text = "shop;sold;price\n7;1,5;2\n7;3;4,25\n8;9;9\n";
+        let panel = read(text, &long());
+        assert_eq!(panel.ids, ["7 sold", "7 price", "8 sold", "8 price"]);
+        assert_eq!(panel.values[..2], [vec![1.5, 3.0], vec![2.0, 4.25]]);
+        assert_eq!(panel.decimal, Some(Decimal::Comma));
+        let quoted = "shop,sold\na,\"1,234\"\na,\"2,500.5\"\nb,\"3,000\"\nb,4\n";
+        assert_eq!(read(quoted, &long()).values[1], [3000.0, 4.0]);
+    }
+
+    #[test]
+    fn the_dates_of_each_series_are_looked_at_by_themselves() {
+        let text =
+            "day,shop,sold\n2024-01-01,a,1\n2024-01-02,a,2\n2024-01-02,b,3\n2024-01-01,b,4\n";
+        let line = read_with(text, &long(), &SeriesOptions::default()).unwrap_err().to_string();
+        assert!(line.starts_with("some.csv, line 5") && line.contains("--sort"), "{line}");
+        let twice = text.replace("2024-01-01,b,4", "2024-01-02,b,4");
+        let line = read_with(&twice, &long(), &SeriesOptions::default()).unwrap_err().to_string();
+        assert!(line.starts_with("some.csv, line 5"), "{line}");
+    }
+
+    #[test]
+    fn what_is_missing_is_refused_or_filled() {
+        let text = "id,x1,x2,x3\na,1,,3\nb,4,5,6\n";
+        let line = read_with(text, &Layout::Wide, &SeriesOptions::default()).unwrap_err();
+        let line = line.to_string();
+        assert!(line.starts_with("some.csv, line 2, column 'a'"), "{line}");
+        let reading = Reading { missing: Missing::Interpolate, ..Reading::default() };
+        let options = SeriesOptions { reading, ..SeriesOptions::default() };
+        assert_eq!(read_with(text, &Layout::Wide, &options).unwrap().values[0], [1.0, 2.0, 3.0]);
+        let empty = "id,x1,x2\na,,\nb,4,5\n";
+        let line = read_with(empty, &Layout::Wide, &options).unwrap_err().to_string();
+        assert!(line.contains("'a'"), "{line}");
+    }
+
+    #[test]
+    fn columns_are_series_where_nothing_else_is_said() {
+        let panel = read("day,north,south\n2024-01-01,5,7\n2024-01-02,6,8\n", &Layout::Columns);
+        assert_eq!(panel.ids, ["north", "south"]);
+        assert_eq!(panel.values, [[5.0, 6.0], [7.0, 8.0]]);
+        assert_eq!(labels(&panel, 0), labels(&panel, 1));
     }
 }

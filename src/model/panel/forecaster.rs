@@ -14,6 +14,17 @@ pub struct QuantileForecast {
 }
 
 impl QuantileForecast {
+    /// Around a forecast without quantiles: those of a normal distribution whose deviation is the scale of the series, times
+    /// `√⌈h/m⌉` h steps ahead, as that of a seasonal random walk of m rows.
+    pub fn around(point: &[f64], scale: f64, season: usize) -> Self {
+        const NORMAL: [f64; QUANTILES.len()] = [-1.960, -1.282, 0.0, 1.282, 1.960];
+        let of = |(step, value): (usize, &f64)| {
+            let deviation = scale * ((step / season + 1) as f64).sqrt();
+            NORMAL.map(|quantile| value + deviation * quantile)
+        };
+        Self { quantiles: point.iter().enumerate().map(of).collect() }
+    }
+
     /// The median of each step.
     pub fn median(&self) -> Vec<f64> {
         self.quantiles.iter().map(|step| step[MEDIAN]).collect()
@@ -97,8 +108,7 @@ impl PanelForecaster {
 }
 
 /// By what the intervals have to be widened so that they hold: the split conformal method (Vovk 2005; Romano,
-/// Patterson & Candès 2019) with the distance from the median, in units of the interval's own half, as its score. They are never made narrower:
-/// the rows to come are further from the training than those that validate.
+/// Patterson & Candès 2019) with the distance from the median, in units of the interval's own half, as its score.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conformal {
     /// The factor of each level.
@@ -106,8 +116,9 @@ pub struct Conformal {
 }
 
 impl Conformal {
-    /// From forecasts of rows that were not trained on, and what came.
-    pub fn fit(forecasts: &[QuantileForecast], actual: &[&[f64]]) -> Self {
+    /// From forecasts of rows that were not trained on, and what came. No factor is below `least`: 1 for intervals that were
+    /// learnt, because the rows to come are further from the training than those that validate.
+    pub fn fit(forecasts: &[QuantileForecast], actual: &[&[f64]], least: f64) -> Self {
         let factors = std::array::from_fn(|level| {
             let pairs = forecasts.iter().zip(actual);
             let mut scores: Vec<f64> = pairs
@@ -117,7 +128,7 @@ impl Conformal {
             scores.sort_unstable_by(f64::total_cmp);
             let n = scores.len();
             let place = (LEVELS[level] * (n + 1) as f64).ceil() as usize;
-            if n == 0 { 1.0 } else { scores[place.min(n) - 1].max(1.0) }
+            if n == 0 { 1.0 } else { scores[place.min(n) - 1].max(least) }
         });
         Self { factors }
     }
@@ -159,12 +170,18 @@ mod tests {
         let narrow = QUANTILES.map(|q| 0.5 + 0.5 * (q - 0.5));
         let forecasts = vec![QuantileForecast { quantiles: vec![narrow; 1000] }];
         let actual: Vec<f64> = (0..1000).map(|i| (f64::from(i) + 0.5) / 1000.0).collect();
-        let conformal = Conformal::fit(&forecasts, &[&actual]);
+        let conformal = Conformal::fit(&forecasts, &[&actual], 1.0);
         for (level, probability) in LEVELS.into_iter().enumerate() {
             assert!((conformal.factors[level] - 2.0).abs() < 0.02, "{conformal:?}");
             let [lower, upper] = conformal.interval(&narrow, level);
             let inside = actual.iter().filter(|value| (lower..=upper).contains(value)).count();
             assert!((inside as f64 / 1000.0 - probability).abs() < 0.003);
         }
+        let wide = QuantileForecast { quantiles: vec![QUANTILES.map(|q| 9.0 * (q - 0.5)); 1000] };
+        assert_eq!(
+            Conformal::fit(std::slice::from_ref(&wide), &[&[0.0; 1000]], 1.0).factors,
+            [1.0; 2]
+        );
+        assert_eq!(Conformal::fit(&[wide], &[&[0.0; 1000]], 0.0).factors, [0.0; 2]);
     }
 }
