@@ -310,7 +310,8 @@ fn failed(name: &str, what: &str, error: Error) -> DecodeError {
 fn named(start: &[u8]) -> String {
     let name = match start {
         [] => return "it is empty".into(),
-        [b'I', b'D', b'3', ..] | [0xff, 0xe2..=0xff, ..] => "MP3",
+        [b'I', b'D', b'3', ..] => "MP3, or another sound behind an ID3 tag",
+        [0xff, 0xe2..=0xff, ..] => "MP3",
         [b'.', b's', b'n', b'd', ..] => "an AU file",
         [b'c', b'a', b'f', b'f', ..] => "a CAF file",
         [b'r', b'i', b'f', b'f', ..] => "a Wave64 file",

@@ -51,7 +51,15 @@ impl RunFolder {
                 Err(RunError::Other { folder: path.display().to_string(), file })
             }
         };
-        refuse()?;
+        if let Err(error) = refuse() {
+            // What is in training cannot be gone on with or trained over now.
+            let busy = |error: &RunError| matches!(error, RunError::InTraining { .. });
+            let trained = matches!(error, RunError::Trained { .. });
+            return Err(match trained.then(|| Lock::take(path)) {
+                Some(Err(in_training)) if busy(&in_training) => in_training,
+                _ => error,
+            });
+        }
         let folder = Self::lock(path)?;
         refuse()?;
         Ok(folder)
@@ -285,6 +293,19 @@ mod tests {
             over.clear().unwrap();
             assert_eq!(run.join("diary.txt").exists(), words == "diary.txt");
         }
+    }
+
+    #[test]
+    fn a_trained_run_in_training_is_said_to_be_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("run");
+        write(&run, "config.toml", CONFIG);
+        write(&run, "checkpoint/last.safetensors", "");
+        assert!(line(&run).contains("trained run"));
+        let training = RunFolder::take_over(&run).unwrap();
+        assert!(line(&run).contains("is in training"));
+        drop(training);
+        assert!(line(&run).contains("trained run"));
     }
 
     #[test]
