@@ -285,7 +285,7 @@ impl Where<'_> {
         let (subject, window) = (&run.config.subject, run.config.length.window);
         let series = series_run::read(run)?;
         let dates = series.calendar.clone();
-        let rows = run.data.features.rows(&series, dates.as_ref())?;
+        let rows = run.data.features.rows(&run.without_effects(&series), dates.as_ref())?;
         let all = run.data.validation(subject.horizon, subject.stride);
         let batch = self.arguments.batch.min(all.len());
         self.fits([window, batch, subject.network.hidden, subject.network.layers])?;

@@ -40,6 +40,9 @@ pub struct Arguments {
     /// Forecast from the end of this CSV file, which has later rows of the same columns
     #[arg(long, value_name = "FILE")]
     pub(super) from: Option<PathBuf>,
+    /// CSV file with the columns of the run's --future-known, for the rows to come; other rows and columns may be in it too
+    #[arg(long, value_name = "FILE")]
+    pub(super) future: Option<PathBuf>,
     #[command(flatten)]
     pub(super) reading: ReadingFlags,
     #[command(flatten)]
@@ -96,14 +99,20 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     // Before the work is done.
     if let Some(out) = &arguments.out {
-        let read: Vec<&Path> =
-            arguments.from.iter().chain(&run.config.subject.file).map(PathBuf::as_path).collect();
+        let read: Vec<&Path> = arguments
+            .from
+            .iter()
+            .chain(&arguments.future)
+            .chain(&run.config.subject.file)
+            .map(PathBuf::as_path)
+            .collect();
         writable_beside(out, &read)?;
     }
     let forecast = run.forecast(&ForecastOptions {
         steps: arguments.steps,
         method: arguments.method.clone(),
         from: arguments.from.clone(),
+        future: arguments.future.clone(),
         reading: Some(arguments.reading.over(&run.config.subject.reading)),
         dates: Some(arguments.dates.over(&run.config.subject.dates)),
     })?;

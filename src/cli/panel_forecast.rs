@@ -45,6 +45,11 @@ pub fn run(arguments: &Arguments, run: &PanelRun) -> Result<ExitCode, Failure> {
     }
     let method = arguments.method.as_deref().map(str::parse::<PanelMethod>).transpose();
     let method = method.map_err(|error| Failure(format!("--method: {error}")))?;
+    if arguments.future.is_some() {
+        return Err(Failure(
+            "--future: a run on many series knows nothing ahead; leave it out".into(),
+        ));
+    }
     if arguments.picture.is_some() {
         return Err(Failure(
             "--picture: the pictures of some of many series are in the page of the run; leave it out".into(),

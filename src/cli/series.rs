@@ -65,6 +65,11 @@ pub struct Arguments {
     /// Column that the network reads and does not forecast; may be repeated
     #[arg(long, value_name = "NAME")]
     exogenous: Vec<String>,
+    /// Column whose values are known ahead, as a promotion or a holiday (1, else 0): what it does is taken out of the series
+    /// by least squares and put back into the forecasts, to which bptt forecast --future FILE gives the values to come; may
+    /// be repeated
+    #[arg(long, value_name = "NAME")]
+    future_known: Vec<String>,
     /// Column with dates [default: the one that looks like dates, or is named so]
     #[arg(long, value_name = "NAME")]
     date_column: Option<String>,
@@ -171,6 +176,7 @@ impl Arguments {
             file: self.file.clone(),
             column: self.column.clone(),
             exogenous: self.exogenous.clone(),
+            future_known: self.future_known.clone(),
             date_column: self.date_column.clone(),
             reading: self.reading.over(&Reading::default()),
             dates: self.dates.over(&DateOptions::default()),
@@ -297,6 +303,9 @@ fn chosen(run: &SeriesRun, input: &Choices) -> Option<String> {
     command.extend(file.iter().map(|file| format!(" {}", output::shown(file))));
     command
         .extend(column.iter().map(|name| format!(" --column {}", output::shown(Path::new(name)))));
+    for name in &run.config.subject.future_known {
+        command += &format!(" --future-known {}", output::shown(Path::new(name)));
+    }
     command += &format!(" --horizon {horizon} {}", chosen_flags(run));
     let mut why = Vec::new();
     match (input.season, run.config.subject.season) {

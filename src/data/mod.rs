@@ -15,6 +15,7 @@ pub mod copy;
 pub mod count;
 pub mod dates;
 pub mod features;
+pub mod known_effects;
 pub mod mu_law;
 pub mod naive;
 pub mod order;

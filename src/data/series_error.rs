@@ -132,7 +132,7 @@ pub enum SeriesError {
     },
     /// The last rows lack the values of one column and have those of another.
     #[error(
-        "{file}, line {line}, column '{column}': the last {rows} rows have no value here, and other columns have one; remove them, or leave them out with --missing drop (values known in advance cannot be used yet)"
+        "{file}, line {line}, column '{column}': the last {rows} rows have no value here, and other columns have one; remove them, or leave them out with --missing drop; where those others are known ahead, name them with --future-known"
     )]
     Unfinished {
         /// The file.

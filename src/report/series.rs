@@ -225,7 +225,9 @@ pub fn write(backtests: &Backtests) -> Result<Written, ReportError> {
     let main = &methods[0];
     let is_tested = main.test.is_some();
     let steps = subject.horizon.max(subject.season.unwrap_or(12));
-    let outlook = match backtests.outlook(main.key, steps, None, &mut warnings) {
+    let outlook = match backtests.outlook(main.key, steps, None, None, &mut warnings) {
+        // What the columns that are known ahead will be is known at a forecast only.
+        Err(SeriesRunError::Future { .. }) => None,
         Err(SeriesRunError::Outlook(error @ OutlookError::Diverged(_))) => {
             warnings.push(error.to_string());
             None

@@ -6,6 +6,7 @@ mod clip;
 pub mod count;
 pub mod count_run;
 mod data_type;
+mod known_ahead;
 mod later_rows;
 pub mod lessons;
 pub mod memory;

@@ -38,6 +38,8 @@ pub struct Backtests {
     pub run: SeriesRun,
     /// The series.
     pub series: Series,
+    /// The series without the effects of columns that are known ahead.
+    pub plain: Series,
     /// Its dates.
     pub dates: Option<Calendar>,
     /// The methods.
@@ -82,14 +84,15 @@ impl Backtests {
     ) -> Result<Self, SeriesRunError> {
         let (data, horizon, stride) =
             (&run.data, run.config.subject.horizon, run.config.subject.stride);
-        let rows = data.features.rows(&series, dates.as_ref())?;
+        let plain = run.without_effects(&series);
+        let rows = data.features.rows(&plain, dates.as_ref())?;
         let parts = [
             (data.split, data.validation(horizon, stride)),
             (data.test, data.tests(horizon, stride)),
         ];
         let parts = &parts[..if is_tested && !parts[1].1.is_empty() { 2 } else { 1 }];
         let mut warnings = Vec::new();
-        let networks = run.network_methods((&series, dates.as_ref()), &mut warnings)?;
+        let networks = run.network_methods((&plain, dates.as_ref()), &mut warnings)?;
         let log = data.features.transform.log;
         let tested = |key, name: String, mut backtests: Vec<Backtest>| {
             let test = (backtests.len() > 1).then(|| backtests.remove(1));
@@ -99,18 +102,21 @@ impl Backtests {
         };
         let mut learnt = Vec::new();
         for (_, origins) in parts.iter().filter(|_| !networks.is_empty()) {
-            let each = networks.iter().map(|network| network.backtest(&series, origins));
+            let each = networks.iter().map(|network| network.backtest(&plain, origins));
             let forecasts = mean(&each.collect::<Result<Vec<_>, _>>()?);
             let (origins, targets) = (origins.clone(), series.values.len());
-            learnt.push(Backtest { origins, horizon, targets, forecasts });
+            let mut backtest = Backtest { origins, horizon, targets, forecasts };
+            run.put_back(&mut backtest, &series);
+            learnt.push(backtest);
         }
         let (mut methods, mut network_shares) = (Vec::new(), vec![0.0; series.values.len()]);
         let mut shares = Vec::new();
         for key in run.method_keys().into_iter().filter(|key| *key != "network") {
             let mut backtests = Vec::new();
             for (known, origins) in parts {
-                let recipes = run.recipes(key, &series, *known);
-                let backtest = run.backtest(&recipes, &series, origins)?;
+                let recipes = run.recipes(key, &plain, *known);
+                let mut backtest = run.backtest(&recipes, &plain, origins)?;
+                run.put_back(&mut backtest, &series);
                 if key == COMBINATION {
                     shares = recipes.iter().map(Recipe::shares).collect();
                 }
@@ -134,7 +140,7 @@ impl Backtests {
         }
         let used = used(&methods, &series, data.split);
         methods[..=used].rotate_right(1);
-        Ok(Self { run, series, dates, methods, shares, rows, warnings, network_shares })
+        Ok(Self { run, series, plain, dates, methods, shares, rows, warnings, network_shares })
     }
 
     /// A method by its key.
@@ -145,7 +151,8 @@ impl Backtests {
     /// The mean loss of a method on the rows that validate, in the scale and the measure of the training.
     pub fn validation_loss(&self, method: &TestedMethod) -> f64 {
         let scale = (&self.run.data.features, &self.rows);
-        method.validation.loss(self.run.config.subject.loss, &self.series, scale)
+        let plain = self.run.taken_out(&method.validation, &self.series);
+        plain.loss(self.run.config.subject.loss, &self.plain, scale)
     }
 
     /// The errors of all columns.
@@ -200,13 +207,24 @@ impl Backtests {
         key: &str,
         steps: usize,
         later: Option<&Series>,
+        future: Option<&[Vec<f64>]>,
         warnings: &mut Vec<String>,
     ) -> Result<(Outlook, Vec<Moment>), SeriesRunError> {
-        let series = later.unwrap_or(&self.series);
+        let future = match (future, &self.run.data.effects) {
+            (None, Some(_)) => {
+                let names = self.run.config.subject.future_known.clone();
+                return Err(SeriesRunError::Future { names });
+            }
+            (future, _) => future.unwrap_or_default(),
+        };
+        let later = later.map(|later| self.run.without_effects(later));
+        let later = later.as_ref();
+        let series = later.unwrap_or(&self.plain);
         let dates = series.calendar.as_ref();
         let following = following(dates, &self.run.data.features, steps)?;
         let predictor = self.predictor(key, later.map(|later| (later, dates)), warnings)?;
-        let point = predictor.ahead(series, &following, steps)?;
+        let mut point = predictor.ahead(series, &following, steps)?;
+        self.run.put_ahead(&mut point, future);
         let intervals = self.method(key).expect("one of the run").intervals.clone();
         let targets = series.values.len();
         Ok((Outlook { steps, targets, point, intervals }, following))
@@ -220,18 +238,18 @@ impl Backtests {
         warnings: &mut Vec<String>,
     ) -> Result<Predictor, SeriesRunError> {
         let run = &self.run;
-        let known = later.unwrap_or((&self.series, self.dates.as_ref()));
+        let known = later.unwrap_or((&self.plain, self.dates.as_ref()));
         let networks = || run.network_methods(known, &mut Vec::new());
         if key == "network" {
             return Ok(Predictor::Networks(networks()?));
         }
-        let recipes = run.recipes(key, &self.series, self.series.rows());
-        let mut members = run.fit(&recipes, &self.series, self.series.rows());
+        let recipes = run.recipes(key, &self.plain, self.plain.rows());
+        let mut members = run.fit(&recipes, &self.plain, self.plain.rows());
         if let Some((later, _)) = later {
             // Later rows may begin where the run's do, or anywhere.
             const SAME: usize = 8;
             for ((members, column), own) in
-                members.iter_mut().zip(&later.values).zip(&self.series.values)
+                members.iter_mut().zip(&later.values).zip(&self.plain.values)
             {
                 if !column.starts_with(&own[..SAME.min(own.len())]) {
                     *members = members.restarted(column);
@@ -316,6 +334,8 @@ pub struct ForecastOptions {
     pub method: Option<String>,
     /// A CSV file with later rows of the same columns, after which to forecast; none: the run's own.
     pub from: Option<PathBuf>,
+    /// A CSV file with the columns that are known ahead, of the rows to come.
+    pub future: Option<PathBuf>,
     /// How that file is written; none: as the run's.
     pub reading: Option<Reading>,
     /// How its dates are read; none: as the run's.
@@ -513,8 +533,19 @@ impl SeriesRun {
                 })?)
             }
         };
-        let steps =
-            options.steps.unwrap_or_else(|| subject.horizon.max(subject.season.unwrap_or(12)));
+        let later = options.from.as_ref().map(|file| self.later(file, options)).transpose()?;
+        let last = later.as_ref().unwrap_or(&series);
+        let future = match &options.future {
+            Some(file) => Some(self.read_future(file, (last, last.calendar.as_ref()))?),
+            None => None,
+        };
+        let found = future.as_ref().map(|columns| columns[0].len());
+        let usual = subject.horizon.max(subject.season.unwrap_or(12));
+        let steps = options.steps.or(found.filter(|found| *found > 0)).unwrap_or(usual);
+        if let (Some(file), Some(found)) = (&options.future, found.filter(|found| *found < steps)) {
+            let file = file.display().to_string();
+            return Err(SeriesRunError::ShortFuture { file, found, steps });
+        }
         check_memory(64.0 * (steps * data.names.len()) as f64, "--steps")?;
         let dates = series.calendar.clone();
         let backtests = Backtests::validated(self.clone(), series, dates)?;
@@ -528,19 +559,23 @@ impl SeriesRun {
             ));
         }
         let reads = key == "network" || key == COMBINATION && self.config.cell != AUTOREGRESSION;
-        if !data.exogenous.is_empty() && reads {
-            warnings.push(format!("{} held at the last value", data.exogenous.join(", ")));
+        let held = &data.exogenous[..data.exogenous.len() - subject.future_known.len()];
+        if !held.is_empty() && reads {
+            warnings.push(format!("{} held at the last value", held.join(", ")));
         }
-        let (series, (outlook, following)) = match &options.from {
-            None => (backtests.series.clone(), backtests.outlook(key, steps, None, &mut warnings)?),
-            Some(file) => {
-                let later = self.later(file, options)?;
+        let future = future.as_deref();
+        let (series, (outlook, following)) = match options.from.as_ref().zip(later) {
+            None => {
+                let outlook = backtests.outlook(key, steps, None, future, &mut warnings)?;
+                (backtests.series.clone(), outlook)
+            }
+            Some((file, later)) => {
                 warnings.extend(differences(&later, &backtests.series, data.split));
                 let named = |error: SeriesRunError| SeriesRunError::Later {
                     file: file.display().to_string(),
                     reason: error.to_string(),
                 };
-                let forecast = backtests.outlook(key, steps, Some(&later), &mut warnings);
+                let forecast = backtests.outlook(key, steps, Some(&later), future, &mut warnings);
                 let forecast = forecast.map_err(named)?;
                 (later, forecast)
             }

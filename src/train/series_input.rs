@@ -1,6 +1,7 @@
 //! What a run on a series begins with: the series is read and split, season and transform are chosen, the scales are fitted
 //! to its training rows, and AR(τ) to what they make of these.
 
+use super::known_ahead::without_effects;
 use super::memory::{TooMuchMemory, check_memory};
 use super::series::SeriesTrainingError;
 use super::series_choice::{
@@ -9,6 +10,7 @@ use super::series_choice::{
 use super::series_run::{self, SeriesData, SeriesRun, SeriesRunError, SeriesSubject};
 use crate::data::dates::{Calendar, Feature};
 use crate::data::features::{FeatureError, Features, Rows};
+use crate::data::known_effects::KnownEffects;
 use crate::data::naive::{NaiveError, seasonal};
 use crate::data::series::{Series, SeriesError};
 use crate::data::split::{GivenUp, Parts, SplitError, parts_by_time};
@@ -133,6 +135,12 @@ impl SeriesInput {
                 seasonal(column, split, season)?;
             }
         }
+        let effects = (!subject.future_known.is_empty()).then(|| {
+            let known = &series.exogenous[subject.exogenous.len()..];
+            KnownEffects::fit(&series.values, known, test, subject.season.unwrap_or(1))
+        });
+        let whole = series;
+        let series = without_effects(effects.as_ref(), &whole);
         let transform = transform_of(&subject, &series, test);
         let chosen = transform.map_or(subject.transform(), |choice| choice.transform);
         subject.log = Some(chosen.log);
@@ -155,12 +163,13 @@ impl SeriesInput {
 
         let data = SeriesData {
             names: series.names.clone(),
-            exogenous: series.exogenous_names.clone(),
+            exogenous: whole.exogenous_names.clone(),
+            effects,
             rows: series.rows(),
             split,
             test,
             decimal: series.decimal,
-            checksum: series_run::checksum(&series),
+            checksum: series_run::checksum(&whole),
             orders,
             features,
             autoregressions,
@@ -177,7 +186,7 @@ impl SeriesInput {
         let source = season.map(|(_, source)| source);
         Ok(Self {
             subject,
-            series,
+            series: whole,
             dates,
             rows,
             origins,

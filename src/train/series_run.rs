@@ -9,6 +9,7 @@ use super::series::NetworkSize;
 use crate::data::accuracy::{Accuracy, scale};
 use crate::data::dates::{Calendar, CalendarError, DateOptions};
 use crate::data::features::{FeatureError, Features};
+use crate::data::known_effects::KnownEffects;
 use crate::data::series::{Decimal, Reading, Series, SeriesError, SeriesOptions};
 use crate::data::transform::Transform;
 use crate::files;
@@ -28,6 +29,9 @@ pub struct SeriesSubject {
     pub column: Vec<String>,
     /// Columns that the network reads and does not forecast.
     pub exogenous: Vec<String>,
+    /// Columns whose values are known ahead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub future_known: Vec<String>,
     /// The column with dates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date_column: Option<String>,
@@ -77,8 +81,11 @@ pub struct SeriesSubject {
 pub struct SeriesData {
     /// Columns to forecast.
     pub names: Vec<String>,
-    /// Columns that the network reads and does not forecast.
+    /// Columns that the network reads and does not forecast, and after them those that are known ahead.
     pub exogenous: Vec<String>,
+    /// What the columns that are known ahead do to those to forecast.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effects: Option<KnownEffects>,
     /// Rows.
     pub rows: usize,
     /// The first row, counted from 0, that validates.
@@ -115,6 +122,13 @@ impl Subject for SeriesSubject {
         });
         if !scaled {
             return Some("the scale of a column is no number".into());
+        }
+        let effects = data.effects.iter().flat_map(|effects| {
+            let coefficients = effects.targets.iter().flat_map(|target| &target.coefficients);
+            coefficients.chain(&effects.means)
+        });
+        if effects.into_iter().any(|value| !value.is_finite()) {
+            return Some("the effect of a column that is known ahead is no number".into());
         }
         let mut models = data.autoregressions.iter();
         models.find_map(|model| model.contradiction()).map(Into::into)
@@ -187,6 +201,32 @@ pub enum SeriesRunError {
     /// Later rows that cannot be read.
     #[error(transparent)]
     Series(#[from] SeriesError),
+    /// Rows to come whose known columns are not known.
+    #[error(
+        "the run knows {} ahead: give the values of the rows to come with --future FILE.csv, in columns of these names",
+        names.join(", ")
+    )]
+    Future {
+        /// The columns.
+        names: Vec<String>,
+    },
+    /// Rows to come where nothing has to be known of them.
+    #[error(
+        "--future: the run was trained without --future-known, and reads nothing of the rows to come; leave it out"
+    )]
+    NoFuture,
+    /// Too few rows to come.
+    #[error(
+        "{file}: it has {found} rows after the last one that is known, and a forecast of {steps} needs as many: add rows, or ask for fewer --steps"
+    )]
+    ShortFuture {
+        /// The file.
+        file: String,
+        /// What there is.
+        found: usize,
+        /// Rows to forecast.
+        steps: usize,
+    },
     /// Later rows of other columns.
     #[error(
         "{file}: its columns are {}, and the run was trained on {}",
@@ -230,6 +270,7 @@ impl Default for SeriesSubject {
             file: None,
             column: Vec::new(),
             exogenous: Vec::new(),
+            future_known: Vec::new(),
             date_column: None,
             reading: Reading::default(),
             dates: DateOptions::default(),
@@ -254,12 +295,13 @@ impl SeriesSubject {
     pub fn columns(&self) -> SeriesOptions {
         SeriesOptions {
             columns: self.column.clone(),
-            exogenous: self.exogenous.clone(),
+            exogenous: [self.exogenous.clone(), self.future_known.clone()].concat(),
             date_column: self.date_column.clone(),
             delimiter: None,
             reading: self.reading.clone(),
             usual_decimal: None,
             dates: self.dates.clone(),
+            to_come: !self.future_known.is_empty(),
         }
     }
 
@@ -413,8 +455,19 @@ fn contradiction(run: &SeriesRun) -> Option<&'static str> {
     if sizes.contains(&0) || subject.network.hidden == 0 || subject.network.layers == 0 {
         return Some("a size in config.toml is 0");
     }
-    if targets == 0 || columns != [targets; 3] || features.exogenous.len() != data.exogenous.len() {
+    if targets == 0
+        || columns != [targets; 3]
+        || features.exogenous.len() + subject.future_known.len() != data.exogenous.len()
+    {
         return Some("data.toml has another number of columns in one place than in another");
+    }
+    let known = data.effects.as_ref().map_or(0, |effects| effects.means.len());
+    let whole = |effects: &KnownEffects| {
+        let mut each = effects.targets.iter();
+        effects.targets.len() == targets && each.all(|target| target.coefficients.len() == known)
+    };
+    if known != subject.future_known.len() || !data.effects.iter().all(whole) {
+        return Some("config.toml and data.toml name different columns that are known ahead");
     }
     if features.transform != subject.transform() {
         return Some("config.toml and data.toml name different transforms");

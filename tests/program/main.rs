@@ -11,6 +11,7 @@ mod divergence;
 mod equal;
 mod folders;
 mod identity;
+mod known_ahead;
 mod outputs;
 mod page;
 mod panel;

@@ -23,7 +23,7 @@ mod reading;
 mod split_numbers;
 pub(super) mod table;
 
-use super::dates::{self, Calendar, DateOptions};
+use super::dates::{self, Calendar, DateOptions, Dates};
 use super::rows::read_error;
 pub use super::series_error::SeriesError;
 use crate::printable::printable_name;
@@ -54,6 +54,8 @@ pub struct SeriesOptions {
     pub usual_decimal: Option<Decimal>,
     /// How dates are read.
     pub dates: DateOptions,
+    /// Whether rows at the end that lack the value of every column to forecast are rows to come: they are left out.
+    pub to_come: bool,
 }
 
 /// Columns of numbers over time, oldest first, one value per row and column.
@@ -149,6 +151,16 @@ impl Series {
             decimal = decimal.or(mark);
             read.push(Gappy { column, values });
         }
+        let mut dates = dates;
+        if options.to_come {
+            leave_out_rows_to_come(
+                &table,
+                &mut read,
+                columns.targets.len(),
+                &mut dates,
+                &mut notes,
+            );
+        }
         let regular = dates.calendar.as_ref().is_some_and(|calendar| calendar.step().is_ok());
         let known = (dates.rows.as_slice(), dates.labels.as_deref(), regular);
         let filled = missing::fill(&table, read, columns.targets.len(), known, &mut notes)?;
@@ -187,6 +199,36 @@ impl Series {
     pub fn rows(&self) -> usize {
         self.values.first().map_or(0, Vec::len)
     }
+}
+
+/// Leaves out the rows at the end that have no value to forecast.
+fn leave_out_rows_to_come(
+    table: &Table,
+    columns: &mut [Gappy],
+    targets: usize,
+    dates: &mut Dates,
+    notes: &mut Vec<Note>,
+) {
+    let last = columns[..targets].iter().filter_map(|c| c.values.iter().rposition(Option::is_some));
+    let Some(rows) = last.max().map(|last| last + 1) else { return };
+    let to_come = dates.rows.len() - rows;
+    if to_come == 0 {
+        return;
+    }
+    columns.iter_mut().for_each(|column| column.values.truncate(rows));
+    dates.rows.truncate(rows);
+    if let Some(labels) = &mut dates.labels {
+        labels.truncate(rows);
+    }
+    let kept: Vec<usize> = (0..rows).collect();
+    dates.calendar = dates.calendar.take().map(|calendar| calendar.kept(&kept));
+    let names = columns[..targets].iter().map(|column| table.names[column.column].as_str());
+    notes.push(Note::Decided(format!(
+        "{}: the last {} without {}: rows to come, which a forecast reads with --future",
+        table.file,
+        if to_come == 1 { "row is".into() } else { format!("{to_come} rows are") },
+        names.collect::<Vec<_>>().join(", ")
+    )));
 }
 
 fn check_delimiter(delimiter: Option<u8>, file: &str) -> Result<(), SeriesError> {

@@ -1,0 +1,204 @@
+//! What columns that are known ahead, as a promotion or a holiday, do to a series: taken out before it is forecast, and put
+//! back into the forecasts.
+//!
+//! ```text
+//! g(y_t) = β · (x_t − x̄) + c + d t + s_{t mod m} + u_t        u_t = ρ u_{t−1} + e_t
+//! y'_t   = g⁻¹(g(y_t) − β · (x_t − x̄))
+//! ```
+//! by least squares with errors that go on from row to row (Cochrane & Orcutt 1949), g the logarithm or the value itself,
+//! whichever makes the rows likelier. Level, trend and season are there so that they are not taken for effects; they stay in
+//! the series.
+
+use nalgebra::{DMatrix, DVector};
+
+/// The effects of some columns on each column to forecast.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct KnownEffects {
+    /// x̄: the mean of each known column.
+    pub means: Vec<f64>,
+    /// A column to forecast each.
+    pub targets: Vec<TargetEffects>,
+}
+
+/// The effects on a column.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TargetEffects {
+    /// Whether g is the logarithm: effects are factors, and not summands.
+    pub multiplies: bool,
+    /// β, a known column each.
+    pub coefficients: Vec<f64>,
+}
+
+/// Rounds of the estimation of ρ.
+const ROUNDS: usize = 4;
+
+/// The longest season whose rows have an effect each; a longer one has three waves.
+const LONGEST: usize = 60;
+
+impl KnownEffects {
+    /// The effects in the first `rows` rows of the columns to forecast `[column][row]`. `known` are the known columns, as
+    /// long at least; a season has so many rows.
+    pub fn fit(targets: &[Vec<f64>], known: &[Vec<f64>], rows: usize, season: usize) -> Self {
+        let mean = |column: &Vec<f64>| column[..rows].iter().sum::<f64>() / rows.max(1) as f64;
+        let means: Vec<f64> = known.iter().map(mean).collect();
+        let design = design(known, &means, rows, season);
+        let of = |column: &Vec<f64>| {
+            let values = DVector::from_column_slice(&column[..rows]);
+            let (coefficients, variance) = fitted(&design, &values);
+            let added = TargetEffects {
+                multiplies: false,
+                coefficients: coefficients.iter().take(known.len()).copied().collect(),
+            };
+            if column[..rows].iter().any(|&value| value <= 0.0) {
+                return added;
+            }
+            let logarithms = values.map(f64::ln);
+            let (coefficients, of_logarithms) = fitted(&design, &logarithms);
+            // The density of y has the derivative of the logarithm, 1/y, in it.
+            let half = rows as f64 / 2.0;
+            match -half * of_logarithms.ln() - logarithms.sum() > -half * variance.ln() {
+                true => TargetEffects {
+                    multiplies: true,
+                    coefficients: coefficients.iter().take(known.len()).copied().collect(),
+                },
+                false => added,
+            }
+        };
+        Self { targets: targets.iter().map(of).collect(), means }
+    }
+
+    /// `β · (x − x̄)` for a row of the known columns.
+    fn effect(&self, target: usize, known: impl Iterator<Item = f64>) -> f64 {
+        let each = self.targets[target].coefficients.iter().zip(&self.means).zip(known);
+        each.map(|((coefficient, mean), x)| coefficient * (x - mean)).sum()
+    }
+
+    /// `y'`: a value of a column without the effects of its row.
+    pub fn without(&self, target: usize, value: f64, known: impl Iterator<Item = f64>) -> f64 {
+        let effect = self.effect(target, known);
+        if self.targets[target].multiplies { value * (-effect).exp() } else { value - effect }
+    }
+
+    /// `y`: a value with the effects of its row.
+    pub fn with(&self, target: usize, value: f64, known: impl Iterator<Item = f64>) -> f64 {
+        let effect = self.effect(target, known);
+        if self.targets[target].multiplies { value * effect.exp() } else { value + effect }
+    }
+}
+
+/// Known columns, level, trend and season: `[row][column]`.
+fn design(known: &[Vec<f64>], means: &[f64], rows: usize, season: usize) -> DMatrix<f64> {
+    let seasonal = match season {
+        0 | 1 => 0,
+        _ if rows < 3 * season => 0,
+        season if season <= LONGEST => season - 1,
+        _ => 6,
+    };
+    let k = known.len();
+    DMatrix::from_fn(rows, k + 2 + seasonal, |row, column| match column {
+        column if column < k => known[column][row] - means[column],
+        column if column == k => 1.0,
+        column if column == k + 1 => row as f64 / rows as f64 - 0.5,
+        column if season <= LONGEST => f64::from(u8::from(row % season == column - k - 2)),
+        column => {
+            let wave = (column - k - 2) / 2 + 1;
+            let angle = std::f64::consts::TAU * (wave * row) as f64 / season as f64;
+            if (column - k).is_multiple_of(2) { angle.sin() } else { angle.cos() }
+        }
+    })
+}
+
+/// The coefficients, and the variance of e.
+fn fitted(design: &DMatrix<f64>, values: &DVector<f64>) -> (DVector<f64>, f64) {
+    let rows = values.len();
+    let (mut design_now, mut values_now) = (design.clone(), values.clone());
+    let mut coefficients = least_squares(&design_now, &values_now);
+    let mut variance = f64::NAN;
+    for _ in 0..ROUNDS {
+        let errors = values - design * &coefficients;
+        let pairs = (1..rows).map(|row| (errors[row], errors[row - 1]));
+        let (product, square) =
+            pairs.fold((0.0, 0.0), |(a, b), (now, then)| (a + now * then, b + then * then));
+        let rho = if square > 0.0 { (product / square).clamp(-0.99, 0.99) } else { 0.0 };
+        let later = rows.saturating_sub(1);
+        design_now = design.rows(1, later) - rho * design.rows(0, later);
+        values_now = values.rows(1, later) - rho * values.rows(0, later);
+        coefficients = least_squares(&design_now, &values_now);
+        let errors = &values_now - &design_now * &coefficients;
+        variance = errors.norm_squared() / later.max(1) as f64;
+    }
+    (coefficients, variance.max(f64::MIN_POSITIVE))
+}
+
+/// The least of the solutions of least squares: a column that others determine, or that does not change, has a small effect
+/// or none.
+fn least_squares(design: &DMatrix<f64>, values: &DVector<f64>) -> DVector<f64> {
+    const TINY: f64 = 1e-9;
+    let norms: Vec<f64> = design.column_iter().map(|column| column.norm()).collect();
+    let scaled = DMatrix::from_fn(design.nrows(), design.ncols(), |row, column| {
+        if norms[column] > 0.0 { design[(row, column)] / norms[column] } else { 0.0 }
+    });
+    let mut square = scaled.tr_mul(&scaled);
+    for place in 0..square.nrows() {
+        square[(place, place)] += TINY;
+    }
+    let right = scaled.tr_mul(values);
+    let solution = square.cholesky().map(|factors| factors.solve(&right));
+    let mut solution = solution.unwrap_or_else(|| DVector::zeros(right.len()));
+    for (value, norm) in solution.iter_mut().zip(&norms) {
+        *value = if *norm > 0.0 { *value / norm } else { 0.0 };
+    }
+    solution
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Random, SeedableRng};
+    use rand::RngExt;
+
+    /// A level that wanders or does not, with a week, a trend and what a known column does.
+    fn drawn(multiplies: bool, wander: f64, seed: u64) -> (Vec<f64>, Vec<Vec<f64>>) {
+        let mut random = Random::seed_from_u64(seed);
+        let mut level = 0.0;
+        let mut known = vec![Vec::new(), Vec::new()];
+        let values = (0..700)
+            .map(|row| {
+                let promotion = f64::from(u8::from(random.random_range(0.0..1.0) < 0.1));
+                known[0].push(promotion);
+                // A column that does not change is no effect.
+                known[1].push(3.0);
+                level += wander * random.random_range(-1.0..1.0);
+                let week = [0.0, 0.1, 0.2, 0.1, 0.0, 0.4, 0.5][row % 7];
+                let noise = 0.02 * random.random_range(-1.0..1.0);
+                let sum = 5.0 + level + 0.0005 * row as f64 + week + 0.3 * promotion + noise;
+                if multiplies { sum.exp() } else { 100.0 * sum }
+            })
+            .collect();
+        (values, known)
+    }
+
+    #[test]
+    fn an_effect_is_found_taken_out_and_put_back() {
+        for multiplies in [false, true] {
+            for wander in [0.0, 0.05] {
+                let (values, known) = drawn(multiplies, wander, 1);
+                let effects = KnownEffects::fit(std::slice::from_ref(&values), &known, 600, 7);
+                let found = &effects.targets[0];
+                let truth = if multiplies { 0.3 } else { 30.0 };
+                assert_eq!(found.multiplies, multiplies, "{wander}");
+                let error = (found.coefficients[0] / truth - 1.0).abs();
+                assert!(error < 0.03, "{multiplies} {wander}: {effects:?}");
+                assert_eq!(found.coefficients[1], 0.0);
+                for row in [0, 650] {
+                    let x = || known.iter().map(|column| column[row]);
+                    let without = effects.without(0, values[row], x());
+                    let back = effects.with(0, without, x());
+                    assert!((back / values[row] - 1.0).abs() < 1e-12);
+                }
+            }
+        }
+    }
+}

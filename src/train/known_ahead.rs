@@ -1,0 +1,111 @@
+//! Columns that are known ahead: what they do is taken out of a series before it is forecast, and put back into the forecasts.
+
+use super::series_run::{SeriesRun, SeriesRunError};
+use crate::data::dates::Calendar;
+use crate::data::known_effects::KnownEffects;
+use crate::data::series::{Series, SeriesOptions};
+use crate::model::forecast::Backtest;
+use std::path::Path;
+
+/// The series as a run's methods see it: without the effects of the columns that are known ahead, and without these, which are
+/// the last of its exogenous ones.
+pub(super) fn without_effects(effects: Option<&KnownEffects>, series: &Series) -> Series {
+    let mut plain = series.clone();
+    let Some(effects) = effects else { return plain };
+    let others = series.exogenous.len() - effects.means.len();
+    let known = plain.exogenous.split_off(others);
+    plain.exogenous_names.truncate(others);
+    for (target, column) in plain.values.iter_mut().enumerate() {
+        for (row, value) in column.iter_mut().enumerate() {
+            *value = effects.without(target, *value, known.iter().map(|known| known[row]));
+        }
+    }
+    plain
+}
+
+/// Changes each forecast of a backtest by what the known columns of its row do.
+fn changed(
+    backtest: &mut Backtest,
+    known: &[Vec<f64>],
+    change: impl Fn(usize, f64, &mut dyn Iterator<Item = f64>) -> f64,
+) {
+    let Backtest { origins, horizon, targets, forecasts } = backtest;
+    let paths = forecasts.chunks_exact_mut(*horizon * *targets).zip(origins.iter());
+    for (path, origin) in paths {
+        for (place, value) in path.iter_mut().enumerate() {
+            let (row, target) = (origin + place / *targets, place % *targets);
+            *value = change(target, *value, &mut known.iter().map(|known| known[row]));
+        }
+    }
+}
+
+impl SeriesRun {
+    /// The columns of a series that are known ahead.
+    fn known<'a>(&self, series: &'a Series) -> &'a [Vec<f64>] {
+        let known = self.config.subject.future_known.len();
+        &series.exogenous[series.exogenous.len() - known..]
+    }
+
+    /// See [`without_effects`].
+    pub fn without_effects(&self, series: &Series) -> Series {
+        without_effects(self.data.effects.as_ref(), series)
+    }
+
+    /// Puts the effects back into the forecasts of a backtest.
+    pub(super) fn put_back(&self, backtest: &mut Backtest, series: &Series) {
+        if let Some(effects) = &self.data.effects {
+            changed(backtest, self.known(series), |t, value, x| effects.with(t, value, x));
+        }
+    }
+
+    /// The forecasts of a backtest without the effects.
+    pub(super) fn taken_out(&self, backtest: &Backtest, series: &Series) -> Backtest {
+        let mut plain = backtest.clone();
+        if let Some(effects) = &self.data.effects {
+            changed(&mut plain, self.known(series), |t, value, x| effects.without(t, value, x));
+        }
+        plain
+    }
+
+    /// Puts the effects of the rows to come, whose known columns these are, into a forecast `[step][target]`.
+    pub(super) fn put_ahead(&self, forecast: &mut [f64], future: &[Vec<f64>]) {
+        let Some(effects) = &self.data.effects else { return };
+        let targets = self.data.names.len();
+        for (place, value) in forecast.iter_mut().enumerate() {
+            let (step, target) = (place / targets, place % targets);
+            *value = effects.with(target, *value, future.iter().map(|known| known[step]));
+        }
+    }
+
+    /// The known columns of the rows to come, out of a file that has them: those after the last row of the series by
+    /// date, or where there are no dates by number.
+    pub(super) fn read_future(
+        &self,
+        file: &Path,
+        (series, calendar): (&Series, Option<&Calendar>),
+    ) -> Result<Vec<Vec<f64>>, SeriesRunError> {
+        if self.data.effects.is_none() {
+            return Err(SeriesRunError::NoFuture);
+        }
+        let subject = &self.config.subject;
+        let options = SeriesOptions {
+            columns: subject.future_known.clone(),
+            exogenous: Vec::new(),
+            to_come: false,
+            usual_decimal: self.data.decimal,
+            ..subject.columns()
+        };
+        let found = Series::read(file, &options)?;
+        let last = calendar.and_then(|calendar| calendar.moments().last());
+        let first = match (&found.calendar, last) {
+            (Some(dates), Some(last)) => {
+                let after =
+                    |moment: &&crate::data::dates::Moment| moment.instant() > last.instant();
+                found.rows() - dates.moments().iter().rev().take_while(after).count()
+            }
+            _ if found.rows() > series.rows() => series.rows(),
+            _ => 0,
+        };
+        Ok(found.values.iter().map(|column| column[first..].to_vec()).collect())
+    }
+}
