@@ -533,3 +533,66 @@ fn what_cannot_be_is_refused_in_one_line() {
     }
     assert_eq!(config(), before);
 }
+
+/// What is chosen knows nothing of the rows that test: whatever they are, flags, weights, epochs and shares are the same bits.
+#[test]
+fn no_choice_sees_the_test_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let values = &Series::airline_passengers().values[0];
+    let rows = |value: &dyn Fn(usize) -> f64| -> String {
+        (0..144).map(|row| format!("{}\n", value(row))).collect()
+    };
+    // The last 22 rows test.
+    let wild = |row: usize| match row {
+        122.. => 3.0 + 1e5 * ((row * row) % 7) as f64,
+        _ => values[row],
+    };
+    std::fs::write(folder.join("a.csv"), rows(&|row| values[row])).unwrap();
+    std::fs::write(folder.join("b.csv"), rows(&wild)).unwrap();
+    let [a, b] = ["a", "b"].map(|name| {
+        let file = format!("{name}.csv");
+        let train = ["train", "series", &file, "--horizon", "6", "--epochs", "8"];
+        json(&[&train[..], &["--out", name, "--json", "--quiet"]].concat(), folder)
+    });
+    for key in ["chosen", "method", "combination", "train_loss", "valid_loss", "baselines"] {
+        assert_eq!(a[key], b[key], "{key}");
+    }
+    assert!(a["chosen"].as_str().unwrap().contains("--season 12"), "{a}");
+    assert_ne!(a["columns"], b["columns"]);
+    let [a, b] = ["a", "b"].map(|name| {
+        let run = folder.join(name);
+        let lines = std::fs::read(run.join("metrics.jsonl")).unwrap();
+        (lines, weights(&run.join("checkpoint/best.safetensors")))
+    });
+    assert!(a == b, "the epochs or the weights of the network");
+}
+
+/// The tensors of a checkpoint by name, to the bit.
+fn weights(file: &std::path::Path) -> Vec<(String, Vec<u8>)> {
+    let bytes = std::fs::read(file).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let tensors = tensors.tensors().into_iter();
+    let mut tensors: Vec<_> =
+        tensors.map(|(name, tensor)| (name, tensor.data().to_vec())).collect();
+    tensors.sort();
+    tensors
+}
+
+/// Rows that are too few for three parts, or for a network, are forecast, and a line says what is missing.
+#[test]
+fn a_short_series_says_what_it_gives_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let text = include_str!("../../data/airline_passengers.csv");
+    let first: Vec<&str> = text.lines().take(1 + 72).collect();
+    std::fs::write(folder.join("short.csv"), first.join("\n")).unwrap();
+    let output = bptt(&["train", "series", "short.csv", "--horizon", "24"], folder);
+    let [said, shown] =
+        [&output.stderr, &output.stdout].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("72 rows are too few for a test"), "{said}");
+    assert!(shown.contains("72 rows: 48 train, 24 validate, 0 test"), "{shown}");
+    let forecast = json(&["forecast", "runs/series", "--json"], folder);
+    assert_eq!(forecast["rows"].as_array().unwrap().len(), 24);
+}

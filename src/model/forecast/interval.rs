@@ -4,8 +4,8 @@
 //! The errors of a series' forecasts are few and depend on each other: those of neighbouring origins are of the same rows.
 //! So the errors of all steps ahead are taken together, each in units of a growth law `σ_k = σ k^p`, whose power p, between 0
 //! (a series that returns to its mean) and 1, is fitted to the errors by least squares of logarithms. Of the sizes
-//! `|e| / σ_k` the quantile of rank `⌈(n + 1) level⌉ / n` is taken, n being how many horizons the origins hold without
-//! overlap, and where that is more than there are, the largest size grows as Student's t does with so few.
+//! `|e| / σ_k` the quantile of the level is taken, and widened as Student's t with `n − 1` degrees of freedom is wider than a
+//! normal distribution, n being how many horizons the origins hold without overlap: few errors make wide intervals.
 //! With logarithms errors are those of logarithms: in percent.
 
 use super::Backtest;
@@ -97,7 +97,7 @@ impl ColumnIntervals {
         let (low, share) = (place.floor() as usize, place.fract());
         let high = self.sizes[(low + 1).min(self.sizes.len() - 1)];
         let size = self.sizes[low] + share * (high - self.sizes[low]);
-        size * student_factor(level, self.worth) * ((step + 1) as f64).powf(self.power)
+        size * student_factor(level, self.worth - 1.0) * ((step + 1) as f64).powf(self.power)
     }
 }
 
@@ -195,7 +195,12 @@ mod tests {
                 }
                 let share = held as f64 / (SERIES as usize * horizon) as f64;
                 println!("{walks} {validation} {horizon} {level}: {share:.3}");
-                assert!((share - level).abs() < 0.05, "{walks} {validation} {level}: {share}");
+                // Few errors have to make wide intervals, many exact ones.
+                let most = if validation == 200 { 0.035 } else { 0.1 };
+                assert!(
+                    (level - 0.035..level + most).contains(&share),
+                    "{walks} {validation} {level}: {share}"
+                );
             }
         }
     }
