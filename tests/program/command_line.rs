@@ -249,7 +249,7 @@ fn every_help_shows_an_example() {
         assert!(help.status.success() && text.contains("Example: bptt "), "{command:?}: {text}");
         shown += 1;
     };
-    for task in ["count", "adding", "copy", "order", "reber", "series", "text", "sound"] {
+    for task in ["count", "adding", "copy", "order", "reber", "series", "panel", "text", "sound"] {
         look(&["train", task]);
     }
     for command in
