@@ -46,7 +46,7 @@ impl SeriesRun {
         &series.exogenous[series.exogenous.len() - known..]
     }
 
-    /// See [`without_effects`].
+    /// The series as the methods of this run see it: without the effects of the columns that are known ahead, and without these.
     pub fn without_effects(&self, series: &Series) -> Series {
         without_effects(self.data.effects.as_ref(), series)
     }

@@ -222,7 +222,7 @@ impl Reader {
 
     /// Says what was not read of a folder.
     fn note_left_out(&mut self, folder: &Path, before: usize) {
-        const SHOWN: usize = 3;
+        const SHOWN: usize = 20;
         let left_out = std::mem::take(&mut self.left_out);
         let (count, read) = (left_out.len(), self.files.len() - before);
         if count == 0 {
@@ -315,9 +315,16 @@ mod tests {
             assert!(note.contains(words), "{note}");
         }
         #[cfg(unix)]
-        for words in ["4 of its 6 files", "b/loop (a link)", "and 1 more"] {
+        for words in ["4 of its 6 files", "b/loop (a link)", "noise ("] {
             assert!(note.contains(words), "{note}");
         }
+        // Of very many, as many are named as a line bears.
+        fs::create_dir(at("many")).unwrap();
+        fs::write(at("many/text"), "text").unwrap();
+        (0..23).for_each(|i| fs::write(at(&format!("many/.{i:02}")), "hidden").unwrap());
+        let [note] = read(&[at("many")], false).unwrap().notes.try_into().unwrap();
+        assert!(note.contains(".19 (hidden)") && note.ends_with("and 3 more"), "{note}");
+        fs::remove_dir_all(at("many")).unwrap();
         // Of bytes nothing is left out for what it holds.
         let notes = read(&[folder.path().into()], true).unwrap().notes;
         assert!(notes.len() == 1 && !notes[0].contains("latin1"), "{notes:?}");
