@@ -11,7 +11,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// If any of the three fails. The message names the path; the old file stays, and the
 /// temporary file is removed.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace_after(path, bytes, || Ok(()))
+    replace_by(path, |file| file.write_all(bytes))
+}
+
+/// As [`replace`], with what `write` writes, which need never be in memory whole.
+///
+/// # Errors
+/// As [`replace`], or if `write` fails.
+pub fn replace_by(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    replace_after(path, write, || Ok(()))
 }
 
 /// As [`replace`], and the old file is renamed to `previous` after the new file is whole.
@@ -19,10 +30,14 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// As [`replace`]. If the disk is full, both files stay as they were.
 pub fn replace_and_keep(path: &Path, previous: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace_after(path, bytes, || match rename(path, previous) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    })
+    replace_after(
+        path,
+        |file| file.write_all(bytes),
+        || match rename(path, previous) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        },
+    )
 }
 
 /// Writes a file that the user has named: a regular one is replaced whole, as [`replace`] does; so is the one that a link
@@ -110,19 +125,19 @@ pub fn is_standard_output(path: &Path) -> bool {
 /// As [`replace`]; `before` is called between the syncing and the renaming.
 fn replace_after(
     path: &Path,
-    bytes: &[u8],
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     before: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<()> {
-    let write = || -> io::Result<()> {
+    let replace = || -> io::Result<()> {
         let folder = folder_of(path);
         let mut unfinished = Unfinished::create(folder)?;
-        unfinished.file.write_all(bytes)?;
+        write(&mut unfinished.file)?;
         unfinished.file.sync_all()?;
         before()?;
         rename(&unfinished.path, path)?;
         sync_folder(folder)
     };
-    write().map_err(|error| cannot_write(path, error))
+    replace().map_err(|error| cannot_write(path, error))
 }
 
 fn cannot_write(path: &Path, error: io::Error) -> io::Error {

@@ -479,6 +479,16 @@ pub enum SeriesError {
         /// What was found.
         found: usize,
     },
+    /// A long file with more rows than are numbered.
+    #[error(
+        "{file}: it has more than {most} rows, which is the most of a file with --id; split it"
+    )]
+    TooManyRows {
+        /// The file.
+        file: String,
+        /// The most.
+        most: u32,
+    },
     /// A quote opens and the file ends.
     #[error(
         "{file}, line {line}: a quote opens in this row and is never closed; close or remove it"

@@ -12,6 +12,7 @@ use crate::data::series::panel::{Layout, Panel};
 use crate::data::series::{Decimal, Reading, SeriesError, SeriesOptions};
 use crate::files;
 use crate::model::panel::{Ensemble, EnsembleSize, Geometry, PanelForecaster, PanelLoss};
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// The file, how it is read, and the model.
@@ -207,26 +208,44 @@ impl PanelSubject {
     }
 }
 
-/// The series as a file of a run, a row a value: id, date if there is one, value to the last digit.
-fn csv(panel: &Panel) -> Vec<u8> {
+/// Writes the series as a file of a run, a row a value: id, date if there is one, value to the last digit.
+fn write_csv(panel: &Panel, out: impl Write) -> std::io::Result<()> {
     let dated = panel.calendars.iter().any(Option::is_some);
-    let mut writer = csv::Writer::from_writer(Vec::new());
+    let mut writer = csv::WriterBuilder::new().buffer_capacity(1 << 16).from_writer(out);
     let header = [Some("id"), dated.then_some("date"), Some("value")];
-    writer.write_record(header.into_iter().flatten()).expect("memory takes it");
+    writer.write_record(header.into_iter().flatten())?;
     for ((id, values), calendar) in panel.ids.iter().zip(&panel.values).zip(&panel.calendars) {
         for (row, value) in values.iter().enumerate() {
             let date = calendar.as_ref().map(|dates| dates.label(dates.moments()[row]));
             let date = dated.then(|| date.unwrap_or_default());
-            let record = [Some(id.clone()), date, Some(value.to_string())];
-            writer.write_record(record.into_iter().flatten()).expect("memory takes it");
+            let value = value.to_string();
+            let record = [Some(id.as_str()), date.as_deref(), Some(&value)];
+            writer.write_record(record.into_iter().flatten())?;
         }
     }
-    writer.into_inner().expect("memory takes it")
+    writer.flush()
+}
+
+/// CRC-32 of what is written.
+#[derive(Default)]
+struct Checksum(crc32fast::Hasher);
+
+impl Write for Checksum {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// CRC-32 of what [`write()`] writes.
 pub fn checksum(panel: &Panel) -> u32 {
-    crc32fast::hash(&csv(panel))
+    let mut checksum = Checksum::default();
+    write_csv(panel, &mut checksum).expect("a checksum takes every byte");
+    checksum.0.finalize()
 }
 
 /// Writes the series into a file of a run.
@@ -234,7 +253,7 @@ pub fn checksum(panel: &Panel) -> u32 {
 /// # Errors
 /// If the file cannot be written.
 pub fn write(panel: &Panel, file: &Path) -> Result<(), PanelRunError> {
-    Ok(files::replace(file, &csv(panel))?)
+    Ok(files::replace_by(file, |out| write_csv(panel, out))?)
 }
 
 /// What is wrong with files of a run that somebody has changed: sizes that do not fit each other.
@@ -272,17 +291,20 @@ impl PanelRun {
     }
 
     fn panel(&self, name: &str, checksum: u32) -> Result<Panel, PanelRunError> {
-        const LARGEST: u64 = 4 << 30;
         let path = self.folder.join(name);
         let file = path.display().to_string();
-        let other = |reason| PanelRunError::Other { file: file.clone(), reason };
-        let named = |reason: String| std::io::Error::other(format!("cannot read {file}: {reason}"));
-        let text = files::read_regular_text(&path, LARGEST)
-            .map_err(|error| named(error.to_string()))?
-            .ok_or_else(|| other("it is too large; train anew"))?;
-        if crc32fast::hash(text.as_bytes()) != checksum {
-            return Err(other("its checksum is another one; train anew"));
+        let named = |error: std::io::Error| {
+            std::io::Error::new(error.kind(), format!("cannot read {file}: {error}"))
+        };
+        // It is read twice, and is never in memory whole.
+        let (mut opened, _) = files::open_regular(&path, u64::MAX)?;
+        let mut found = Checksum::default();
+        std::io::copy(&mut opened, &mut found).map_err(named)?;
+        if found.0.finalize() != checksum {
+            let reason = "its checksum is another one; train anew";
+            return Err(PanelRunError::Other { file, reason });
         }
+        opened.rewind().map_err(named)?;
         let reading = Reading { decimal: Some(Decimal::Point), ..Reading::default() };
         let options = SeriesOptions {
             columns: vec!["value".into()],
@@ -291,7 +313,7 @@ impl PanelRun {
             ..SeriesOptions::default()
         };
         let layout = Layout::Long { id: "id".into() };
-        let mut panel = Panel::read_from(text.as_bytes(), &file, &layout, &options)?;
+        let mut panel = Panel::read_from(opened, &file, &layout, &options)?;
         panel.notes.clear();
         Ok(panel)
     }

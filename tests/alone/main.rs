@@ -1,6 +1,8 @@
 //! Tests that look at what all threads of the process share: its memory, and a device's random numbers.
 
 mod memory_budget;
+#[cfg(feature = "train")]
+mod panel_memory;
 mod seeded_masks;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

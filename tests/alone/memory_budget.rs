@@ -11,7 +11,7 @@ use peak_alloc::PeakAlloc;
 use rand::{RngExt, SeedableRng};
 
 #[global_allocator]
-static MEMORY: PeakAlloc = PeakAlloc;
+pub static MEMORY: PeakAlloc = PeakAlloc;
 
 /// Holds the gradients with the least budget and with one between against those without a budget.
 fn hold_within_budgets(problem: &Problem, cell: &AnyCell, device: &Device, share: f64) {

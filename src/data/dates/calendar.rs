@@ -4,6 +4,7 @@ use super::DateOptions;
 use super::column::{self, Column, Labels, Written, plain_spaces};
 use super::error::{DateError, Place};
 use super::form::Moment;
+use super::moments::{Moments, Timelines};
 use super::order::order;
 use super::step::{SECOND, Step, add_months, are_month_ends, infer, next_weekday};
 use crate::data::series::Note;
@@ -41,7 +42,7 @@ pub enum CalendarError {
 /// The dates of a series, each later than the one before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calendar {
-    moments: Vec<Moment>,
+    moments: Moments,
     written: Written,
     step: Result<Step, CalendarError>,
     /// Whether every date is the last of its month.
@@ -86,18 +87,25 @@ impl Calendar {
             step_of(&moments, |place| (labels.place(rows[place]), labels.shown(rows[place])));
         let month_ends = are_month_ends(&moments);
         let Column { written, notes, day_first, .. } = column;
-        Self { moments, written, step, month_ends, day_first, notes }
+        Self { moments: moments.into(), written, step, month_ends, day_first, notes }
     }
 
     /// With some of the rows alone.
     pub(in crate::data) fn kept(mut self, rows: &[usize]) -> Self {
         if rows.len() < self.moments.len() {
-            self.moments = rows.iter().map(|&row| self.moments[row]).collect();
+            let kept: Vec<Moment> = rows.iter().map(|&row| self.moments[row]).collect();
+            self.moments = kept.into();
             let told =
                 |place: usize| (Place::Row(place as u64 + 1), self.label(self.moments[place]));
             self.step = step_of(&self.moments, told);
             self.month_ends = are_month_ends(&self.moments);
         }
+        self
+    }
+
+    /// With its dates out of those of earlier series, if they are among them.
+    pub(in crate::data) fn sharing(mut self, timelines: &mut Timelines) -> Self {
+        self.moments = timelines.shared(self.moments);
         self
     }
 
@@ -111,7 +119,7 @@ impl Calendar {
             }
             moments.push(moment);
         }
-        self.moments = moments;
+        self.moments = moments.into();
         self.step = Ok(missing.step);
         self
     }

@@ -17,6 +17,7 @@ mod fields;
 mod find;
 mod form;
 mod gaps;
+mod moments;
 mod names;
 mod order;
 mod parts;
@@ -32,6 +33,7 @@ pub use error::DateError;
 pub use feature::Feature;
 pub(super) use find::{Dates, columns, find};
 pub use form::Moment;
+pub(super) use moments::Timelines;
 pub use step::Step;
 pub(super) use unread::counts_time;
 

@@ -18,10 +18,10 @@ pub(super) struct Columns {
 
 impl Columns {
     /// The columns asked for, or every numeric one that is none of `dates` and does not number the rows, as they stand or in the
-    /// order of time, `rows`.
+    /// order of time, `rows`, if that may be another one.
     pub fn choose(
         table: &Table,
-        (dates, rows): (&[usize], &[Option<usize>]),
+        (dates, rows): (&[usize], Option<&[Option<usize>]>),
         options: &SeriesOptions,
         notes: &mut Vec<Note>,
     ) -> Result<Self, SeriesError> {
@@ -133,24 +133,27 @@ fn is_one_label(table: &Table, column: usize) -> bool {
 fn counts_in_an_order(
     table: &Table,
     column: usize,
-    rows: &[Option<usize>],
+    rows: Option<&[Option<usize>]>,
 ) -> Option<&'static str> {
-    let as_they_stand: Vec<usize> = (0..table.rows()).collect();
-    let in_time: Vec<usize> = rows.iter().copied().flatten().collect();
-    counts(table, column, &as_they_stand).or_else(|| counts(table, column, &in_time))
+    let as_they_stand = counts(table, column, 0..table.rows());
+    as_they_stand.or_else(|| counts(table, column, rows?.iter().copied().flatten()))
 }
 
 /// What a column of whole numbers counts, if it counts something: its rows, or time.
-fn counts(table: &Table, column: usize, order: &[usize]) -> Option<&'static str> {
+fn counts(
+    table: &Table,
+    column: usize,
+    mut order: impl Iterator<Item = usize>,
+) -> Option<&'static str> {
     /// Rows that hardly go up by one by chance.
     const MANY: usize = 8;
-    let whole = |row| table.cell(row, column).parse::<i64>().ok();
+    let whole = |row: usize| table.cell(row, column).parse::<i64>().ok();
     let title = table.title(column).to_lowercase();
-    let first = whole(order[0])?;
+    let first = whole(order.next()?)?;
     let (mut by_one, mut never_back, mut yearly) = (true, true, true);
     let mut before = first;
     let [mut least, mut most] = [first; 2];
-    for &row in &order[1..] {
+    for row in order {
         let next = whole(row)?;
         let step = next.checked_sub(before)?;
         by_one &= step == 1;

@@ -10,6 +10,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
+mod cells;
 mod columns;
 mod forms;
 mod header;
@@ -136,7 +137,8 @@ impl Series {
         notes.extend(table.skipped_lines());
         notes.extend(table.comment_notes());
         let dates = dates::find(&table, options, &mut notes)?;
-        let columns = Columns::choose(&table, (&dates.columns, &dates.rows), options, &mut notes)?;
+        let columns =
+            Columns::choose(&table, (&dates.columns, Some(&dates.rows)), options, &mut notes)?;
         let forms = Forms::of(&table, options.usual_decimal);
         let mut read = Vec::new();
         let mut decimal = None;

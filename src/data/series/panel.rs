@@ -17,7 +17,7 @@ use super::missing::{self, Gappy};
 use super::reading::Decimal;
 use super::table::{Content, Table};
 use super::{Note, Series, SeriesError, SeriesOptions, check_delimiter, numbers, read_error};
-use crate::data::dates::{self, Calendar, Dates, looks_like_date};
+use crate::data::dates::{self, Calendar, Dates, Timelines, looks_like_date};
 use crate::printable::{printable, printable_name};
 use std::collections::HashMap;
 use std::fs::File;
@@ -136,6 +136,7 @@ impl Panel {
         let mut titles = (from..table.width()).map(|column| table.title(column));
         let titled = table.has_header() && titles.all(looks_like_date);
         let mut seen = HashMap::new();
+        let mut timelines = Timelines::default();
         for row in 0..table.rows() {
             let id = match from {
                 0 => format!("row {}", row + 1),
@@ -153,7 +154,7 @@ impl Panel {
                 true => dates::find(&upright, options, &mut self.notes)?,
                 false => Dates::none(Vec::new(), upright.rows()),
             };
-            self.push(&upright, (usize::from(titled), id), dates, whole)?;
+            self.push(&upright, (usize::from(titled), id), dates, (whole, &mut timelines))?;
         }
         Ok(())
     }
@@ -166,7 +167,9 @@ impl Panel {
         options: &SeriesOptions,
     ) -> Result<(), SeriesError> {
         let id = table.find(id)?;
-        let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
+        let too_many = || SeriesError::TooManyRows { file: table.file.clone(), most: u32::MAX };
+        u32::try_from(table.rows()).map_err(|_| too_many())?;
+        let mut groups: Vec<(String, Vec<u32>)> = Vec::new();
         let mut places: HashMap<&str, usize> = HashMap::new();
         for row in 0..table.rows() {
             let name = table.cell(row, id);
@@ -174,20 +177,20 @@ impl Panel {
             if place == groups.len() {
                 groups.push((printable(name), Vec::new()));
             }
-            groups[place].1.push(row);
+            groups[place].1.push(row as u32);
         }
-        let parts: Vec<Table> = groups.iter().map(|(_, rows)| table.part(rows)).collect();
         let found = dates::columns(table, options)?;
         let skipped: Vec<usize> = found.iter().copied().chain([id]).collect();
-        let all: Vec<Option<usize>> = (0..table.rows()).map(Some).collect();
-        let columns = Columns::choose(table, (&skipped, &all), options, &mut self.notes)?;
+        let columns = Columns::choose(table, (&skipped, None), options, &mut self.notes)?;
         if let Some(&exogenous) = columns.exogenous.first() {
             let (file, column) = (table.file.clone(), table.names[exogenous].clone());
             return Err(SeriesError::PanelExogenous { file, column });
         }
         let date_column = found.first().map(|&column| table.names[column].clone());
         let options = SeriesOptions { date_column, ..options.clone() };
-        for ((name, _), part) in groups.iter().zip(&parts) {
+        let mut timelines = Timelines::default();
+        for (name, rows) in groups {
+            let part = table.part(&rows);
             for &column in &columns.targets {
                 let id = match columns.targets.len() {
                     1 => name.clone(),
@@ -195,9 +198,9 @@ impl Panel {
                 };
                 let dates = match found.is_empty() {
                     true => Dates::none(Vec::new(), part.rows()),
-                    false => dates::find(part, &options, &mut self.notes)?,
+                    false => dates::find(&part, &options, &mut self.notes)?,
                 };
-                self.push(part, (column, id), dates, whole)?;
+                self.push(&part, (column, id), dates, (whole, &mut timelines))?;
             }
         }
         Ok(())
@@ -209,7 +212,7 @@ impl Panel {
         table: &Table,
         (column, id): (usize, String),
         dates: Dates,
-        whole: &Forms,
+        (whole, timelines): (&Forms, &mut Timelines),
     ) -> Result<(), SeriesError> {
         let mark = Forms::of_part(table, whole).decide(table, column, &mut self.notes)?;
         let (values, _) = numbers::read(table, column, &dates.rows, mark)?;
@@ -218,7 +221,8 @@ impl Panel {
         let gappy = vec![Gappy { column, values }];
         let mut filled = missing::fill(table, gappy, 1, known, &mut self.notes)?;
         self.values.push(filled.values.swap_remove(0));
-        self.calendars.push(dates.calendar.map(|calendar| calendar.kept(&filled.rows)));
+        let calendar = dates.calendar.map(|calendar| calendar.kept(&filled.rows));
+        self.calendars.push(calendar.map(|calendar| calendar.sharing(timelines)));
         self.ids.push(id);
         Ok(())
     }

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::io::Read;
+use std::sync::Arc;
 
 use crate::data::comments::Comments;
 use crate::data::dates::{Recogniser, looks_like_date};
 use crate::data::rows::{Row, Rows};
 use crate::printable::printable;
 
+use super::cells::{Cells, Lines};
 use super::header;
 use super::missing::{counted, is_marked, stands_for_missing};
 use super::note::Note;
@@ -32,14 +34,26 @@ pub(in crate::data) struct Table {
     first_line: u64,
     /// 1 where the first row is a header.
     body: usize,
-    /// The cells of all rows, one after the other.
-    text: String,
-    /// Where each row starts in `text`.
-    starts: Vec<usize>,
-    /// Where each cell ends, counted from the start of its row.
-    ends: Vec<u32>,
-    lines: Vec<u64>,
+    /// The rows, a header among them.
+    rows: usize,
+    stored: Arc<Stored>,
+    /// Which of the stored rows they are; none: all.
+    part: Option<Vec<u32>>,
     comments: Comments,
+}
+
+/// The rows of a file, which parts of it share.
+struct Stored {
+    /// A column each.
+    cells: Vec<Cells>,
+    lines: Lines,
+}
+
+impl Stored {
+    fn push<'a>(&mut self, row: usize, line: u64, cells: impl Iterator<Item = &'a str>) {
+        self.lines.push(row, line);
+        self.cells.iter_mut().zip(cells).for_each(|(column, cell)| column.push(cell));
+    }
 }
 
 impl Table {
@@ -58,35 +72,39 @@ impl Table {
         let last = first.len() - 1;
         let goes_on = second.as_ref().is_some_and(|row| !row.cell(last).is_empty());
         let ends_empty = last > 0 && first.cell(last).is_empty() && !goes_on;
+        let width = first.len() - usize::from(ends_empty);
         let mut table = Self {
             file: file.into(),
             delimiter: rows.delimiter(),
             quotes_numbers: rows.quotes_numbers(),
-            names: vec![String::new(); first.len() - usize::from(ends_empty)],
+            names: vec![String::new(); width],
             reading: options.reading.clone(),
             contents: Vec::new(),
             first_line: first.line,
             body: 0,
-            text: String::new(),
-            starts: Vec::new(),
-            ends: Vec::new(),
-            lines: Vec::new(),
+            rows: 0,
+            stored: Arc::new(Stored {
+                cells: (0..width).map(|_| Cells::new(width)).collect(),
+                lines: Lines::default(),
+            }),
+            part: None,
             comments: Comments::default(),
         };
-        table.push(&first)?;
+        table.push(&first);
         if let Some(row) = second {
             if !table.fits(&row) {
                 return Err(table.ragged(&row, &mut rows));
             }
-            table.push(&row)?;
+            table.push(&row);
         }
         while let Some(row) = rows.next_row()? {
             if table.fits(&row) {
-                table.push(&row)?;
+                table.push(&row);
             } else {
                 return Err(table.ragged(&row, &mut rows));
             }
         }
+        table.stored_mut().cells.iter_mut().for_each(Cells::close);
         table.drop_empty_rows();
         table.comments = rows.comments();
         table.check_comments()?;
@@ -129,21 +147,23 @@ impl Table {
     /// Forgets rows at the end that have delimiters alone: spreadsheets write them below the table.
     fn drop_empty_rows(&mut self) {
         let empty = |table: &Self| {
-            let last = table.lines.len() - 1;
+            let last = table.rows - 1;
             (0..table.width()).all(|column| table.cell_of(last, column).is_empty())
         };
-        while self.width() > 1 && self.lines.len() > 1 && empty(self) {
-            self.lines.pop();
-            self.starts.pop();
-            self.ends.truncate(self.lines.len() * self.width());
+        while self.width() > 1 && self.rows > 1 && empty(self) {
+            self.rows -= 1;
         }
     }
 
+    fn stored_mut(&mut self) -> &mut Stored {
+        Arc::get_mut(&mut self.stored).expect("there are no parts before all rows are read")
+    }
+
     /// Adds a row.
-    fn push(&mut self, row: &Row) -> Result<(), SeriesError> {
-        let width = self.width();
-        self.push_cells(row.line, (0..width).map(|index| row.cell(index)));
-        Ok(())
+    fn push(&mut self, row: &Row) {
+        let (width, number) = (self.width(), self.rows);
+        self.stored_mut().push(number, row.line, (0..width).map(|index| row.cell(index)));
+        self.rows += 1;
     }
 
     /// Why a row is longer or shorter than the first, as far as its cells tell.
@@ -152,7 +172,7 @@ impl Table {
         const BEFORE: usize = 100;
         const BELOW: usize = 3;
         let below: Vec<Row> = (0..BELOW).map_while(|_| rows.next_row().ok().flatten()).collect();
-        let begins = self.lines.len() <= BEFORE
+        let begins = self.rows <= BEFORE
             && below.len() > 1
             && row.len() > 1
             && below.iter().all(|other| other.len() == row.len());
@@ -171,10 +191,10 @@ impl Table {
                 printable(row.cell(index))
             ),
             // As R writes the names of rows.
-            _ if begins && self.lines.len() == 1 && found == expected + 1 && self.is_named(row) => {
+            _ if begins && self.rows == 1 && found == expected + 1 && self.is_named(row) => {
                 "if the first cell of each row numbers or names it, give that column a name before the others in the header".into()
             }
-            _ if begins || self.lines.len() == 1 && found > expected => format!(
+            _ if begins || self.rows == 1 && found > expected => format!(
                 "if the table begins here, add --skip-rows {}, or put # and a space before each line above it",
                 row.line - 1
             ),
@@ -194,14 +214,15 @@ impl Table {
     }
 
     /// Some of the rows below the header, as a table of their own.
-    pub fn part(&self, rows: &[usize]) -> Self {
-        let mut part = self.without_rows(self.names.clone());
-        for &row in rows {
-            let cells = (0..self.width()).map(|column| self.cell(row, column));
-            part.push_cells(self.line(row), cells);
+    pub fn part(&self, rows: &[u32]) -> Self {
+        let part = rows.iter().map(|&row| self.stored_row(row as usize + self.body) as u32);
+        Self {
+            contents: self.contents.clone(),
+            rows: rows.len(),
+            stored: Arc::clone(&self.stored),
+            part: Some(part.collect()),
+            ..self.without_rows(self.names.clone())
         }
-        part.contents = self.contents.clone();
-        part
     }
 
     /// The cells of a row from one of the columns on, one below the other as the column `name`, without those at either end
@@ -212,10 +233,17 @@ impl Table {
         let last = (first..self.width()).rev().find(|column| !is_missing(column));
         let names = titled.then(|| self.names[0].clone()).into_iter().chain([name.into()]);
         let mut upright = self.without_rows(names.collect());
+        let mut stored = Stored {
+            cells: (0..upright.width()).map(|_| Cells::all()).collect(),
+            lines: Lines::default(),
+        };
         for column in first..last.map_or(first, |last| last + 1) {
             let title = titled.then(|| self.title(column));
-            upright.push_cells(self.line(row), title.into_iter().chain([self.cell(row, column)]));
+            let cells = title.into_iter().chain([self.cell(row, column)]);
+            stored.push(upright.rows, self.line(row), cells);
+            upright.rows += 1;
         }
+        upright.stored = Arc::new(stored);
         let date = Content { numeric: false, dates: true, empty: false };
         let number = Content { numeric: true, dates: false, empty: last.is_none() };
         upright.contents = titled.then_some(date).into_iter().chain([number]).collect();
@@ -234,21 +262,9 @@ impl Table {
             contents: Vec::new(),
             first_line: self.first_line,
             body: 0,
-            text: String::new(),
-            starts: Vec::new(),
-            ends: Vec::new(),
-            lines: Vec::new(),
-        }
-    }
-
-    fn push_cells<'a>(&mut self, line: u64, cells: impl Iterator<Item = &'a str>) {
-        let start = self.text.len();
-        self.starts.push(start);
-        self.lines.push(line);
-        for cell in cells {
-            self.text.push_str(cell);
-            // A row has at most 1 MiB.
-            self.ends.push((self.text.len() - start) as u32);
+            rows: 0,
+            stored: Arc::new(Stored { cells: Vec::new(), lines: Lines::default() }),
+            part: None,
         }
     }
 
@@ -266,7 +282,7 @@ impl Table {
 
     /// Number of rows below the header.
     pub fn rows(&self) -> usize {
-        self.lines.len() - self.body
+        self.rows - self.body
     }
 
     /// Whether the first row of the file names the columns.
@@ -352,13 +368,16 @@ impl Table {
 
     /// The line, as an editor counts, of a row below the header.
     pub fn line(&self, row: usize) -> u64 {
-        self.lines[row + self.body]
+        self.stored.lines.get(self.stored_row(row + self.body))
     }
 
     fn cell_of(&self, row: usize, column: usize) -> &str {
-        let (start, first) = (self.starts[row], row * self.width());
-        let from = if column == 0 { 0 } else { self.ends[first + column - 1] as usize };
-        &self.text[start + from..start + self.ends[first + column] as usize]
+        self.stored.cells[column].get(self.stored_row(row))
+    }
+
+    /// The place of a row, a header among them, in what is stored.
+    fn stored_row(&self, row: usize) -> usize {
+        self.part.as_ref().map_or(row, |part| part[row] as usize)
     }
 
     fn too_short(&self) -> SeriesError {
@@ -436,7 +455,7 @@ impl Table {
         let first_number = usize::from(is_number(self.cell_of(0, column)));
         let (mut filled, mut numbers, mut dates) = (0, 0, 0);
         let mut recogniser = Recogniser::default();
-        for row in 1..self.lines.len() {
+        for row in 1..self.rows {
             let cell = self.cell_of(row, column);
             if self.lacks_value(cell) {
                 continue;
