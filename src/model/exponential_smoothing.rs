@@ -72,16 +72,21 @@ struct Kept {
 
 impl SmoothingParameters {
     /// The recursion over the rows from `state`, which it leaves at their end. Returns `Σ e²`.
-    fn forward(
+    fn forward(&self, series: &[f64], state: &mut SmoothingState, keep: impl FnMut(Kept)) -> f64 {
+        self.go_on((series, 0), state, keep)
+    }
+
+    /// The recursion over the rows from `first` on; `state` is that of the rows before.
+    fn go_on(
         &self,
-        series: &[f64],
+        (series, first): (&[f64], usize),
         state: &mut SmoothingState,
         mut keep: impl FnMut(Kept),
     ) -> f64 {
         let Self { level: alpha, trend: beta, season: gamma, damping: phi } = *self;
         let SmoothingState { level, trend, season } = state;
         let (m, mut sum) = (season.len(), 0.0);
-        for (t, x) in series.iter().enumerate() {
+        for (t, x) in series.iter().enumerate().skip(first) {
             let s = &mut season[t % m];
             let error = x - (*level + phi * *trend + *s);
             keep(Kept { error, trend: *trend });
@@ -190,17 +195,12 @@ impl ExponentialSmoothing {
 
     /// The forecasts of the `steps` rows after `past`, which begins with the row that it was fitted from.
     pub fn ahead(&self, past: &[f64], steps: usize) -> Vec<f64> {
-        let mut state = self.start.clone();
-        self.parameters.forward(past, &mut state, |_| {});
-        let SmoothingState { level, trend, season } = state;
-        let (mut factor, mut sum) = (1.0, 0.0);
-        (past.len()..past.len() + steps)
-            .map(|t| {
-                factor *= self.parameters.damping;
-                sum += factor;
-                level + sum * trend + season[t % season.len()]
-            })
-            .collect()
+        self.walk().ahead(past, steps)
+    }
+
+    /// The recursion before the first row, for forecasts from several rows of a series.
+    pub fn walk(&self) -> SmoothingWalk {
+        SmoothingWalk { model: self.clone(), state: self.start.clone(), rows: 0 }
     }
 
     /// The same parameters for a series that begins with another row; none if that is too short.
@@ -208,6 +208,37 @@ impl ExponentialSmoothing {
         let with_trend = self.start.trend != 0.0 || self.parameters.trend > 0.0;
         let start = SmoothingState::of(series, self.start.season.len(), with_trend)?;
         Some(Self { start, ..self.clone() })
+    }
+}
+
+/// The recursion somewhere in a series. Forecasts from later and later rows walk over each row once.
+#[derive(Clone, Debug)]
+pub struct SmoothingWalk {
+    model: ExponentialSmoothing,
+    state: SmoothingState,
+    /// The rows that are behind it.
+    rows: usize,
+}
+
+impl SmoothingWalk {
+    /// The forecasts of the `steps` rows after `past`, which begins with the row that the smoothing was fitted from, and with
+    /// the rows of earlier calls.
+    pub fn ahead(&mut self, past: &[f64], steps: usize) -> Vec<f64> {
+        let Self { model, state, rows } = self;
+        if past.len() < *rows {
+            (*state, *rows) = (model.start.clone(), 0);
+        }
+        model.parameters.go_on((past, *rows), state, |_| {});
+        *rows = past.len();
+        let SmoothingState { level, trend, season } = state;
+        let (mut factor, mut sum) = (1.0, 0.0);
+        (past.len()..past.len() + steps)
+            .map(|t| {
+                factor *= model.parameters.damping;
+                sum += factor;
+                *level + sum * *trend + season[t % season.len()]
+            })
+            .collect()
     }
 }
 
@@ -440,6 +471,18 @@ mod tests {
                 let there = sum / series.len() as f64;
                 assert!(fit.mean_squared_error <= there * (1.0 + 1e-4), "{parameters:?} {fit:?}");
             }
+        }
+    }
+
+    /// To the bit, whether the recursion goes on or begins anew.
+    #[test]
+    fn a_walk_forecasts_from_each_row() {
+        let series = &Series::airline_passengers().values[0];
+        let fit = ExponentialSmoothing::fit(&series[..100], 12, true).unwrap();
+        let mut walk = fit.walk();
+        for rows in [100, 101, 101, 120, 144, 60, 61] {
+            let anew = fit.ahead(&series[..rows], 14);
+            assert_eq!(walk.ahead(&series[..rows], 14), anew, "{rows}");
         }
     }
 

@@ -13,7 +13,9 @@ mod sound_autoregression;
 
 pub use autoregression::{Autoregression, AutoregressionError, Criterion};
 pub use character::CharacterModel;
-pub use exponential_smoothing::{ExponentialSmoothing, SmoothingParameters, SmoothingState};
+pub use exponential_smoothing::{
+    ExponentialSmoothing, SmoothingParameters, SmoothingState, SmoothingWalk,
+};
 pub use generation::Generation;
 pub use lags::Lags;
 pub use network::Network;

@@ -179,13 +179,29 @@ impl FittedCombination {
     /// The weighted mean of the members' forecasts of the `steps` rows after `past`; those that have none are left out. None
     /// if all are.
     pub fn ahead(&self, past: &[f64], steps: usize) -> Option<Vec<f64>> {
-        let (mut sum, mut whole) = (vec![0.0; steps], 0.0);
+        self.each_ahead(past, &[past.len()], steps).pop()?
+    }
+
+    /// The same after each of the origins of a column, in ascending order, as if nothing after it were known.
+    pub fn each_ahead(
+        &self,
+        column: &[f64],
+        origins: &[usize],
+        steps: usize,
+    ) -> Vec<Option<Vec<f64>>> {
+        let mut sums = vec![(vec![0.0; steps], 0.0); origins.len()];
         for (member, weight) in &self.members {
-            let Some(forecast) = member.ahead(past, steps) else { continue };
-            sum.iter_mut().zip(forecast).for_each(|(sum, value)| *sum += weight * value);
-            whole += weight;
+            let forecasts = member.each_ahead(column, origins, steps);
+            for ((sum, whole), forecast) in sums.iter_mut().zip(forecasts) {
+                let Some(forecast) = forecast else { continue };
+                sum.iter_mut().zip(forecast).for_each(|(sum, value)| *sum += weight * value);
+                *whole += weight;
+            }
         }
-        (whole > 0.0).then(|| sum.into_iter().map(|value| value / whole).collect())
+        let of = |(sum, whole): (Vec<f64>, f64)| {
+            (whole > 0.0).then(|| sum.into_iter().map(|value| value / whole).collect())
+        };
+        sums.into_iter().map(of).collect()
     }
 
     /// The same for a column that begins with another row, without those for which it is too short.
@@ -263,5 +279,40 @@ mod tests {
         let fitted = chosen.fit(&column[..120], Some(12));
         assert_eq!(fitted, chosen.fit(&other[..120], Some(12)));
         assert_eq!(fitted.ahead(&column[..120], 6), fitted.ahead(&other[..120], 6));
+        // Nor do the rows between origins that are forecast from one after the other.
+        let origins: Vec<usize> = (60..=144).step_by(7).collect();
+        let each = fitted.each_ahead(column, &origins, 6);
+        for (origin, forecast) in origins.iter().zip(&each) {
+            assert_eq!(*forecast, fitted.ahead(&column[..*origin], 6), "{origin}");
+        }
+        // Without logarithms from the first row on that has none.
+        let each = fitted.each_ahead(&other, &origins, 6);
+        assert!(each.iter().all(Option::is_some) && each[8] == fitted.ahead(&column[..116], 6));
+        let smoothing = Member::Smoothing { log: true, trend: true };
+        let smoothing = smoothing.fit(&column[..120], Some(12)).unwrap();
+        let each: Vec<bool> =
+            smoothing.each_ahead(&other, &[119, 120, 121, 140], 6).map(|f| f.is_some()).collect();
+        assert_eq!(each, [true, true, false, false]);
+    }
+
+    /// A long column costs no more than its last rows, and the level is that of its end.
+    #[test]
+    fn smoothing_of_a_long_column_is_fitted_to_its_end() {
+        let column: Vec<f64> = (0..20_007)
+            .map(|t| 100.0 + f64::from(t) * 0.01 + [0.0, 5.0, -5.0][t as usize % 3])
+            .collect();
+        let smoothing = Member::Smoothing { log: false, trend: true };
+        // From where the recursion starts, soon after and far from there.
+        let fitted = smoothing.fit(&column[..6_001], Some(3)).unwrap();
+        let origins = [6_001, 6_050, 20_001];
+        for (origin, ahead) in origins.iter().zip(fitted.each_ahead(&column, &origins, 6)) {
+            for (found, value) in ahead.unwrap().iter().zip(&column[*origin..]) {
+                assert!((found - value).abs() < 0.1, "{origin}: {found} {value}");
+            }
+        }
+        // Its own past begins nowhere else.
+        let anew = fitted.restarted(&column[500..9_000]).unwrap().ahead(&column[500..9_000], 6);
+        let apart = anew.unwrap().into_iter().zip(&column[9_000..]).map(|(a, b)| (a - b).abs());
+        assert!(apart.fold(0.0, f64::max) < 0.1);
     }
 }

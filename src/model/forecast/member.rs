@@ -50,6 +50,8 @@ pub enum FittedMember {
         log: bool,
         /// The smoothing.
         model: ExponentialSmoothing,
+        /// The row of the series that its recursion starts with.
+        first: usize,
     },
     /// The value of that many rows ago.
     SeasonAgo(usize),
@@ -112,11 +114,11 @@ impl Member {
                 Some(FittedMember::Autoregression { transform, model })
             }
             Self::Smoothing { log, trend } => {
-                // The recursion starts with the first row.
-                let mapped = logarithms(rows, log)?;
+                let first = rows.len().saturating_sub(most_smoothed(season.unwrap_or(1)));
+                let mapped = logarithms(&rows[first..], log)?;
                 let season = season.filter(|season| mapped.len() >= 2 * season + 2).unwrap_or(1);
                 let model = ExponentialSmoothing::fit(&mapped, season, trend)?;
-                Some(FittedMember::Smoothing { log, model })
+                Some(FittedMember::Smoothing { log, model, first })
             }
             Self::SeasonAgo => {
                 let season = season.filter(|season| rows.len() >= *season)?;
@@ -132,6 +134,11 @@ fn most_lags(rows: usize, season: Option<usize>) -> usize {
     let usual = (10.0 * (rows as f64).log10()).round() as usize;
     let most = usual.max(season.map_or(0, |season| 2 * season + 1));
     most.min((rows / 3).saturating_sub(2)).min(20_000_000 / rows.max(1))
+}
+
+/// The most rows that a smoothing is fitted to: four seasons at least.
+fn most_smoothed(season: usize) -> usize {
+    MOST_ROWS.max(4 * season)
 }
 
 /// The series, or its logarithms if it has any.
@@ -169,35 +176,72 @@ impl FittedMember {
     /// The forecasts of the `steps` rows after `past`, which begins with the row that the member was fitted from. None if it
     /// is too short, or a forecast is no number.
     pub fn ahead(&self, past: &[f64], steps: usize) -> Option<Vec<f64>> {
-        let forecast = match self {
+        self.each_ahead(past, &[past.len()], steps).next()?
+    }
+
+    /// The forecasts after each of the origins of a column, in ascending order, as if nothing after it were known.
+    pub fn each_ahead<'a>(
+        &'a self,
+        column: &'a [f64],
+        origins: &'a [usize],
+        steps: usize,
+    ) -> Box<dyn Iterator<Item = Option<Vec<f64>>> + 'a> {
+        let is_whole = |forecast: &Vec<f64>| forecast.iter().all(|value| value.is_finite());
+        let Self::Smoothing { log, model, first } = self else {
+            let of = move |&origin: &usize| self.after(&column[..origin], steps).filter(is_whole);
+            return Box::new(origins.iter().map(of));
+        };
+        let most = most_smoothed(model.start.season.len());
+        let last = origins.iter().copied().max().unwrap_or(0);
+        let known = column.get(*first..last).unwrap_or_default().iter();
+        let known = known.take_while(|x| !log || **x > 0.0).map(|x| if *log { x.ln() } else { *x });
+        let (known, mut from): (Vec<f64>, usize) = (known.collect(), 0);
+        let mut walk = model.walk();
+        // Each row is walked over once or twice: far from its start a recursion begins anew, so that it is nowhere much longer
+        // than what it was fitted to, where it may grow without bound.
+        Box::new(origins.iter().map(move |origin| {
+            let past = known.get(..origin.checked_sub(*first)?)?;
+            if past.len() < from {
+                (from, walk) = (0, model.walk());
+            }
+            if past.len() - from > 2 * most {
+                from = past.len() - most;
+                walk = model.restarted(&past[from..])?.walk();
+            }
+            let mut forecast = walk.ahead(&past[from..], steps);
+            if *log {
+                forecast.iter_mut().for_each(|value| *value = value.exp());
+            }
+            Some(forecast).filter(is_whole)
+        }))
+    }
+
+    /// The forecasts after `past` of a member that is no smoothing.
+    fn after(&self, past: &[f64], steps: usize) -> Option<Vec<f64>> {
+        Some(match self {
             Self::Autoregression { transform, model } => {
                 let needed = transform.lost() + model.lags.len().max(1);
                 let recent = &past[past.len().checked_sub(needed)?..];
                 let mapped = transform.forward(recent).ok()?;
                 transform.inverse(recent, &model.ahead(&mapped, steps)).ok()?
             }
-            Self::Smoothing { log, model } => {
-                let mut forecast = model.ahead(&logarithms(past, *log)?, steps);
-                if *log {
-                    forecast.iter_mut().for_each(|value| *value = value.exp());
-                }
-                forecast
-            }
+            Self::Smoothing { .. } => return None,
             &Self::SeasonAgo(season) => {
                 let last = &past[past.len().checked_sub(season)?..];
                 last.iter().copied().cycle().take(steps).collect()
             }
             Self::LastValue => vec![*past.last()?; steps],
-        };
-        forecast.iter().all(|value| value.is_finite()).then_some(forecast)
+        })
     }
 
     /// The same for a series that begins with another row; none if that is too short.
     pub fn restarted(&self, series: &[f64]) -> Option<Self> {
         match self {
-            Self::Smoothing { log, model } => {
-                let model = model.restarted(&logarithms(series, *log)?)?;
-                Some(Self::Smoothing { log: *log, model })
+            Self::Smoothing { log, model, .. } => {
+                let most = most_smoothed(model.start.season.len());
+                let first = series.len().saturating_sub(most);
+                let model = model.restarted(&logarithms(&series[first..], *log)?)?;
+                Some(Self::Smoothing { log: *log, model, first })
             }
             other => Some(other.clone()),
         }

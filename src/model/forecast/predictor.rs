@@ -38,7 +38,7 @@ impl Predictor {
             Ok::<_, OutlookError>(mean(&each.collect::<Result<Vec<_>, _>>()?))
         };
         let linear =
-            |members: &[FittedCombination]| of_members(members, series, series.rows(), steps);
+            |members: &[FittedCombination]| of_members(members, series, &[series.rows()], steps);
         let forecast = match self {
             Self::Members(members) => linear(members)?,
             Self::Networks(networks) => learnt(networks)?,
@@ -65,26 +65,27 @@ impl Backtest {
         origins: &[usize],
         horizon: usize,
     ) -> Result<Self, OutlookError> {
-        let each = origins.iter().map(|&origin| of_members(members, series, origin, horizon));
-        let forecasts = each.collect::<Result<Vec<_>, _>>()?.concat();
+        let forecasts = of_members(members, series, origins, horizon)?;
         Ok(Self { origins: origins.to_vec(), horizon, targets: members.len(), forecasts })
     }
 }
 
-/// The members' forecasts after the first `origin` rows, `[step][target]`.
+/// The members' forecasts after each of the origins, `[origin][step][target]`.
 fn of_members(
     members: &[FittedCombination],
     series: &Series,
-    origin: usize,
+    origins: &[usize],
     steps: usize,
 ) -> Result<Vec<f64>, OutlookError> {
     let targets = members.len();
-    let mut rows = vec![0.0; steps * targets];
+    let mut rows = vec![0.0; origins.len() * steps * targets];
     for (target, (members, column)) in members.iter().zip(&series.values).enumerate() {
-        let forecast = members.ahead(&column[..origin], steps);
-        let forecast = forecast.ok_or(OutlookError::NoMember { rows: origin })?;
-        for (step, value) in forecast.into_iter().enumerate() {
-            rows[step * targets + target] = value;
+        let forecasts = members.each_ahead(column, origins, steps);
+        for ((o, &origin), forecast) in origins.iter().enumerate().zip(forecasts) {
+            let forecast = forecast.ok_or(OutlookError::NoMember { rows: origin })?;
+            for (step, value) in forecast.into_iter().enumerate() {
+                rows[(o * steps + step) * targets + target] = value;
+            }
         }
     }
     Ok(rows)
