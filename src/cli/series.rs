@@ -11,7 +11,7 @@ use bptt::data::dates::{DateOptions, Feature};
 use bptt::data::series::Reading;
 use bptt::data::split::GivenUp;
 use bptt::model::Lags;
-use bptt::model::forecast::{ColumnErrors, Loss};
+use bptt::model::forecast::{ColumnErrors, Importance, Loss};
 use bptt::report;
 use bptt::report::series::{accuracy_table, combination, error_by_step_table, next_rows};
 use bptt::train::checkpoint::Checkpoint;
@@ -165,6 +165,8 @@ struct Report {
     steps_per_second: f64,
     rows_per_second: f64,
     columns: Vec<ColumnErrors>,
+    /// What the forecast listens to, a column each.
+    importance: Vec<Importance>,
     files: Vec<PathBuf>,
 }
 
@@ -333,6 +335,12 @@ fn chosen(run: &SeriesRun, input: &Choices) -> Option<String> {
         }
         None => {}
     }
+    if let Some(row) = input.transform.and_then(|choice| choice.without_logarithm) {
+        why.push(format!(
+            "without logarithms, which the rows before the test suggest, because row {} has none",
+            row + 1
+        ));
+    }
     Some(format!("chosen before the test rows: {command}\n  ({})\n", why.join("; ")))
 }
 
@@ -439,6 +447,7 @@ fn report(
         steps_per_second: 0.0,
         rows_per_second: 0.0,
         columns: backtests.column_errors()?,
+        importance: backtests.importance.clone(),
         files: Vec::new(),
     })
 }
@@ -492,7 +501,7 @@ fn text(backtests: &Backtests, choices: &Choices, columns: &[ColumnErrors]) -> S
         let [aic, bic] = orders;
         text += &format!("AR of {name}: AIC chooses {aic} lags, BIC {bic}\n");
     }
-    for (column, shares) in columns.iter().zip(&backtests.shares) {
+    for (c, (column, shares)) in columns.iter().zip(&backtests.shares).enumerate() {
         text += &format!("\n{}", page_table(&accuracy_table(column)));
         if horizon > 1 {
             text += &format!("\n{}", page_table(&error_by_step_table(column, 8)));
@@ -501,6 +510,8 @@ fn text(backtests: &Backtests, choices: &Choices, columns: &[ColumnErrors]) -> S
         text += &parts.unwrap_or_default();
         text += &format!("best in validation, and used: {}\n{}\n", methods[0].name, column.verdict);
         text.extend(column.bias.iter().map(|bias| format!("{bias}\n")));
+        let heard = backtests.importance.get(c).and_then(report::importance::table);
+        text.extend(heard.map(|table| format!("\n{}", page_table(&table))));
     }
     let outside = backtests.columns_outside_training_range();
     if !outside.is_empty() {

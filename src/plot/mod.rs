@@ -11,6 +11,7 @@ pub mod error_surface;
 pub mod forecast;
 pub mod gates;
 pub mod gradient_by_time;
+pub mod importance;
 pub mod lag_maps;
 pub mod learning_curve;
 pub mod outlook;

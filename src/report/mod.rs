@@ -13,6 +13,7 @@
 
 pub mod count;
 mod gradient_flow;
+pub mod importance;
 pub mod panel;
 mod sequence;
 pub mod series;

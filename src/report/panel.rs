@@ -123,6 +123,12 @@ pub fn write(backtest: &PanelBacktest) -> Result<Written, ReportError> {
         ..Section::default()
     });
     sections.extend(pictures);
+    let words = "By how much the network's forecast moves when one past row moves: the derivative, by the backward pass through recurrence and linear path, its mean size over windows that validate and all steps ahead, in deviations of the window, whose level and deviation are held.";
+    let place = (folder.as_path(), "importance".into());
+    if let Some((section, map)) = super::importance::section(&backtest.importance, words, place)? {
+        sections.push(section);
+        files.extend(map);
+    }
     sections.push(Section {
         heading: "Learning".into(),
         picture: Some((std::fs::read_to_string(&curve_svg)?, "loss by epoch".into())),

@@ -317,6 +317,18 @@ pub fn write(backtests: &Backtests) -> Result<Written, ReportError> {
         }
     }
     let mut files: Vec<PathBuf> = forecasts.into_iter().chain(tested).chain(by_step).collect();
+    for (c, importance) in backtests.importance.iter().enumerate() {
+        let stem = format!("importance{}", suffix(columns.len(), c));
+        let words = format!(
+            "By how much a forecast moves, in the units of {}, when an input of one past row moves by its standard deviation: the derivative, by the backward pass through network, AR, smoothing and transforms, its mean size over forecasts of validation rows and all steps ahead.",
+            importance.column
+        );
+        let part = super::importance::section(importance, &words, (folder, stem))?;
+        if let Some((section, pictures)) = part {
+            sections.push(section);
+            files.extend(pictures);
+        }
+    }
     if run.config.cell != AUTOREGRESSION {
         let (section, curve) = learning(backtests)?;
         sections.push(section);

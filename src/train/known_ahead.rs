@@ -1,16 +1,25 @@
 //! Columns that are known ahead: what they do is taken out of a series before it is forecast, and put back into the forecasts.
 
 use super::series_run::{SeriesRun, SeriesRunError};
-use crate::data::dates::Calendar;
+use crate::data::dates::{Calendar, Moment};
 use crate::data::known_effects::KnownEffects;
 use crate::data::series::{Series, SeriesOptions};
 use crate::model::forecast::Backtest;
 use std::path::Path;
 
 /// The series as a run's methods see it: without the effects of the columns that are known ahead, and without these, which are
-/// the last of its exogenous ones.
+/// the last of its exogenous ones; without the labels of its rows, which may be many.
 pub(super) fn without_effects(effects: Option<&KnownEffects>, series: &Series) -> Series {
-    let mut plain = series.clone();
+    let mut plain = Series {
+        names: series.names.clone(),
+        exogenous_names: series.exogenous_names.clone(),
+        dates: None,
+        calendar: series.calendar.clone(),
+        values: series.values.clone(),
+        exogenous: series.exogenous.clone(),
+        decimal: series.decimal,
+        notes: Vec::new(),
+    };
     let Some(effects) = effects else { return plain };
     let others = series.exogenous.len() - effects.means.len();
     let known = plain.exogenous.split_off(others);
@@ -99,8 +108,7 @@ impl SeriesRun {
         let last = calendar.and_then(|calendar| calendar.moments().last());
         let first = match (&found.calendar, last) {
             (Some(dates), Some(last)) => {
-                let after =
-                    |moment: &&crate::data::dates::Moment| moment.instant() > last.instant();
+                let after = |moment: &&Moment| moment.instant() > last.instant();
                 found.rows() - dates.moments().iter().rev().take_while(after).count()
             }
             _ if found.rows() > series.rows() => series.rows(),

@@ -23,6 +23,7 @@ pub mod sequence;
 pub mod series;
 pub mod series_choice;
 pub mod series_forecast;
+mod series_importance;
 pub mod series_input;
 pub mod series_run;
 pub mod sound_run;

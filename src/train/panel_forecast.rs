@@ -10,6 +10,7 @@ use crate::data::dates::DateOptions;
 use crate::data::scaled_window::Link;
 use crate::data::series::panel::Panel;
 use crate::data::series::{Reading, SeriesOptions};
+use crate::model::forecast::{Importance, InputImportance};
 use crate::model::panel::{Conformal, Geometry, LEVELS, PanelForecaster, QuantileForecast};
 use crate::names::names;
 use std::path::PathBuf;
@@ -34,6 +35,8 @@ pub struct PanelBacktest {
     pub conformal: Conformal,
     /// The forecasts of the rows that test, and these rows.
     pub forecasts: Vec<(QuantileForecast, Vec<f64>)>,
+    /// What the networks listen to, on windows that validate.
+    pub importance: Importance,
     /// Why better checkpoints could not be read, a line each.
     pub warnings: Vec<String>,
 }
@@ -161,6 +164,16 @@ fn best(methods: &[MethodMeasures]) -> usize {
     places.map_or(0, |(place, _)| place)
 }
 
+/// What the networks listen to in the windows before some of the rows that validate, spread over the series.
+fn importance(forecaster: &PanelForecaster, known: &[&[f64]]) -> Importance {
+    const WINDOWS: usize = 32;
+    let count = known.len().min(WINDOWS);
+    let some: Vec<&[f64]> = (0..count).map(|i| known[i * known.len() / count]).collect();
+    let lags = forecaster.importance(&some);
+    let past = InputImportance { input: "its own past".into(), size: lags.iter().sum(), lags };
+    Importance { column: "each series".into(), inputs: vec![past] }
+}
+
 /// Each series with what came.
 fn with_actual<'a>(known: &[&'a [f64]], actual: &[&'a [f64]]) -> Vec<Tested<'a>> {
     known.iter().zip(actual).map(|(&known, &actual)| Tested { known, actual }).collect()
@@ -172,7 +185,18 @@ impl PanelRun {
     /// # Errors
     /// If the run cannot be read.
     pub fn backtest(self) -> Result<PanelBacktest, PanelRunError> {
-        let (panel, test) = self.panels()?;
+        let panels = self.panels()?;
+        self.backtest_of(panels)
+    }
+
+    /// As [`PanelRun::backtest`], with [`panels`](Self::panels) that are in memory already.
+    ///
+    /// # Errors
+    /// If the networks cannot be read.
+    pub fn backtest_of(
+        self,
+        (panel, test): (Panel, Option<Panel>),
+    ) -> Result<PanelBacktest, PanelRunError> {
         let mut warnings = Vec::new();
         let forecaster = self.forecaster(&mut warnings)?;
         let subject = &self.config.subject;
@@ -200,6 +224,7 @@ impl PanelRun {
         let place = best(&valid);
         let method = methods[place].0;
         let conformal = method.conformal(&methods[place].2, &actual);
+        let importance = importance(&forecaster, &known);
 
         // What came of each series, and the rows before that.
         let (known, actual): (Vec<&[f64]>, Vec<&[f64]>) = match &test {
@@ -240,6 +265,7 @@ impl PanelRun {
             intervals,
             conformal,
             forecasts,
+            importance,
             warnings,
         })
     }

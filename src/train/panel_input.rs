@@ -13,8 +13,9 @@ use crate::data::accuracy::scale;
 use crate::data::competition::naive2;
 use crate::data::scaled_window::{Link, WindowScale};
 use crate::data::series::panel::Panel;
-use crate::data::series::{Note, SeriesError};
+use crate::data::series::{Note, SeriesError, SeriesOptions};
 use crate::model::panel::{Geometry, PanelLoss};
+use std::collections::HashMap;
 use std::path::Path;
 
 /// All that a training needs but its settings.
@@ -127,10 +128,7 @@ impl PanelInput {
         let test = match &subject.test {
             None => None,
             Some(path) => {
-                let options = crate::data::series::SeriesOptions {
-                    usual_decimal: panel.decimal,
-                    ..options.clone()
-                };
+                let options = SeriesOptions { usual_decimal: panel.decimal, ..options.clone() };
                 Some(Panel::read(path, &layout, &options)?)
             }
         };
@@ -188,7 +186,12 @@ impl PanelInput {
             Some(window) => window,
             None => usual_window(&series, season),
         };
-        let link = Link::for_values(panel.values.iter().flatten());
+        let (link, is_refused) = link(&panel, if test.is_some() { 0 } else { horizon });
+        if is_refused {
+            notes.push(Note::Doubtful(format!(
+                "{file}: the rows before the test are above 0, and one of the test is not: without logarithms"
+            )));
+        }
         let geometry = Geometry { window, season, horizon, link };
         let count = |stride| {
             series.iter().map(|series| origins(&geometry, series.known, stride).count()).sum()
@@ -241,6 +244,15 @@ impl PanelInput {
     }
 }
 
+/// What the rows before the test are: logarithms, if all have one. They are not taken where a row of the test has none, which
+/// is said: no forecast could go on from it.
+fn link(panel: &Panel, tested: usize) -> (Link, bool) {
+    let before = |values: &'_ Vec<f64>| values.len().saturating_sub(tested);
+    let before = panel.values.iter().flat_map(|values| &values[..before(values)]);
+    let all = Link::for_values(panel.values.iter().flatten());
+    (all, Link::for_values(before) != all)
+}
+
 /// The rows that test, in the order of the series and a horizon each.
 fn matched(
     panel: &Panel,
@@ -249,8 +261,12 @@ fn matched(
     horizon: usize,
 ) -> Result<Panel, PanelInputError> {
     let mut values = Vec::with_capacity(panel.ids.len());
+    let mut places = HashMap::new();
+    for (place, id) in test.ids.iter().enumerate() {
+        places.entry(id.as_str()).or_insert(place);
+    }
     for id in &panel.ids {
-        let Some(place) = test.ids.iter().position(|other| other == id) else {
+        let Some(&place) = places.get(id.as_str()) else {
             let (id, series) = (id.clone(), series.into());
             return Err(PanelInputError::NotTested { file, id, series });
         };
@@ -298,4 +314,20 @@ fn units(series: &[Taught<'_>], geometry: &Geometry) -> Option<PanelLoss> {
     }
     let mean = |sum: f64| Some(sum / count as f64).filter(|mean| mean.is_finite() && *mean > 0.0);
     Some(PanelLoss { relative: mean(relative)?, scaled: mean(scaled)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_test_only_refuse_logarithms() {
+        let panel = |last: f64| Panel {
+            values: vec![vec![1.0, 2.0, 3.0, last], vec![5.0, 6.0]],
+            ..Panel::default()
+        };
+        assert_eq!(link(&panel(4.0), 1), (Link::Logarithm, false));
+        assert_eq!(link(&panel(0.0), 1), (Link::Identity, true));
+        assert_eq!(link(&panel(0.0), 0), (Link::Identity, false));
+    }
 }

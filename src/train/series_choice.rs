@@ -29,6 +29,9 @@ pub struct TransformChoice {
     /// How much smaller the error of AR on it is than that of AR on the values as they are, as a share; none if the latter
     /// could not be tried.
     pub gain: Option<f64>,
+    /// The first row of the test, counted from 0, that has no logarithm, where the rows before would have been forecast better
+    /// on logarithms: then there are none.
+    pub without_logarithm: Option<usize>,
 }
 
 /// The season of the rows before `split`, and where it comes from; none if there is none.
@@ -68,8 +71,7 @@ pub fn transform_of(
         return None;
     }
     let season = season.filter(|&season| season > 1);
-    // A logarithm that a row of the test does not have is none for the run, however well it would do before.
-    let positive = series.values.iter().flatten().all(|&x| x > 0.0);
+    let positive = series.values.iter().all(|column| column[..test].iter().all(|&x| x > 0.0));
     let mut candidates = Vec::new();
     for log in log.map_or(vec![false, true], |log| vec![log]) {
         for difference in difference.map_or(vec![0, 1], |difference| vec![difference]) {
@@ -103,9 +105,52 @@ pub fn transform_of(
         difference: difference.unwrap_or(0),
     };
     let Some(&(transform, least)) = best else {
-        return Some(TransformChoice { transform: given, tried: 0, gain: None });
+        return Some(TransformChoice {
+            transform: given,
+            tried: 0,
+            gain: None,
+            without_logarithm: None,
+        });
     };
+    let later = |column: &Vec<f64>| column[test..].iter().position(|&x| x <= 0.0);
+    let without = series.values.iter().filter_map(later).min().map(|row| test + row);
+    if let Some(row) = without.filter(|_| transform.log && subject.log.is_none()) {
+        // The test has no part in what is best; it can say no.
+        let plain = SeriesSubject { log: Some(false), ..subject.clone() };
+        let choice = transform_of(&plain, series, test).unwrap_or(TransformChoice {
+            transform: given,
+            tried: 0,
+            gain: None,
+            without_logarithm: None,
+        });
+        return Some(TransformChoice { without_logarithm: Some(row), ..choice });
+    }
     let plain = tried.iter().find(|(transform, _)| *transform == given);
     let gain = plain.filter(|(_, plain)| *plain > 0.0).map(|(_, plain)| 1.0 - least / plain);
-    Some(TransformChoice { transform, tried: tried.len(), gain })
+    Some(TransformChoice { transform, tried: tried.len(), gain, without_logarithm: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The test says no to logarithms that it does not have, and nothing else of it is looked at.
+    #[test]
+    fn the_rows_of_the_test_choose_no_transform() {
+        let subject = SeriesSubject { season: Some(12), ..SeriesSubject::default() };
+        let mut series = Series::airline_passengers();
+        let chosen = transform_of(&subject, &series, 122).unwrap();
+        assert!(chosen.transform.log && chosen.without_logarithm.is_none(), "{chosen:?}");
+        series.values[0][122..].iter_mut().for_each(|value| *value = 1e9 / *value);
+        assert_eq!(transform_of(&subject, &series, 122), Some(chosen));
+        series.values[0][130] = -5.0;
+        let refused = transform_of(&subject, &series, 122).unwrap();
+        assert_eq!((refused.without_logarithm, refused.transform.log), (Some(130), false));
+        let without = SeriesSubject { log: Some(false), ..subject.clone() };
+        let plain = transform_of(&without, &series, 122).unwrap();
+        assert_eq!(refused, TransformChoice { without_logarithm: Some(130), ..plain });
+        // What is asked for is not taken back here.
+        let asked = SeriesSubject { log: Some(true), ..subject };
+        assert!(transform_of(&asked, &series, 122).unwrap().transform.log);
+    }
 }

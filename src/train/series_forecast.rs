@@ -21,8 +21,8 @@ use crate::data::series::{Reading, Series, SeriesOptions};
 use crate::model::Autoregression;
 use crate::model::forecast::{
     Autoregressions, Backtest, ColumnErrors, Combination, Family, FittedCombination, FittedMember,
-    Forecaster, Intervals, Member, Method, NetworkForecaster, Outlook, Predictor, TestedMethod,
-    column_errors, mean, mean_loss, mixed, origins,
+    Forecaster, Importance, Intervals, Member, Method, NetworkForecaster, Outlook, Predictor,
+    TestedMethod, column_errors, mean, mean_loss, mixed, origins,
 };
 use std::path::{Path, PathBuf};
 
@@ -50,6 +50,8 @@ pub struct Backtests {
     pub rows: Rows,
     /// Why better checkpoints could not be read, a line each.
     pub warnings: Vec<String>,
+    /// What the method that is used listens to, a column each; nothing where only the rows to come are forecast.
+    pub importance: Vec<Importance>,
     /// How much of the combination is the network, a column each.
     network_shares: Vec<f64>,
 }
@@ -111,6 +113,7 @@ impl Backtests {
         }
         let (mut methods, mut network_shares) = (Vec::new(), vec![0.0; series.values.len()]);
         let mut shares = Vec::new();
+        let mut recipes_before = Vec::new();
         for key in run.method_keys().into_iter().filter(|key| *key != "network") {
             let mut backtests = Vec::new();
             for (known, origins) in parts {
@@ -121,6 +124,9 @@ impl Backtests {
                     shares = recipes.iter().map(Recipe::shares).collect();
                 }
                 backtests.push(backtest);
+                if *known == data.split {
+                    recipes_before.push((key, recipes));
+                }
             }
             if key == COMBINATION && !learnt.is_empty() {
                 network_shares = shares_of_network(&backtests[0], &learnt[0], &series);
@@ -140,7 +146,34 @@ impl Backtests {
         }
         let used = used(&methods, &series, data.split);
         methods[..=used].rotate_right(1);
-        Ok(Self { run, series, plain, dates, methods, shares, rows, warnings, network_shares })
+        let mut importance = Vec::new();
+        if is_tested {
+            let key = methods[0].key;
+            let recipes = recipes_before.iter().find(|(other, _)| *other == key);
+            // The network alone has no members.
+            let members = recipes.map_or_else(
+                || vec![FittedCombination { members: Vec::new() }; network_shares.len()],
+                |(_, recipes)| run.fit(recipes, &plain, run.data.split),
+            );
+            let shares = match key {
+                COMBINATION => network_shares.clone(),
+                "network" => vec![1.0; network_shares.len()],
+                _ => vec![0.0; network_shares.len()],
+            };
+            importance = run.importance((&plain, &rows), &members, &shares)?;
+        }
+        Ok(Self {
+            run,
+            series,
+            plain,
+            dates,
+            methods,
+            shares,
+            rows,
+            warnings,
+            importance,
+            network_shares,
+        })
     }
 
     /// A method by its key.

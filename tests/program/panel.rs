@@ -92,6 +92,12 @@ fn one_network_forecasts_many_series_better_than_their_last_season() {
         assert!(folder.join("run").join(file).exists(), "{file}");
     }
 
+    let past = &report["importance"]["inputs"][0];
+    let lags: Vec<f64> =
+        past["lags"].as_array().unwrap().iter().map(|lag| lag.as_f64().unwrap()).collect();
+    assert!(lags.len() == 12 && lags.iter().all(|lag| *lag > 0.0), "{past}");
+    assert!(folder.join("run/importance.svg").exists());
+
     // What is printed is what `backtest.csv` holds.
     let text = std::fs::read_to_string(folder.join("run/backtest.csv")).unwrap();
     let mut lines = text.lines();

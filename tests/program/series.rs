@@ -59,10 +59,18 @@ fn a_year_of_passengers_is_learnt_forecast_and_reported() {
                 "error_by_step.svg",
                 "learning_curve.png",
                 "flow.png",
+                "importance.png",
             ])
     {
         assert!(folder.join("a").join(file).exists(), "{file}");
     }
+
+    // What the forecast listens to: the month itself and the one a year ago, of whose difference the methods are.
+    let input = &result["importance"][0]["inputs"][0];
+    assert_eq!(input["input"], "passengers");
+    let lags: Vec<f64> = input["lags"].as_array().unwrap().iter().map(number).collect();
+    assert!(lags.len() >= 13 && lags[11] + lags[12] > 5.0 * (lags[14] + lags[15]), "{lags:?}");
+    assert!((lags.iter().sum::<f64>() / number(&input["size"]) - 1.0).abs() < 1e-9);
 
     // The errors that are printed are those of the forecasts that are written.
     let (header, rows) = table(&std::fs::read(folder.join("a/backtest.csv")).unwrap());

@@ -8,6 +8,7 @@
 mod backtest;
 mod combination;
 mod errors;
+mod importance;
 mod interval;
 mod loss;
 mod member;
@@ -19,6 +20,7 @@ mod predictor;
 pub use backtest::{Backtest, origins};
 pub use combination::{Combination, FittedCombination, Trial, rolling_origins, weights};
 pub use errors::{ColumnErrors, MethodErrors, TestedMethod, column_errors};
+pub use importance::{Importance, InputImportance, Listener};
 pub use interval::Intervals;
 pub use loss::Loss;
 pub use member::{Family, FittedMember, Member};

@@ -63,6 +63,12 @@ impl Output {
         self.horizon * self.targets
     }
 
+    /// What the linear model of a column multiplies each lag by for a step ahead, the nearest lag first.
+    pub(super) fn slopes(&self, step: usize, target: usize) -> &[f64] {
+        let path = &self.start[target];
+        &path.lags[step * path.order()..(step + 1) * path.order()]
+    }
+
     /// Rows before the first of a window that the linear model reads.
     pub fn lead(&self) -> usize {
         self.start.iter().map(|path| path.order().saturating_sub(1)).max().unwrap_or(0)
@@ -91,7 +97,7 @@ impl Output {
 }
 
 /// A network that reads so many rows from a zero state and forecasts the next ones.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NetworkForecaster<C: StackCell = AnyCell> {
     /// The network, on a device without autodiff.
     pub network: Network<Recurrent<C>>,

@@ -13,6 +13,7 @@
 //! the OWA of the M4 competition.
 
 mod forecaster;
+mod importance;
 mod loss;
 mod network;
 
