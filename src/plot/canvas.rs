@@ -127,6 +127,31 @@ pub fn curve_style(number: usize) -> (Stroke, Marker) {
     (stroke, markers[number % markers.len()])
 }
 
+/// The area, widened by so many pixels above and below, that a line covers which goes to the right with many points in each pixel;
+/// none of another line.
+fn covered(points: &[Point], wider: f64) -> Option<Vec<Point>> {
+    const MANY: usize = 4096;
+    const IN_A_PIXEL: f64 = 4.0;
+    let (first, last) = (points.first()?, points.last()?);
+    let is_dense =
+        points.len() > MANY && points.len() as f64 > IN_A_PIXEL * (last.0 - first.0).abs();
+    if !is_dense || points.windows(2).any(|pair| pair[1].0 < pair[0].0) {
+        return None;
+    }
+    let (mut above, mut below) = (Vec::new(), Vec::new());
+    for pixel in points.chunk_by(|a, b| a.0.floor() == b.0.floor()) {
+        let middle = (pixel[0].0 + pixel[pixel.len() - 1].0) / 2.0;
+        let ends = pixel.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), point| {
+            (low.min(point.1), high.max(point.1))
+        });
+        above.push((middle, ends.0 - wider));
+        below.push((middle, ends.1 + wider));
+    }
+    below.reverse();
+    above.extend(below);
+    (above.len() > 2).then_some(above)
+}
+
 /// A place to draw, in pixels.
 pub struct Canvas<'a, B: DrawingBackend> {
     area: &'a DrawingArea<B, Shift>,
@@ -160,8 +185,12 @@ impl<'a, B: DrawingBackend> Canvas<'a, B> {
         self.area.draw(&disc).map_err(Error::drawing)
     }
 
-    /// A line through the points, with round joints where it turns sharply.
+    /// A line through the points, with round joints where it turns sharply. Where many points lie in a pixel, it is the area
+    /// that it covers.
     pub fn line(&self, points: &[Point], stroke: Stroke) -> Result<(), Error> {
+        if let Some(area) = covered(points, stroke.width / 2.0) {
+            return self.polygon(&area, stroke.color);
+        }
         match stroke.dash {
             Some(dash) => dashes(points, dash).iter().try_for_each(|dash| self.solid(dash, stroke)),
             None => self.solid(points, stroke),
@@ -421,6 +450,22 @@ mod tests {
             ("2", false),
         ];
         assert_eq!(parts, expected);
+    }
+
+    #[test]
+    fn a_dense_line_is_the_area_that_it_covers() {
+        let point = |i: i32| (f64::from(i) / 500.0, f64::from(i * 7919 % 101));
+        let points: Vec<Point> = (0..50_000).map(point).collect();
+        let area = covered(&points, 1.5).unwrap();
+        assert_eq!(area.len(), 200);
+        assert!(area[..100].iter().all(|corner| corner.1 == -1.5), "{area:?}");
+        assert!(area[100..].iter().all(|corner| corner.1 == 101.5), "{area:?}");
+        // Of few points, of points that lie apart, and one that goes back.
+        assert_eq!(covered(&points[..4000], 1.5), None);
+        let apart: Vec<Point> = points.iter().map(|&(x, y)| (500.0 * x, y)).collect();
+        assert_eq!(covered(&apart, 1.5), None);
+        let back: Vec<Point> = points.iter().rev().copied().collect();
+        assert_eq!(covered(&back, 1.5), None);
     }
 
     #[test]
