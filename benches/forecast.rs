@@ -36,8 +36,10 @@ fn data(name: &str) -> PathBuf {
 fn files(folder: &Path) -> Vec<(usize, usize, PathBuf)> {
     let weeks = std::fs::read_to_string(data("mauna_loa_co2.csv")).expect("it is there");
     let weeks: Vec<&str> = weeks.lines().filter(|line| !line.starts_with('#')).collect();
-    // The first years lack some weeks.
-    let weekly = [&weeks[..1], &weeks[weeks.len() - 300..]].concat().join("\n");
+    // The date and the value; the last column says which values were filled in.
+    let cells = |line: &str| line.rsplit_once(',').map_or("", |(cells, _)| cells).to_string();
+    let lines = weeks[..1].iter().chain(&weeks[weeks.len() - 300..]);
+    let weekly = lines.map(|line| cells(line)).collect::<Vec<_>>().join("\n");
     let hours = std::fs::read_to_string(data("m4_hourly_train.csv")).expect("it is there");
     let row: Vec<&str> = hours.lines().last().expect("a series").split(',').collect();
     let values: Vec<&str> = row[1..]
