@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Forecasts public series with bptt as it comes and with statsforecast's AutoARIMA, AutoETS and AutoTheta, on the same rows.
 
-    OMP_NUM_THREADS=1 python scripts/forecast_baselines.py [--origins 3] [--write docs/forecast_baselines.md]
+    OMP_NUM_THREADS=1 python scripts/forecast_baselines.py [--packages FOLDER [--half 1|2]] [--without-season] [--kept FILE]
 
-The series are those of R's `datasets` (Rscript has to be there) and statsmodels. Of each the last rows are held out, once for
-each origin: they are in no file that bptt reads. It gets the season where there is one, and the horizon; nothing else.
-Prints the geometric means of MASE, and the shares of the held out rows in the intervals of bptt.
+The series are those of R's `datasets` (Rscript has to be there) and statsmodels or, with --packages, others that public_series.py
+reads from packages, downloaded into the folder. Of each the last rows are held out, once for each origin: they are in no
+file that bptt reads. It gets the season where there is one (not with --without-season; the others get it always), and the
+horizon; nothing else. Prints the geometric means of MASE, and the shares of the held out rows in the intervals of bptt.
 Needs numpy, pandas, statsmodels and statsforecast, and `cargo build --release` (or BPTT=path of the program).
 """
 
@@ -18,41 +19,15 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from public_series import packaged, shipped
 
 ROOT = Path(__file__).resolve().parent.parent
 BINARY = os.environ.get("BPTT", str(ROOT / "target/release/bptt"))
-HORIZONS = {1: 6, 4: 8, 5: 14, 12: 12}
+# By the rows of a season; that of the M4 competition's hourly series is theirs.
+HORIZONS = {1: 6, 4: 8, 5: 14, 7: 14, 12: 12, 13: 13, 24: 24, 52: 13}
+M4_HORIZON = 48
 # The last rows of longer ones.
 MOST = 600
-
-DUMP = """
-names <- c("AirPassengers", "BJsales", "JohnsonJohnson", "LakeHuron", "Nile", "UKDriverDeaths", "UKgas", "USAccDeaths",
-  "WWWusage", "airmiles", "austres", "co2", "discoveries", "fdeaths", "ldeaths", "mdeaths", "lh", "lynx", "nhtemp",
-  "nottem", "presidents", "sunspot.month", "sunspot.year", "treering")
-for (n in names) {
-  x <- get(n, envir = asNamespace("datasets")); v <- as.numeric(x); v <- v[!is.na(v)]
-  cat(n, frequency(x), v, "\\n")
-}
-for (n in colnames(EuStockMarkets)) cat(n, 5, as.numeric(EuStockMarkets[, n]), "\\n")
-for (n in c("front", "rear", "kms", "PetrolPrice")) cat(n, 12, as.numeric(Seatbelts[, n]), "\\n")
-"""
-
-
-def all_series():
-    """Name, rows of a season, values."""
-    text = subprocess.run(["Rscript", "-e", DUMP], capture_output=True, text=True, check=True).stdout
-    found = []
-    for line in text.splitlines():
-        name, season, *values = line.split()
-        found.append((name, int(float(season)), np.array([float(x) for x in values])))
-    from statsmodels.datasets import elnino, macrodata
-
-    macro = macrodata.load_pandas().data
-    for name in ["realgdp", "realcons", "realinv", "cpi", "m1", "tbilrate", "unemp", "infl"]:
-        found.append((name, 4, macro[name].to_numpy(float)))
-    found.append(("elnino", 12, elnino.load_pandas().data.iloc[:, 1:].to_numpy(float).ravel()))
-    return found
-
 
 def bptt(*arguments, folder):
     done = subprocess.run([BINARY, *arguments, "--json"], cwd=folder, capture_output=True, text=True)
@@ -61,12 +36,12 @@ def bptt(*arguments, folder):
     return json.loads(done.stdout)
 
 
-def ours(values, season, horizon):
+def ours(values, season, horizon, extra):
     """The forecasts of the default and of single methods, the ends of the default's intervals, and seconds."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "series.csv").write_text("y\n" + "".join(f"{value!r}\n" for value in map(float, values)))
-        of = ["--season", str(season)]
-        trained = bptt("train", "series", "series.csv", "--horizon", str(horizon), *of, "--quiet", folder=folder)
+        of = ["--season", str(season)] if season else []
+        trained = bptt("train", "series", "series.csv", "--horizon", str(horizon), *of, *extra, "--quiet", folder=folder)
         forecasts, rows = {}, None
         has_network = any(e["forecast"] == "network" for e in trained["columns"][0]["errors"])
         for method in [None, "combination", "ar", "smoothing", "network"]:
@@ -96,20 +71,30 @@ def main():
     warnings.filterwarnings("ignore")
     parser = argparse.ArgumentParser()
     parser.add_argument("--origins", type=int, default=3)
+    parser.add_argument("--packages", metavar="FOLDER", help="the series of packages that are kept in this folder")
+    parser.add_argument("--half", type=int, choices=[1, 2], help="every second series of each season alone")
+    parser.add_argument("--without-season", action="store_true", help="bptt finds the season itself")
+    parser.add_argument("--flags", default="", help="more flags of bptt train series")
     parser.add_argument("--kept", help="a JSON file that keeps the other methods' forecasts from one run to the next")
     parser.add_argument("--write", help="a Markdown file for the table")
     given = parser.parse_args()
     kept = json.loads(Path(given.kept).read_text()) if given.kept and Path(given.kept).exists() else {}
     errors, held, tested, names = {}, {"80": [], "95": []}, [], set()
-    for name, season, values in all_series():
-        horizon, values = HORIZONS[season], values[-MOST:]
-        for origin in range(given.origins, 0, -1):
+    counts = {}
+    for name, season, values in packaged(given.packages) if given.packages else shipped():
+        counts[season] = counts.get(season, 0) + 1
+        if given.half and counts[season] % 2 != given.half % 2:
+            continue
+        horizon = M4_HORIZON if name.startswith("m4-") else HORIZONS[season]
+        values = values[-MOST:]
+        # AutoARIMA takes minutes for long seasons.
+        for origin in range(given.origins if season < 24 else 1, 0, -1):
             end = len(values) - horizon * origin
             if end < max(2 * season + 10, 15):
                 continue
             past, actual = values[:end], values[end : end + horizon]
             scale = np.mean(np.abs(past[season:] - past[:-season])) or np.mean(np.abs(np.diff(past)))
-            forecasts, levels, coverage, _ = ours(past, season, horizon)
+            forecasts, levels, coverage, _ = ours(past, 0 if given.without_season else season, horizon, given.flags.split())
             key = f"{name}-{origin}"
             if key not in kept:
                 kept[key] = {k: list(map(float, v)) for k, v in theirs(past, season, horizon).items()}
