@@ -4,12 +4,13 @@ use super::axes::{
     Entry, Frame, NAME, Tick, drawable, legend, range, round_ticks, title, widened, widest,
 };
 use super::canvas::{Align, Canvas, Font, GREY, INK, Marker, Point, Stroke, curve_style};
-use super::{Drawing, Error, save};
+use super::{Drawing, Error, save, svg};
 use plotters::prelude::{DrawingBackend, RGBColor};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// A series with forecasts one step ahead: all rows, and below them the validation rows enlarged.
+/// A series with forecasts of its last rows: all rows, and below them those that were forecast enlarged, the last ones where
+/// they are many.
 #[derive(Clone, Debug)]
 pub struct Forecast {
     /// The labels of the rows. Dates with the year first give ticks at years, months or days. Without labels
@@ -19,8 +20,10 @@ pub struct Forecast {
     pub actual: Vec<f64>,
     /// The forecasts, the most important first.
     pub curves: Vec<ForecastCurve>,
-    /// The first validation row, counted from 0.
+    /// The first row that is shaded and enlarged, counted from 0.
     pub split: usize,
+    /// What these rows are: validation, test.
+    pub part: &'static str,
     /// The name of the values.
     pub name: String,
     /// Title.
@@ -38,7 +41,7 @@ pub struct ForecastCurve {
     pub values: Vec<f64>,
 }
 
-/// The shade behind the validation rows.
+/// The shade behind the rows that were forecast.
 const SHADE: RGBColor = RGBColor(240, 242, 245);
 
 impl Forecast {
@@ -53,8 +56,34 @@ impl Forecast {
         save(self, stem)
     }
 
-    /// The first validation row, if there is one.
-    fn validation(&self) -> Option<usize> {
+    /// The picture as SVG.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub fn svg(&self) -> Result<String, Error> {
+        if range(self.actual.iter().copied()).is_none() {
+            return Err(Error::Nothing("the series has no finite value"));
+        }
+        svg(self)
+    }
+
+    /// The rows that are enlarged: at most 300 of those from the split on.
+    pub fn enlarged(&self) -> Range<usize> {
+        let rows = self.actual.len();
+        self.split.min(rows).max(rows.saturating_sub(ENLARGED))..rows
+    }
+
+    /// What is enlarged, in words: `the last 300 of 343 test rows`.
+    pub fn enlarged_in_words(&self) -> String {
+        let (rows, all) = (self.enlarged().len(), self.actual.len().saturating_sub(self.split));
+        match rows < all {
+            true => format!("the last {rows} of {all} {} rows", self.part),
+            false => format!("the {} rows", self.part),
+        }
+    }
+
+    /// The first row of the part, if there is one.
+    fn begins(&self) -> Option<usize> {
         (self.split < self.actual.len()).then_some(self.split)
     }
 
@@ -76,7 +105,7 @@ impl Forecast {
             y: self.height(&rows),
         };
         let y_ticks = round_ticks(frame.y, 6);
-        if let Some(split) = self.validation() {
+        if let Some(split) = self.begins() {
             let (x, _) = frame.at((split as f64 - 0.5, 0.0));
             canvas.rectangle((x.max(frame.left), top), (frame.right, bottom), SHADE)?;
         }
@@ -87,7 +116,7 @@ impl Forecast {
         let (split, _) = frame.at((self.split.max(rows.start) as f64 - 0.5, 0.0));
         let name = canvas.shortened(&self.name, Font::new(NAME, INK), 480.0)?;
         canvas.text(&name, (40.0, top - 16.0), Align::Left, Font::new(NAME, INK))?;
-        if self.validation().is_some() {
+        if self.begins().is_some() {
             // Above the rows that it names, and clear of the name of the values.
             let name_end = 40.0 + canvas.text_width(&name, font)? + 40.0;
             let width = canvas.text_width(heading, font)?;
@@ -168,6 +197,9 @@ pub(super) fn row_ticks<B: DrawingBackend>(
     let ticks = ticks.into_iter().step_by(step);
     Ok(ticks.filter(|&(row, _)| frame.at((row, 0.0)).0 + half < WIDTH).collect())
 }
+
+/// So many rows can be told apart, at most.
+const ENLARGED: usize = 300;
 
 const WIDTH: f64 = 1600.0;
 const RIGHT: f64 = 1550.0;
@@ -265,8 +297,9 @@ impl Drawing for Forecast {
         let legend_end = legend(canvas, &entries, (40.0, 1560.0), 84.0, false)?.min(500.0);
 
         let all = 0..self.actual.len();
-        let panels = self.validation().map_or(vec![(all.clone(), "")], |split| {
-            vec![(all.clone(), "validation"), (split..all.end, "validation, enlarged")]
+        let enlarged = format!("{}, enlarged", self.enlarged_in_words());
+        let panels = self.begins().map_or(vec![(all.clone(), "")], |_| {
+            vec![(all.clone(), self.part), (self.enlarged(), enlarged.as_str())]
         });
         let mut left = 0.0_f64;
         for (rows, _) in &panels {
@@ -321,6 +354,7 @@ mod tests {
             actual: vec![f64::NAN; 8],
             curves: vec![],
             split: 5,
+            part: "test",
             name: "a".into(),
             title: "T".into(),
         };
@@ -334,5 +368,19 @@ mod tests {
         }
         forecast.actual = vec![0.0];
         forecast.save(&stem).unwrap();
+    }
+
+    #[test]
+    fn as_many_rows_are_enlarged_as_can_be_seen() {
+        let of = |rows: usize, split: usize| {
+            let (curves, name, title) = (Vec::new(), String::new(), String::new());
+            let actual = vec![1.0; rows];
+            let forecast =
+                Forecast { labels: None, actual, curves, split, part: "test", name, title };
+            (forecast.enlarged(), forecast.enlarged_in_words())
+        };
+        assert_eq!(of(2284, 1941), (1984..2284, "the last 300 of 343 test rows".into()));
+        assert_eq!(of(144, 122), (122..144, "the test rows".into()));
+        assert_eq!(of(3, usize::MAX).0, 3..3);
     }
 }

@@ -21,6 +21,8 @@ pub struct OutlookPicture {
     pub history: Vec<f64>,
     /// The forecasts of the rows after them.
     pub point: Vec<f64>,
+    /// What came in those rows, as far as it is known.
+    pub actual: Vec<f64>,
     /// Bands from the widest to the narrowest.
     pub bands: Vec<Band>,
     /// The name of the values.
@@ -71,20 +73,25 @@ impl Drawing for OutlookPicture {
         title(canvas, 1520.0, &self.title, "", false)?;
         let shades = |band| shade(band, self.bands.len());
         let seen = Entry { label: "seen", stroke: Stroke::new(3.0, INK), marker: None };
+        // Orange stands out from the blue.
+        let orange = PALETTE[1];
+        let came = Entry { label: "came", stroke: Stroke::new(3.0, orange), marker: None };
+        let came = (!self.actual.is_empty()).then_some(came);
         let said = Entry { label: "forecast", stroke: Stroke::new(4.0, PALETTE[0]), marker: None };
         let bands = self.bands.iter().enumerate().map(|(i, band)| Entry {
             label: &band.label,
             stroke: Stroke::new(22.0, shades(i)),
             marker: None,
         });
-        let entries: Vec<Entry> = [seen, said].into_iter().chain(bands).collect();
+        let entries: Vec<Entry> = [seen, said].into_iter().chain(came).chain(bands).collect();
         let legend_end = legend(canvas, &entries, (40.0, 1560.0), 84.0, false)?.min(400.0);
 
         let first = self.first as f64;
         let seen = self.history.len();
         let rows = self.first..self.first + seen + self.point.len();
         let ends = self.bands.iter().flat_map(|band| band.ends.iter().flatten());
-        let values = self.history.iter().chain(&self.point).chain(ends).copied();
+        let came = &self.actual[..self.actual.len().min(self.point.len())];
+        let values = self.history.iter().chain(&self.point).chain(came).chain(ends).copied();
         let y = widened(range(values).unwrap_or((0.0, 1.0)), 0.06);
         let y_ticks = round_ticks(y, 8);
         let frame = Frame {
@@ -117,18 +124,22 @@ impl Drawing for OutlookPicture {
         }
         let apart = (frame.right - frame.left) / rows.len().max(1) as f64;
         let (width, radius) = if apart > 16.0 { (4.0, 6.0) } else { (3.0, 4.0) };
-        let point = self
-            .point
-            .iter()
-            .enumerate()
-            .map(|(step, &value)| (first + (seen + step) as f64, value));
-        let point: Vec<Point> = last.into_iter().chain(point).collect();
+        let after = |values: &[f64]| -> Vec<Point> {
+            let values = values.iter().enumerate();
+            let points = values.map(|(step, &value)| (first + (seen + step) as f64, value));
+            last.into_iter().chain(points).collect()
+        };
+        let point = after(&self.point);
+        // Nothing, and not the last row alone, where nothing came.
+        let came = if came.is_empty() { Vec::new() } else { after(came) };
         let history =
             self.history.iter().enumerate().map(|(row, &value)| (first + row as f64, value));
         let history: Vec<Point> = history.collect();
-        for (line, stroke) in
-            [(point, Stroke::new(width, PALETTE[0])), (history, Stroke::new(width - 1.0, INK))]
-        {
+        for (line, stroke) in [
+            (came, Stroke::new(width - 1.0, orange)),
+            (point, Stroke::new(width, PALETTE[0])),
+            (history, Stroke::new(width - 1.0, INK)),
+        ] {
             for part in line.split(|&(_, value)| !drawable(value)) {
                 let part: Vec<Point> = part.iter().map(|&point| frame.at(point)).collect();
                 canvas.line(&part, stroke)?;
@@ -154,6 +165,7 @@ mod tests {
             first: 41,
             history: vec![f64::NAN; 3],
             point: vec![],
+            actual: vec![],
             bands: vec![],
             name: "é".repeat(900),
             title: "T".into(),
@@ -165,6 +177,7 @@ mod tests {
         let ends = vec![[1.0, 3.0], [f64::NAN, f64::INFINITY], [0.0, 2.0]];
         picture.bands = vec![Band { label: "80 %".into(), ends }];
         picture.save(&stem).unwrap();
+        picture.actual = vec![1.5, f64::NAN, 4.0, 1e9];
         picture.labels = Some(vec!["2020-01".into()]);
         picture.save(&stem).unwrap();
         picture.bands[0].ends.pop();

@@ -110,7 +110,10 @@ pub fn write(backtest: &PanelBacktest) -> Result<Written, ReportError> {
             heading: format!("{}: {name}", id(backtest, *place)),
             picture: Some((
                 std::fs::read_to_string(&svg)?,
-                format!("series {} and the forecast of its last rows", id(backtest, *place)),
+                format!(
+                    "series {}, the forecast of its last rows and what came",
+                    id(backtest, *place)
+                ),
             )),
             ..Section::default()
         });
@@ -118,7 +121,10 @@ pub fn write(backtest: &PanelBacktest) -> Result<Written, ReportError> {
     }
     sections.push(Section {
         heading: "Some of the series".into(),
-        text: vec!["The forecast of the rows that test, and the rows before them.".into()],
+        text: vec![
+            "The forecast of the rows that test, made from the rows before them, and what came."
+                .into(),
+        ],
         tables: vec![table],
         ..Section::default()
     });
@@ -204,7 +210,7 @@ fn examples(backtest: &PanelBacktest) -> (Vec<(&'static str, usize)>, Table) {
 /// The end of the known rows of a series, and their forecast.
 fn picture(backtest: &PanelBacktest, place: usize) -> OutlookPicture {
     let known = known(backtest, place);
-    let (forecast, _) = &backtest.forecasts[place];
+    let (forecast, actual) = &backtest.forecasts[place];
     let steps = forecast.quantiles.len();
     let tail = (4 * steps).clamp(48, 400).min(known.len());
     let first = known.len() - tail;
@@ -221,6 +227,7 @@ fn picture(backtest: &PanelBacktest, place: usize) -> OutlookPicture {
         first,
         history: known[first..].to_vec(),
         point: forecast.median(),
+        actual: actual.clone(),
         bands: bands.collect(),
         name: id(backtest, place).into(),
         title: format!("{}: forecast of {steps} rows", id(backtest, place)),

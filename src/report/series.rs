@@ -80,7 +80,7 @@ pub fn combination(shares: &[(&str, f64)]) -> Option<String> {
 }
 
 /// A number with four digits that count.
-pub(super) fn figure(value: f64) -> String {
+pub fn figure(value: f64) -> String {
     let digits = if value > 0.0 { 3.0 - value.log10().floor() } else { 0.0 };
     match digits {
         ..-3.0 | 9.0.. => format!("{value:.3e}"),
@@ -139,6 +139,7 @@ fn draw(
             ends: (0..outlook.steps).map(|step| outlook.interval(step, c, level)).collect(),
         });
         let picture = OutlookPicture {
+            actual: Vec::new(),
             labels: labels.clone(),
             first,
             history: series.values[c][first..].to_vec(),
@@ -184,7 +185,8 @@ fn write_backtest(backtests: &Backtests) -> Result<PathBuf, ReportError> {
 }
 
 /// The pictures of the backtest: each method's forecasts of the last step of the horizon.
-fn draw_backtest(backtests: &Backtests) -> Result<Vec<PathBuf>, ReportError> {
+/// Each with what it enlarges, in words.
+fn draw_backtest(backtests: &Backtests) -> Result<Vec<([PathBuf; 2], String)>, ReportError> {
     let Backtests { run, series, methods, .. } = backtests;
     let horizon = run.config.subject.horizon;
     let mut files = Vec::new();
@@ -205,11 +207,12 @@ fn draw_backtest(backtests: &Backtests) -> Result<Vec<PathBuf>, ReportError> {
             actual: series.values[c].clone(),
             curves: curves.collect(),
             split: methods[0].shown().origins[0],
+            part: if methods[0].test.is_some() { "test" } else { "validation" },
             name: name.clone(),
             title: format!("{name}: forecast {steps} ahead"),
         };
         let stem = format!("backtest{}", suffix(series.names.len(), c));
-        files.extend(picture.save(&run.folder.join(stem))?);
+        files.push((picture.save(&run.folder.join(stem))?, picture.enlarged_in_words()));
     }
     Ok(files)
 }
@@ -293,7 +296,10 @@ pub fn write(backtests: &Backtests) -> Result<Written, ReportError> {
         sections.push(Section {
             heading: format!("How far off: {}", column.column),
             text,
-            picture: Some((svg(&tested, c)?, format!("{} and its forecasts", column.column))),
+            picture: Some((
+                std::fs::read_to_string(&tested[c].0[1])?,
+                format!("{} and its forecasts; below, {}", column.column, tested[c].1),
+            )),
             tables,
             ..Section::default()
         });
@@ -316,6 +322,7 @@ pub fn write(backtests: &Backtests) -> Result<Written, ReportError> {
             by_step.extend(files);
         }
     }
+    let tested = tested.into_iter().flat_map(|(files, _)| files);
     let mut files: Vec<PathBuf> = forecasts.into_iter().chain(tested).chain(by_step).collect();
     for (c, importance) in backtests.importance.iter().enumerate() {
         let stem = format!("importance{}", suffix(columns.len(), c));
