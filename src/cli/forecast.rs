@@ -106,7 +106,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             .chain(&run.config.subject.file)
             .map(PathBuf::as_path)
             .collect();
-        writable_beside(out, &read)?;
+        writable_beside("--out", out, &read)?;
     }
     let forecast = run.forecast(&ForecastOptions {
         steps: arguments.steps,

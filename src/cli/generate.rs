@@ -175,7 +175,7 @@ fn generate_sound(
     }
     let prompt = arguments.prompt.as_ref().map(Path::new);
     let read = run.config.subject.file.iter().map(PathBuf::as_path).chain(prompt);
-    writable_beside(&file, &read.collect::<Vec<_>>())?;
+    writable_beside("--out", &file, &read.collect::<Vec<_>>())?;
     let mut classes = match &arguments.prompt {
         Some(prompt) => {
             let prompt = sound::read(&[prompt.into()], rate)?;

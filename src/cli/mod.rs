@@ -2,6 +2,7 @@
 //! text and pictures.
 
 mod bench;
+mod compare;
 mod configuration;
 mod count;
 mod dates;
@@ -21,6 +22,7 @@ mod reading;
 mod report;
 mod runs;
 mod score;
+mod score_rows;
 mod sequence;
 mod series;
 mod sound;
@@ -61,6 +63,7 @@ enum Command {
     Bench(bench::Arguments),
     Runs(runs::Arguments),
     Report(report::Arguments),
+    Compare(compare::Arguments),
     /// Print the completions for a shell, or the manual page
     #[command(subcommand)]
     Print(print::What),
@@ -139,6 +142,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Runs(arguments) => runs::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Print(what) => print::run(&what),
     }
 }

@@ -164,15 +164,15 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Sees that the file can be written that `--out` names.
-pub fn writable(file: &Path) -> Result<(), Failure> {
+/// Sees that the file can be written that the flag names.
+pub fn writable(flag: &str, file: &Path) -> Result<(), Failure> {
     files::check_target(file).map_err(|error| {
-        Failure(format!("cannot write {}: {error}; name another file with --out", file.display()))
+        Failure(format!("cannot write {}: {error}; name another file with {flag}", file.display()))
     })
 }
 
 /// As [`writable`], where the file is none that the command reads, and none of a run.
-pub fn writable_beside(file: &Path, read: &[&Path]) -> Result<(), Failure> {
+pub fn writable_beside(flag: &str, file: &Path, read: &[&Path]) -> Result<(), Failure> {
     let place = |path: &Path| {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
@@ -182,17 +182,17 @@ pub fn writable_beside(file: &Path, read: &[&Path]) -> Result<(), Failure> {
     let target = place(file);
     if target.is_some() && read.iter().any(|read| place(read) == target) {
         return Err(Failure(format!(
-            "--out {}: this file is read, and would be lost; name another",
+            "{flag} {}: this file is read, and would be lost; name another",
             file.display()
         )));
     }
     if target.is_some_and(|target| is_of_a_run(&target)) {
         return Err(Failure(format!(
-            "--out {}: this file belongs to a run, which would be lost; name another",
+            "{flag} {}: this file belongs to a run, which would be lost; name another",
             file.display()
         )));
     }
-    writable(file)
+    writable(flag, file)
 }
 
 /// A path on one line.

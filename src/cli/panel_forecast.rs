@@ -58,7 +58,7 @@ pub fn run(arguments: &Arguments, run: &PanelRun) -> Result<ExitCode, Failure> {
     let levels = levels(&arguments.level)?;
     if let Some(out) = &arguments.out {
         let read = arguments.from.iter().chain([&run.config.subject.file]);
-        writable_beside(out, &read.map(PathBuf::as_path).collect::<Vec<_>>())?;
+        writable_beside("--out", out, &read.map(PathBuf::as_path).collect::<Vec<_>>())?;
     }
     let subject = &run.config.subject;
     let forecast = run.forecast(&PanelForecastOptions {

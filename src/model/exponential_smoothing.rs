@@ -203,6 +203,14 @@ impl ExponentialSmoothing {
         SmoothingWalk { model: self.clone(), state: self.start.clone(), rows: 0 }
     }
 
+    /// The rows from which a state to start with is taken.
+    pub fn starting_rows(&self) -> usize {
+        match self.start.season.len() {
+            1 => 10,
+            season => 3 * season,
+        }
+    }
+
     /// The same parameters for a series that begins with another row; none if that is too short.
     pub fn restarted(&self, series: &[f64]) -> Option<Self> {
         let with_trend = self.start.trend != 0.0 || self.parameters.trend > 0.0;

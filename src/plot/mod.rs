@@ -14,6 +14,7 @@ pub mod gradient_by_time;
 pub mod importance;
 pub mod lag_maps;
 pub mod learning_curve;
+pub mod loss_curves;
 pub mod outlook;
 pub mod page;
 mod panels;
@@ -111,6 +112,7 @@ fn png<D: Drawing>(drawing: &D) -> Result<Vec<u8>, Error> {
 
 /// Draws `SCALE` times as large, because plotters rounds to whole units, and shows it at the PNG's size.
 fn svg<D: Drawing>(drawing: &D) -> Result<String, Error> {
+    canvas::register_fonts()?;
     let (width, height) = D::SIZE;
     let large = (width * SCALE, height * SCALE);
     let mut svg = String::new();

@@ -11,6 +11,7 @@
 #![doc = include_str!("../../examples/forecast.rs")]
 //! ```
 
+pub mod comparison;
 pub mod count;
 mod gradient_flow;
 pub mod importance;

@@ -17,6 +17,8 @@ pub(super) fn without_effects(effects: Option<&KnownEffects>, series: &Series) -
         calendar: series.calendar.clone(),
         values: series.values.clone(),
         exogenous: series.exogenous.clone(),
+        lines: Vec::new(),
+        filled: Vec::new(),
         decimal: series.decimal,
         notes: Vec::new(),
     };

@@ -1,8 +1,10 @@
 //! Training: [`lessons`], the loop over the windows of data from a file, with checkpoints and the folder of a [`run`];
 //! the loops of the generated tasks; optimizers that Burn lacks.
 
+pub mod anomaly;
 pub mod checkpoint;
 mod clip;
+pub mod comparison;
 pub mod count;
 pub mod count_run;
 mod data_type;
@@ -12,6 +14,7 @@ pub mod lessons;
 pub mod memory;
 mod optimizer;
 pub mod panel;
+mod panel_anomalies;
 pub mod panel_forecast;
 pub mod panel_input;
 pub mod panel_run;
@@ -21,6 +24,7 @@ pub mod run;
 mod schedule;
 pub mod sequence;
 pub mod series;
+mod series_anomalies;
 pub mod series_choice;
 pub mod series_forecast;
 mod series_importance;

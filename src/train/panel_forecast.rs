@@ -13,7 +13,7 @@ use crate::data::series::{Reading, SeriesOptions};
 use crate::model::forecast::{Importance, InputImportance};
 use crate::model::panel::{Conformal, Geometry, LEVELS, PanelForecaster, QuantileForecast};
 use crate::names::names;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A run with its series, and what it would have forecast before.
 pub struct PanelBacktest {
@@ -93,8 +93,18 @@ impl PanelMethod {
         }
     }
 
+    /// The method of that name, if one is asked for.
+    pub(super) fn asked(name: Option<&str>) -> Result<Option<Self>, PanelRunError> {
+        let asked = name.map(str::parse::<Self>).transpose();
+        asked.map_err(|error| PanelRunError::Method { error })
+    }
+
     /// Its forecasts after the known rows of each series; the networks are `forecaster`.
-    fn ahead(self, forecaster: &PanelForecaster, known: &[&[f64]]) -> Vec<QuantileForecast> {
+    pub(super) fn ahead(
+        self,
+        forecaster: &PanelForecaster,
+        known: &[&[f64]],
+    ) -> Vec<QuantileForecast> {
         let Geometry { season, horizon, .. } = forecaster.geometry;
         let naive = |rows: &&[f64]| {
             let point = match self {
@@ -180,6 +190,96 @@ fn with_actual<'a>(known: &[&'a [f64]], actual: &[&'a [f64]]) -> Vec<Tested<'a>>
 }
 
 impl PanelRun {
+    /// What tables call a method.
+    pub(super) fn name(&self, method: PanelMethod) -> String {
+        let subject = &self.config.subject;
+        match method {
+            PanelMethod::Network => {
+                let NetworkSize { hidden, layers } = subject.network;
+                let cell = &self.config.cell;
+                format!("{} × {cell}, {layers} × {hidden} units", subject.ensemble)
+            }
+            PanelMethod::SeasonAgo => format!("value {} rows ago", subject.season),
+            PanelMethod::Naive2 => "Naive 2".into(),
+            PanelMethod::LastValue => "last value".into(),
+        }
+    }
+
+    /// The method that was asked for, or the best one on the rows that validate, and its forecasts of these.
+    pub(super) fn validated(
+        &self,
+        forecaster: &PanelForecaster,
+        parts: &[Taught<'_>],
+        asked: Option<PanelMethod>,
+    ) -> Result<(PanelMethod, Vec<QuantileForecast>), PanelRunError> {
+        let subject = &self.config.subject;
+        let (known, actual) = validating(parts, subject.horizon);
+        let methods = PanelMethod::all(subject.season);
+        match asked {
+            Some(method) if methods.contains(&method) => {
+                Ok((method, method.ahead(forecaster, &known)))
+            }
+            Some(method) => Err(PanelRunError::NoSeason { method }),
+            None => {
+                let all = methods
+                    .iter()
+                    .map(|&method| (method, String::new(), method.ahead(forecaster, &known)));
+                let mut all: Vec<_> = all.collect();
+                let measures = measure(&with_actual(&known, &actual), &all, subject.season);
+                let (method, _, forecasts) = all.swap_remove(best(&measures));
+                Ok((method, forecasts))
+            }
+        }
+    }
+
+    /// As [`validated`](Self::validated), and how the intervals of the method are widened.
+    pub(super) fn with_intervals(
+        &self,
+        forecaster: &PanelForecaster,
+        parts: &[Taught<'_>],
+        asked: Option<PanelMethod>,
+    ) -> Result<(PanelMethod, Conformal), PanelRunError> {
+        let (method, forecasts) = self.validated(forecaster, parts, asked)?;
+        let (_, actual) = validating(parts, self.config.subject.horizon);
+        Ok((method, method.conformal(&forecasts, &actual)))
+    }
+
+    /// The series of another file in the layout of this run's.
+    pub(super) fn others(
+        &self,
+        file: &Path,
+        options: &PanelForecastOptions,
+    ) -> Result<Panel, PanelRunError> {
+        let subject = &self.config.subject;
+        let columns = SeriesOptions {
+            reading: options.reading.clone().unwrap_or(subject.reading.clone()),
+            dates: options.dates.clone().unwrap_or(subject.dates.clone()),
+            usual_decimal: self.data.decimal,
+            ..subject.columns()
+        };
+        Ok(Panel::read(file, &subject.layout(), &columns)?)
+    }
+
+    /// Sees that the values of a file are such as the method can read.
+    pub(super) fn check_values(
+        &self,
+        panel: &Panel,
+        method: PanelMethod,
+        file: &Path,
+    ) -> Result<(), PanelRunError> {
+        if self.data.link != Link::Logarithm || method != PanelMethod::Network {
+            return Ok(());
+        }
+        let bad = panel.values.iter().position(|values| values.iter().any(|&x| x <= 0.0));
+        match bad {
+            Some(place) => {
+                let (file, id) = (file.display().to_string(), panel.ids[place].clone());
+                Err(PanelRunError::NotPositive { file, id })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Forecasts the rows that validate and those that test, and measures both.
     ///
     /// # Errors
@@ -203,19 +303,10 @@ impl PanelRun {
         let (horizon, season) = (subject.horizon, subject.season);
         let parts = taught(&panel, horizon, test.is_some());
         let tested: Vec<usize> = parts.iter().map(|part| part.number).collect();
-        let name = |method: PanelMethod| match method {
-            PanelMethod::Network => {
-                let NetworkSize { hidden, layers } = subject.network;
-                let cell = &self.config.cell;
-                format!("{} × {cell}, {layers} × {hidden} units", subject.ensemble)
-            }
-            PanelMethod::SeasonAgo => format!("value {season} rows ago"),
-            PanelMethod::Naive2 => "Naive 2".into(),
-            PanelMethod::LastValue => "last value".into(),
-        };
         let forecast = |known: &[&[f64]]| -> Vec<(PanelMethod, String, Vec<QuantileForecast>)> {
-            let of =
-                |&method: &PanelMethod| (method, name(method), method.ahead(&forecaster, known));
+            let of = |&method: &PanelMethod| {
+                (method, self.name(method), method.ahead(&forecaster, known))
+            };
             PanelMethod::all(season).iter().map(of).collect()
         };
         let (known, actual) = validating(&parts, horizon);
@@ -286,45 +377,15 @@ impl PanelRun {
         let mut warnings = Vec::new();
         let forecaster = self.forecaster(&mut warnings)?;
         let parts = taught(&panel, horizon, test.is_some());
-        let (known, actual) = validating(&parts, horizon);
-        let methods = PanelMethod::all(subject.season);
-        let (method, valid) = match options.method {
-            Some(method) if methods.contains(&method) => {
-                (method, method.ahead(&forecaster, &known))
-            }
-            Some(method) => return Err(PanelRunError::NoSeason { method }),
-            None => {
-                let all = methods
-                    .iter()
-                    .map(|&method| (method, String::new(), method.ahead(&forecaster, &known)));
-                let mut all: Vec<_> = all.collect();
-                let measures = measure(&with_actual(&known, &actual), &all, subject.season);
-                let (method, _, forecasts) = all.swap_remove(best(&measures));
-                (method, forecasts)
-            }
-        };
-        let conformal = method.conformal(&valid, &actual);
-        drop(parts);
+        let (method, conformal) = self.with_intervals(&forecaster, &parts, options.method)?;
         let panel = match &options.from {
             None => panel,
             Some(file) => {
-                let columns = SeriesOptions {
-                    reading: options.reading.clone().unwrap_or(subject.reading.clone()),
-                    dates: options.dates.clone().unwrap_or(subject.dates.clone()),
-                    usual_decimal: self.data.decimal,
-                    ..subject.columns()
-                };
-                Panel::read(file, &subject.layout(), &columns)?
+                let others = self.others(file, options)?;
+                self.check_values(&others, method, file)?;
+                others
             }
         };
-        if self.data.link == Link::Logarithm && method == PanelMethod::Network {
-            let bad = panel.values.iter().position(|values| values.iter().any(|&x| x <= 0.0));
-            if let Some(place) = bad {
-                let file =
-                    options.from.as_ref().map_or_else(String::new, |f| f.display().to_string());
-                return Err(PanelRunError::NotPositive { file, id: panel.ids[place].clone() });
-            }
-        }
         let known: Vec<&[f64]> = panel.values.iter().map(Vec::as_slice).collect();
         let forecasts = method.ahead(&forecaster, &known);
         let mut series = Vec::new();

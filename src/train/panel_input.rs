@@ -279,7 +279,8 @@ fn matched(
         values.push(rows);
     }
     let calendars = vec![None; panel.ids.len()];
-    Ok(Panel { ids: panel.ids.clone(), values, calendars, ..test })
+    let (lines, filled) = (Vec::new(), Vec::new());
+    Ok(Panel { ids: panel.ids.clone(), values, calendars, lines, filled, ..test })
 }
 
 /// Up to seven seasons, as many as half of the series have room for twice; without a season up to 24 rows.

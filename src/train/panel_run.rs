@@ -81,7 +81,7 @@ pub struct PanelData {
 
 impl Subject for PanelSubject {
     const TASKS: &'static [&'static str] = &["panel"];
-    const USES: &'static [Use] = &[Use::Forecast, Use::Flow, Use::Report];
+    const USES: &'static [Use] = &[Use::Forecast, Use::Score, Use::Flow, Use::Report];
     type Length = Passes;
     type Data = PanelData;
 
@@ -155,6 +155,24 @@ pub enum PanelRunError {
         steps: usize,
         /// What there is.
         horizon: usize,
+    },
+    /// A method that there is not.
+    #[error("--method: {error}")]
+    Method {
+        /// Why not.
+        error: String,
+    },
+    /// Too few rows before any.
+    #[error(
+        "{file}: a row is scored by the {needs} before it, and the longest series has {longest} rows: give more rows, or take another --method"
+    )]
+    ShortPast {
+        /// The file.
+        file: String,
+        /// What there is.
+        longest: usize,
+        /// What it takes.
+        needs: usize,
     },
     /// A method that needs a season.
     #[error("--method {method}: the run has no season; take network or last-value")]

@@ -53,7 +53,7 @@ pub struct Backtests {
     /// What the method that is used listens to, a column each; nothing where only the rows to come are forecast.
     pub importance: Vec<Importance>,
     /// How much of the combination is the network, a column each.
-    network_shares: Vec<f64>,
+    pub(super) network_shares: Vec<f64>,
 }
 
 impl Backtests {
@@ -70,7 +70,7 @@ impl Backtests {
     }
 
     /// The same without a test.
-    fn validated(
+    pub(super) fn validated(
         run: SeriesRun,
         series: Series,
         dates: Option<Calendar>,
@@ -174,6 +174,40 @@ impl Backtests {
             importance,
             network_shares,
         })
+    }
+
+    /// What a method forecasts of the `steps` rows after each of the origins, fitted to the first `known` rows and again every
+    /// few origins.
+    pub(super) fn forecast_after(
+        &self,
+        key: &str,
+        known: usize,
+        origins: &[usize],
+        steps: usize,
+    ) -> Result<Backtest, SeriesRunError> {
+        let (run, plain) = (&self.run, &self.plain);
+        let (horizon, targets) = (run.config.subject.horizon, plain.values.len());
+        let mut learnt = Vec::new();
+        let shares = &self.network_shares;
+        if key == "network" || key == COMBINATION && shares.iter().any(|share| *share > 0.0) {
+            let networks = run.network_methods((plain, self.dates.as_ref()), &mut Vec::new())?;
+            let each = networks.iter().map(|network| network.backtest(plain, origins));
+            learnt = mean(&each.collect::<Result<Vec<_>, _>>()?);
+        }
+        let forecasts = match key {
+            "network" => learnt,
+            _ => {
+                let linear = run.backtest(&run.recipes(key, plain, known), plain, origins)?;
+                match learnt.is_empty() {
+                    true => linear.forecasts,
+                    false => mixed(&linear.forecasts, &learnt, shares),
+                }
+            }
+        };
+        let whole = Backtest { origins: origins.to_vec(), horizon, targets, forecasts };
+        let mut backtest = whole.first_steps(steps);
+        run.put_back(&mut backtest, &self.series);
+        Ok(backtest)
     }
 
     /// A method by its key.
@@ -343,7 +377,7 @@ fn shares_of_network(linear: &Backtest, learnt: &Backtest, series: &Series) -> V
 }
 
 /// What a method is fitted as to a column.
-enum Recipe {
+pub(super) enum Recipe {
     /// AR of the run's order on its transform.
     Autoregression(usize),
     /// Members with their weights.
@@ -419,6 +453,19 @@ impl SeriesRun {
         [COMBINATION].into_iter().chain(network).chain(linear).chain(season).collect()
     }
 
+    /// The key of the method that was asked for by name.
+    pub(super) fn asked(&self, name: Option<&str>) -> Result<Option<&'static str>, SeriesRunError> {
+        let Some(name) = name else { return Ok(None) };
+        let keys = self.method_keys();
+        match keys.iter().find(|key| **key == name.replace('-', "_")) {
+            Some(key) => Ok(Some(key)),
+            None => Err(SeriesRunError::Method {
+                name: name.into(),
+                methods: keys.iter().map(|key| key.replace('_', "-")).collect(),
+            }),
+        }
+    }
+
     /// What tables call a method.
     fn name(&self, key: &str) -> String {
         let subject = &self.config.subject;
@@ -441,7 +488,7 @@ impl SeriesRun {
     }
 
     /// How a method without a network is fitted, a column each, as the first `known` rows tell.
-    fn recipes(&self, key: &str, series: &Series, known: usize) -> Vec<Recipe> {
+    pub(super) fn recipes(&self, key: &str, series: &Series, known: usize) -> Vec<Recipe> {
         let (season, horizon) = (self.members_season(), self.config.subject.horizon);
         let single = |member| Recipe::Members(Combination { members: vec![(member, 1.0)] });
         let columns = series.values.iter().zip(&self.data.autoregressions);
@@ -462,7 +509,12 @@ impl SeriesRun {
     }
 
     /// The members of each column, fitted to the first `known` rows.
-    fn fit(&self, recipes: &[Recipe], series: &Series, known: usize) -> Vec<FittedCombination> {
+    pub(super) fn fit(
+        &self,
+        recipes: &[Recipe],
+        series: &Series,
+        known: usize,
+    ) -> Vec<FittedCombination> {
         let transform = self.data.features.transform;
         let of = |(recipe, column): (&Recipe, &Vec<f64>)| {
             let rows = &column[..known];
@@ -501,7 +553,7 @@ impl SeriesRun {
     }
 
     /// The networks of this run as methods for a series, which may be a later one than the run's own; none without.
-    fn network_methods(
+    pub(super) fn network_methods(
         &self,
         known: (&Series, Option<&Calendar>),
         warnings: &mut Vec<String>,
@@ -558,17 +610,7 @@ impl SeriesRun {
     pub fn forecast(&self, options: &ForecastOptions) -> Result<SeriesForecast, SeriesRunError> {
         let (subject, data) = (&self.config.subject, &self.data);
         let series = series_run::read(self)?;
-        let keys = self.method_keys();
-        let asked = match &options.method {
-            None => None,
-            Some(name) => {
-                let found = keys.iter().find(|key| **key == name.replace('-', "_"));
-                Some(*found.ok_or_else(|| SeriesRunError::Method {
-                    name: name.clone(),
-                    methods: keys.iter().map(|key| key.replace('_', "-")).collect(),
-                })?)
-            }
-        };
+        let asked = self.asked(options.method.as_deref())?;
         let later = options.from.as_ref().map(|file| self.later(file, options)).transpose()?;
         let last = later.as_ref().unwrap_or(&series);
         let future = match &options.future {
@@ -621,7 +663,11 @@ impl SeriesRun {
     }
 
     /// The later rows in the file, which has the columns of this run.
-    fn later(&self, file: &Path, options: &ForecastOptions) -> Result<Series, SeriesRunError> {
+    pub(super) fn later(
+        &self,
+        file: &Path,
+        options: &ForecastOptions,
+    ) -> Result<Series, SeriesRunError> {
         let columns = self.config.subject.columns();
         let reading = options.reading.as_ref().unwrap_or(&columns.reading).clone();
         let dates = options.dates.as_ref().unwrap_or(&columns.dates).clone();

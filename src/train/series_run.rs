@@ -108,7 +108,7 @@ pub struct SeriesData {
 
 impl Subject for SeriesSubject {
     const TASKS: &'static [&'static str] = &["series"];
-    const USES: &'static [Use] = &[Use::Forecast, Use::Flow, Use::Report];
+    const USES: &'static [Use] = &[Use::Forecast, Use::Score, Use::Flow, Use::Report];
     type Length = Passes;
     type Data = SeriesData;
 
@@ -529,6 +529,8 @@ pub fn read(run: &SeriesRun) -> Result<Series, SeriesRunError> {
         calendar,
         values,
         exogenous,
+        lines: Vec::new(),
+        filled: Vec::new(),
         decimal: run.data.decimal,
         notes: Vec::new(),
     })

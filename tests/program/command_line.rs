@@ -252,9 +252,18 @@ fn every_help_shows_an_example() {
     for task in ["count", "adding", "copy", "order", "reber", "series", "panel", "text", "sound"] {
         look(&["train", task]);
     }
-    for command in
-        ["train", "generate", "score", "forecast", "gradcheck", "flow", "bench", "runs", "report"]
-    {
+    for command in [
+        "train",
+        "generate",
+        "score",
+        "forecast",
+        "gradcheck",
+        "flow",
+        "bench",
+        "runs",
+        "report",
+        "compare",
+    ] {
         look(&[command]);
     }
     look(&["print", "completions"]);
@@ -265,6 +274,6 @@ fn every_help_shows_an_example() {
     let commands = commands.take_while(|line| !line.is_empty()).filter(|line| {
         line.starts_with("  ") && !line.starts_with("   ") && !line.contains("  help ")
     });
-    assert_eq!(commands.count(), 9 + 1, "{all}");
-    assert_eq!(shown, 9 + 9 + 2);
+    assert_eq!(commands.count(), 10 + 1, "{all}");
+    assert_eq!(shown, 9 + 10 + 2);
 }

@@ -1,8 +1,10 @@
 //! The program `bptt`, from outside.
 
+mod anomalies;
 mod bad_input;
 mod checkpoint;
 mod command_line;
+mod compare;
 #[cfg(unix)]
 mod damage;
 #[cfg(unix)]

@@ -36,6 +36,13 @@ pub(super) struct Gappy {
     pub values: Vec<Option<f64>>,
 }
 
+impl Gappy {
+    /// Where values are missing.
+    pub fn gaps(&self) -> Vec<bool> {
+        self.values.iter().map(Option::is_none).collect()
+    }
+}
+
 /// The columns without missing values, and the rows that are left.
 pub(super) struct Filled {
     pub values: Vec<Vec<f64>>,

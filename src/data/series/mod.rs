@@ -8,6 +8,7 @@
 
 use std::fs::{self, File};
 use std::io::Read;
+use std::num::NonZeroU32;
 use std::path::Path;
 
 mod cells;
@@ -59,6 +60,13 @@ pub struct SeriesOptions {
     pub to_come: bool,
 }
 
+/// The line of a row in its file, the first one 1; `None` for a row that the file lacks, and behind 4 thousand million lines.
+pub type Line = Option<NonZeroU32>;
+
+fn line_of(table: &Table, row: Option<usize>) -> Line {
+    NonZeroU32::new(u32::try_from(table.line(row?)).ok()?)
+}
+
 /// Columns of numbers over time, oldest first, one value per row and column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
@@ -75,6 +83,10 @@ pub struct Series {
     pub values: Vec<Vec<f64>>,
     /// The exogenous columns, as long as the others.
     pub exogenous: Vec<Vec<f64>>,
+    /// The line of each row in its file; `None` for a row that the file lacks. Empty where there is no file.
+    pub lines: Vec<Line>,
+    /// `[column][row]`: whether a value to forecast was missing and is filled in. Empty where there is no file.
+    pub filled: Vec<Vec<bool>>,
     /// The mark before fractions in the file; `None` where no number tells.
     pub decimal: Option<Decimal>,
     /// How the file was read: what was decided, what was left unused, what may be lost.
@@ -165,6 +177,7 @@ impl Series {
         }
         let regular = dates.calendar.as_ref().is_some_and(|calendar| calendar.step().is_ok());
         let known = (dates.rows.as_slice(), dates.labels.as_deref(), regular);
+        let gaps: Vec<Vec<bool>> = read[..columns.targets.len()].iter().map(Gappy::gaps).collect();
         let filled = missing::fill(&table, read, columns.targets.len(), known, &mut notes)?;
         if filled.rows.len() < 2 {
             return Err(SeriesError::OneRow { file, line: table.line(0) });
@@ -174,6 +187,9 @@ impl Series {
         };
         let mut values = filled.values;
         let exogenous = values.split_off(columns.targets.len());
+        let lines = filled.rows.iter().map(|&row| line_of(&table, dates.rows[row])).collect();
+        let gaps = gaps.iter().map(|gaps| filled.rows.iter().map(|&row| gaps[row]).collect());
+        let gaps = gaps.collect();
         let kept =
             |labels: Vec<String>| filled.rows.iter().map(|&row| labels[row].clone()).collect();
         Ok(Self {
@@ -181,6 +197,8 @@ impl Series {
             exogenous_names: names(&columns.exogenous),
             values,
             exogenous,
+            lines,
+            filled: gaps,
             dates: dates.labels.map(kept),
             calendar: dates.calendar.map(|calendar| calendar.kept(&filled.rows)),
             decimal,

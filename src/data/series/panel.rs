@@ -16,7 +16,9 @@ use super::forms::Forms;
 use super::missing::{self, Gappy};
 use super::reading::Decimal;
 use super::table::{Content, Table};
-use super::{Note, Series, SeriesError, SeriesOptions, check_delimiter, numbers, read_error};
+use super::{
+    Line, Note, Series, SeriesError, SeriesOptions, check_delimiter, line_of, numbers, read_error,
+};
 use crate::data::dates::{self, Calendar, Dates, Timelines, looks_like_date};
 use crate::printable::{printable, printable_name};
 use std::collections::HashMap;
@@ -48,6 +50,10 @@ pub struct Panel {
     pub values: Vec<Vec<f64>>,
     /// The dates of each series, where there are any.
     pub calendars: Vec<Option<Calendar>>,
+    /// `[series][row]`: the line in the file; `None` for a row that the file lacks.
+    pub lines: Vec<Vec<Line>>,
+    /// `[series][row]`: whether the value was missing and is filled in.
+    pub filled: Vec<Vec<bool>>,
     /// The mark before fractions in the file; `None` where no number tells.
     pub decimal: Option<Decimal>,
     /// How the file was read.
@@ -119,6 +125,8 @@ impl Panel {
     fn of_columns(series: Series) -> Self {
         Self {
             calendars: vec![series.calendar; series.names.len()],
+            lines: vec![series.lines; series.names.len()],
+            filled: series.filled,
             ids: series.names,
             values: series.values,
             decimal: series.decimal,
@@ -218,8 +226,12 @@ impl Panel {
         let (values, _) = numbers::read(table, column, &dates.rows, mark)?;
         let regular = dates.calendar.as_ref().is_some_and(|calendar| calendar.step().is_ok());
         let known = (dates.rows.as_slice(), dates.labels.as_deref(), regular);
-        let gappy = vec![Gappy { column, values }];
-        let mut filled = missing::fill(table, gappy, 1, known, &mut self.notes)?;
+        let gappy = Gappy { column, values };
+        let gaps = gappy.gaps();
+        let mut filled = missing::fill(table, vec![gappy], 1, known, &mut self.notes)?;
+        let lines = filled.rows.iter().map(|&row| line_of(table, dates.rows[row]));
+        self.lines.push(lines.collect());
+        self.filled.push(filled.rows.iter().map(|&row| gaps[row]).collect());
         self.values.push(filled.values.swap_remove(0));
         let calendar = dates.calendar.map(|calendar| calendar.kept(&filled.rows));
         self.calendars.push(calendar.map(|calendar| calendar.sharing(timelines)));

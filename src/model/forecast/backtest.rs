@@ -47,6 +47,29 @@ impl Method<'_> {
         }
         Ok(forecasts)
     }
+
+    /// The forecasts of the first row after each of the origins alone, `[origin][target]`.
+    ///
+    /// # Errors
+    /// As [`backtest`](Self::backtest).
+    ///
+    /// # Panics
+    /// As [`backtest`](Self::backtest).
+    pub fn first_steps(
+        &self,
+        series: &Series,
+        origins: &[usize],
+    ) -> Result<Vec<f64>, FeatureError> {
+        /// So many together, of which all steps are held.
+        const TOGETHER: usize = 1024;
+        let (horizon, targets) = (self.forecaster.horizon(), series.values.len());
+        let mut first = Vec::with_capacity(origins.len() * targets);
+        for some in origins.chunks(TOGETHER) {
+            let paths = self.backtest(series, some)?;
+            first.extend(paths.chunks_exact(horizon * targets).flat_map(|path| &path[..targets]));
+        }
+        Ok(first)
+    }
 }
 
 impl Backtest {
@@ -65,6 +88,13 @@ impl Backtest {
             }
         }
         pairs
+    }
+
+    /// The forecasts of the first `steps` rows after each origin.
+    pub fn first_steps(&self, steps: usize) -> Self {
+        let paths = self.forecasts.chunks_exact(self.horizon * self.targets);
+        let forecasts = paths.flat_map(|path| &path[..steps * self.targets]).copied().collect();
+        Self { origins: self.origins.clone(), horizon: steps, targets: self.targets, forecasts }
     }
 
     /// How far off a column was at some of the steps ahead; `scale` as for [`Accuracy::of`].

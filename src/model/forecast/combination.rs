@@ -204,6 +204,25 @@ impl FittedCombination {
         sums.into_iter().map(of).collect()
     }
 
+    /// Rows before the first one that all of its members forecast.
+    pub fn needs(&self) -> usize {
+        self.members.iter().map(|(member, _)| member.needs()).max().unwrap_or(1)
+    }
+
+    /// The forecast of each row from `from` on, as [`ahead`](Self::ahead) from the rows before it.
+    pub fn each_next(&self, rows: &[f64], from: usize) -> Vec<Option<f64>> {
+        let mut sums = vec![(0.0, 0.0); rows.len().saturating_sub(from)];
+        for (member, weight) in &self.members {
+            for ((sum, whole), next) in sums.iter_mut().zip(member.each_next(rows, from)) {
+                if let Some(next) = next {
+                    *sum += weight * next;
+                    *whole += weight;
+                }
+            }
+        }
+        sums.into_iter().map(|(sum, whole)| (whole > 0.0).then(|| sum / whole)).collect()
+    }
+
     /// The same for a column that begins with another row, without those for which it is too short.
     pub fn restarted(&self, rows: &[f64]) -> Self {
         let members = self.members.iter();
@@ -266,6 +285,23 @@ mod tests {
         assert_eq!(combination.members.len(), 6, "{combination:?}");
         let few = Combination::choose(&column[..6], None, 2).fit(&column[..6], None);
         assert_eq!(few.ahead(&column[..6], 2), Some(vec![135.0; 2]));
+    }
+
+    /// One walk gives what a forecast from each row gives.
+    #[test]
+    fn each_next_is_one_step_ahead_of_each_row() {
+        let mut column = Series::airline_passengers().values[0].clone();
+        let fitted = Combination::choose(&column[..100], Some(12), 3).fit(&column[..100], Some(12));
+        let needs = fitted.needs();
+        assert!((36..60).contains(&needs), "{needs}");
+        // From there on those of logarithms have no forecast.
+        column[130] = -1.0;
+        let each = fitted.each_next(&column, needs);
+        assert_eq!(each.len(), column.len() - needs);
+        for (next, row) in each.iter().zip(needs..) {
+            let expected = fitted.ahead(&column[..row], 1).unwrap()[0];
+            assert!((next.unwrap() / expected - 1.0).abs() < 1e-9, "{row}: {next:?} {expected}");
+        }
     }
 
     /// What comes after the rows has no part in it, to the bit.

@@ -9,6 +9,7 @@
 //! With logarithms errors are those of logarithms: in percent.
 
 use super::Backtest;
+use super::improbability::{Improbability, quantile, student_factor};
 use crate::data::series::Series;
 
 /// The sizes of past errors, a column each.
@@ -63,6 +64,17 @@ impl Intervals {
         self.columns[target].above
     }
 
+    /// How improbable errors of a column are, one step ahead.
+    pub fn improbability(&self, target: usize) -> Improbability {
+        let column = &self.columns[target];
+        Improbability::of(column.sizes.clone(), column.worth)
+    }
+
+    /// How far a value is from its forecast, in the units of [`improbability`](Self::improbability).
+    pub fn size(&self, forecast: f64, value: f64) -> f64 {
+        (size(self.log, value) - size(self.log, forecast)).abs()
+    }
+
     /// How many errors without overlap the intervals of a column come from.
     pub fn worth(&self, target: usize) -> f64 {
         self.columns[target].worth
@@ -93,26 +105,10 @@ impl ColumnIntervals {
     }
 
     fn half_width(&self, step: usize, level: f64) -> f64 {
-        let place = level.clamp(0.0, 1.0) * (self.sizes.len() - 1) as f64;
-        let (low, share) = (place.floor() as usize, place.fract());
-        let high = self.sizes[(low + 1).min(self.sizes.len() - 1)];
-        let size = self.sizes[low] + share * (high - self.sizes[low]);
-        size * student_factor(level, self.worth - 1.0) * ((step + 1) as f64).powf(self.power)
+        quantile(&self.sizes, level)
+            * student_factor(level, self.worth - 1.0)
+            * ((step + 1) as f64).powf(self.power)
     }
-}
-
-/// How much wider an interval of Student's t with so many degrees of freedom is than one of a normal distribution:
-/// `1 + (z² + 1) / 4n + (5 z⁴ + 16 z² + 3) / 96n² + …`, z being the normal quantile (Fisher & Cornish 1960).
-fn student_factor(level: f64, freedom: f64) -> f64 {
-    // The z that a normal number stays within with that probability, by halves.
-    let (mut low, mut high) = (0.0, 8.0);
-    for _ in 0..50 {
-        let z = 0.5 * (low + high);
-        let is_within = libm::erf(z / std::f64::consts::SQRT_2) < level;
-        if is_within { low = z } else { high = z }
-    }
-    let (z, n) = (low * low, freedom.max(1.0));
-    1.0 + (z + 1.0) / (4.0 * n) + (5.0 * z * z + 16.0 * z + 3.0) / (96.0 * n * n)
 }
 
 /// The power of the step by which errors grow, between 0 and 1: `ln σ_k = ln σ + p ln k` by least squares, each step with

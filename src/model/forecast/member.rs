@@ -234,6 +234,24 @@ impl FittedMember {
         })
     }
 
+    /// Rows before the first one that it forecasts.
+    pub fn needs(&self) -> usize {
+        match self {
+            Self::Autoregression { transform, model } => transform.lost() + model.lags.len().max(1),
+            Self::Smoothing { model, first, .. } => first + model.starting_rows(),
+            &Self::SeasonAgo(season) => season,
+            Self::LastValue => 1,
+        }
+    }
+
+    /// The forecast of each row from `from` on, from the rows before it alone; none where it has none. The rows begin as for
+    /// [`ahead`](Self::ahead).
+    pub fn each_next(&self, rows: &[f64], from: usize) -> Vec<Option<f64>> {
+        let origins: Vec<usize> = (from..rows.len()).collect();
+        let next = |forecast: Option<Vec<f64>>| forecast.map(|forecast| forecast[0]);
+        self.each_ahead(rows, &origins, 1).map(next).collect()
+    }
+
     /// The same for a series that begins with another row; none if that is too short.
     pub fn restarted(&self, series: &[f64]) -> Option<Self> {
         match self {
