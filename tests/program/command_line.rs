@@ -20,7 +20,7 @@ fn json(arguments: &[&str], folder: &Path) -> Value {
 /// What the run of a series names is there: a page, a table, pictures.
 fn files(result: &Value, folder: &Path) {
     let files = result["files"].as_array().unwrap();
-    assert_eq!(files.len(), 10, "{result}");
+    assert_eq!(files.len(), 12, "{result}");
     for file in files {
         let bytes = std::fs::read(folder.join(file.as_str().unwrap())).unwrap();
         let starts = [&b"\x89PNG"[..], b"<svg", b"<!DOCTYPE html>", b"known_rows,"];

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{self, Read};
+use std::num::NonZeroU32;
 use std::panic::catch_unwind;
 use std::path::Path;
 
@@ -401,6 +402,13 @@ fn line_ends_and_byte_order_mark_change_nothing() {
                 // Of comments there is a note.
                 assert_eq!(series.notes.len(), usize::from(start.starts_with('#')), "{text:?}");
                 series.notes.clear();
+                // The lines are those of the file.
+                let each = end.replace("\r\n", "\n").len();
+                let skipped = start.matches('\n').count();
+                let lines = [1, 2].map(|row| (skipped + row * each + 1) as u32);
+                let found = series.lines.iter().map(|line| line.map_or(0, NonZeroU32::get));
+                assert_eq!(found.collect::<Vec<u32>>(), lines, "{text:?}");
+                series.lines.clone_from(&expected.lines);
                 assert_eq!(series, expected, "{text:?}");
             }
         }
