@@ -8,6 +8,7 @@ use bptt::data::adding::Adding;
 use bptt::data::count::CountTask;
 use bptt::data::task::{Asked, Sequences, Task};
 use bptt::data::text::{Sampling, UNKNOWN};
+use bptt::model::panel::Past;
 use bptt::nn::{AnyCell, Recurrent};
 use bptt::plot::gates::{Gate, Gates};
 use bptt::plot::gradient_by_time::{Curve, GradientByTime};
@@ -20,6 +21,7 @@ use bptt::train::count;
 use bptt::train::count_run::CountRun;
 use bptt::train::lessons::Trained;
 use bptt::train::memory::check_memory;
+use bptt::train::panel::Taught;
 use bptt::train::panel_input::taught;
 use bptt::train::panel_run::PanelRun;
 use bptt::train::run::{Run, RunOf};
@@ -305,16 +307,18 @@ impl Where<'_> {
     /// The first network of the ensemble, on the last windows of some series, spread evenly. It forecasts after the last
     /// season alone.
     fn panel(&self, run: &PanelRun) -> Result<(Vec<Seen>, Scene), Failure> {
-        let (panel, test) = run.panels()?;
+        let (panel, test) = run.plain_panels()?;
         let subject = &run.config.subject;
         let all = taught(&panel, subject.horizon, test.is_some());
         let batch = self.arguments.batch.min(all.len());
         let time = run.config.length.window / subject.season;
         self.fits([time, batch, subject.network.hidden, subject.network.layers])?;
-        let some: Vec<(&[f64], &[f64])> = (0..batch)
-            .map(|i| &all[i * all.len() / batch])
-            .map(|series| series.values.split_at(series.known))
-            .collect();
+        let some = (0..batch).map(|i| all[i * all.len() / batch]);
+        let divided = |Taught { values, known, categories, .. }| {
+            let (rows, after): (&[f64], &[f64]) = values.split_at(known);
+            (Past { rows, categories }, after)
+        };
+        let some: Vec<(Past<'_>, &[f64])> = some.map(divided).collect();
         let mut warnings = Vec::new();
         let networks = [run.untrained()?, run.forecaster(&mut warnings)?];
         warn(&warnings);

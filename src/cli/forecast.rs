@@ -19,7 +19,8 @@ use std::process::ExitCode;
 /// Prints CSV: a row for each step ahead and each column, with the forecast (mean; with --log a median) and the
 /// ends of intervals. What forecasts is what did best on the validation rows, mostly the combination, fitted again to all
 /// rows. The intervals come from its errors on the validation rows (conformal prediction): few of them make wide
-/// intervals. Exogenous columns are held at their last value. A picture is written into the run's folder.
+/// intervals. Exogenous columns are held at their last value; the holidays of a training with --holidays are known. A
+/// picture is written into the run's folder.
 ///
 /// Example: bptt forecast runs/series --steps 24 --level 0.8,0.95 --out forecast.csv
 #[derive(clap::Args)]

@@ -60,6 +60,15 @@ pub struct Arguments {
     /// not number the rows]
     #[arg(long, value_name = "NAME")]
     column: Vec<String>,
+    /// Column with what each series is, as its region or type, in words or in numbers that are codes, the same in all rows
+    /// of a series: the network reads it; may be repeated [default: all columns of words like that]
+    #[arg(long, value_name = "NAME")]
+    categorical: Vec<String>,
+    /// CSV file with holidays, past ones and those of the rows to come: a line each with its date, and perhaps its name
+    /// (2024-12-25,Christmas). What they do to all series, and to each, is taken out before the network reads a series
+    /// and put back into the forecasts
+    #[arg(long, value_name = "FILE.csv")]
+    holidays: Option<PathBuf>,
     /// Column with dates [default: the one that looks like dates, or is named so]
     #[arg(long, value_name = "NAME")]
     date_column: Option<String>,
@@ -148,6 +157,8 @@ impl Arguments {
             id: self.id.clone(),
             wide: self.wide,
             column: self.column.clone(),
+            categorical: self.categorical.clone(),
+            holidays: self.holidays.clone(),
             date_column: self.date_column.clone(),
             reading: self.reading.over(&Reading::default()),
             dates: self.dates.over(&DateOptions::default()),
@@ -174,19 +185,23 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Some(run) => {
             let (input, is_kept) = PanelInput::read_again(arguments.subject()?, sizes, run)?;
             if is_kept {
-                let (file, kept) = (input.subject.file.display(), run.join(panel_run::FILE));
+                let PanelSubject { file, test, holidays, .. } = &input.subject;
+                let mut files = [file].into_iter().chain(test).chain(holidays);
+                let file = files.find(|file| !file.exists()).unwrap_or(file).display();
+                let kept = run.join(panel_run::FILE);
                 note(format_args!("{file} is not there: going on with {}", kept.display()));
             }
             input
         }
         None => PanelInput::read(arguments.subject()?, sizes)?,
     };
-    let PanelInput { subject, window, panel, test, data, windows, notes } = input;
+    let PanelInput { subject, window, panel, plain, test, data, windows, notes } = input;
     let steps = windows.div_ceil(training.batch).div_euclid(training.accumulate).max(1);
     let epochs = length.epochs.unwrap_or_else(|| STEPS.div_ceil(steps).clamp(10, 500));
     let passes = Passes { epochs, window };
-    let geometry =
-        Geometry { window, season: subject.season, horizon: subject.horizon, link: data.link };
+    let categories = data.categories.iter().map(|known| known.means.len()).sum();
+    let PanelSubject { season, horizon, .. } = subject;
+    let geometry = Geometry { window, season, horizon, link: data.link, categories };
     let config = arguments.flags.config("panel", subject, passes);
     let batch = training.batch.min(windows) as f64 * arguments.ensemble as f64;
     training.fits([geometry.features(), geometry.outputs()], batch)?;
@@ -207,7 +222,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             run.data.series, run.data.rows, subject.season, subject.stride
         ));
     }
-    let series = taught(&panel, subject.horizon, test.is_some());
+    let series = taught(plain.as_ref().unwrap_or(&panel), subject.horizon, test.is_some());
     let settings = &run.config.training;
     let how = ((geometry, subject.stride), (run.data.loss, subject.ensemble));
     let lessons = PanelLessons::new(&series, how.0, how.1, (settings, passes), &computing);

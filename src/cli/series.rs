@@ -65,11 +65,20 @@ pub struct Arguments {
     /// Column that the network reads and does not forecast; may be repeated
     #[arg(long, value_name = "NAME")]
     exogenous: Vec<String>,
-    /// Column whose values are known ahead, as a promotion or a holiday (1, else 0): what it does is taken out of the series
-    /// by least squares and put back into the forecasts, to which bptt forecast --future FILE gives the values to come; may
-    /// be repeated
+    /// Column whose values are known ahead, as a promotion (1, else 0, or a word for each kind): what it does is taken out
+    /// of the series by least squares and put back into the forecasts, to which bptt forecast --future FILE gives the
+    /// values to come; may be repeated
     #[arg(long, value_name = "NAME")]
     future_known: Vec<String>,
+    /// Column of these inputs whose numbers are codes: an indicator for each that three rows have, as for words; may be
+    /// repeated
+    #[arg(long, value_name = "NAME")]
+    categorical: Vec<String>,
+    /// CSV file with holidays, past ones and those of the rows to come: a line each with its date, and perhaps its name
+    /// (2024-12-25,Christmas). What they do is taken out and put back as that of a known column; a name on two days has
+    /// an effect of its own, and so have the days before and after, where that helps on rows that were left out
+    #[arg(long, value_name = "FILE.csv")]
+    holidays: Option<PathBuf>,
     /// Column with dates [default: the one that looks like dates, or is named so]
     #[arg(long, value_name = "NAME")]
     date_column: Option<String>,
@@ -179,6 +188,8 @@ impl Arguments {
             column: self.column.clone(),
             exogenous: self.exogenous.clone(),
             future_known: self.future_known.clone(),
+            categorical: self.categorical.clone(),
+            holidays: self.holidays.clone(),
             date_column: self.date_column.clone(),
             reading: self.reading.over(&Reading::default()),
             dates: self.dates.over(&DateOptions::default()),
@@ -305,9 +316,13 @@ fn chosen(run: &SeriesRun, input: &Choices) -> Option<String> {
     command.extend(file.iter().map(|file| format!(" {}", output::shown(file))));
     command
         .extend(column.iter().map(|name| format!(" --column {}", output::shown(Path::new(name)))));
-    for name in &run.config.subject.future_known {
-        command += &format!(" --future-known {}", output::shown(Path::new(name)));
+    let named = |flag: &str, name: &Path| format!(" --{flag} {}", output::shown(name));
+    let SeriesSubject { exogenous, future_known, categorical, holidays, .. } = &run.config.subject;
+    let inputs = [("exogenous", exogenous), ("future-known", future_known)];
+    for (flag, names) in inputs.into_iter().chain([("categorical", categorical)]) {
+        command.extend(names.iter().map(|name| named(flag, Path::new(name))));
     }
+    command.extend(holidays.iter().map(|file| named("holidays", file)));
     command += &format!(" --horizon {horizon} {}", chosen_flags(run));
     let mut why = Vec::new();
     match (input.season, run.config.subject.season) {
@@ -359,7 +374,8 @@ impl Choices {
 
 /// The series of a run that goes on, of which it holds a copy.
 fn read_again(subject: SeriesSubject, run: &Path) -> Result<SeriesInput, Failure> {
-    let file = subject.file.clone();
+    let mut files = subject.file.iter().chain(&subject.holidays);
+    let file = files.find(|file| !file.exists()).cloned();
     let (input, is_kept) = SeriesInput::read_again(subject, run)?;
     if let Some(file) = file.filter(|_| is_kept) {
         let (file, kept) = (file.display(), run.join(series_run::FILE));

@@ -7,7 +7,8 @@
 //! ```
 //! by least squares with errors that go on from row to row (Cochrane & Orcutt 1949), g the logarithm or the value itself,
 //! whichever makes the rows likelier. Level, trend and season are there so that they are not taken for effects; they stay in
-//! the series.
+//! the series. A coefficient may have a penalty λ: of n rows with its column it has n / (n + λ) of what least squares gives it
+//! (ridge regression, Hoerl & Kennard 1970).
 
 use nalgebra::{DMatrix, DVector};
 
@@ -39,14 +40,19 @@ const LONGEST: usize = 60;
 
 impl KnownEffects {
     /// The effects in the first `rows` rows of the columns to forecast `[column][row]`. `known` are the known columns, as
-    /// long at least; a season has so many rows.
-    pub fn fit(targets: &[Vec<f64>], known: &[Vec<f64>], rows: usize, season: usize) -> Self {
+    /// long at least, with a penalty each; a season has so many rows.
+    pub fn fit(
+        targets: &[Vec<f64>],
+        (known, penalties): (&[Vec<f64>], &[f64]),
+        rows: usize,
+        season: usize,
+    ) -> Self {
         let mean = |column: &Vec<f64>| column[..rows].iter().sum::<f64>() / rows.max(1) as f64;
         let means: Vec<f64> = known.iter().map(mean).collect();
         let design = design(known, &means, rows, season);
         let of = |column: &Vec<f64>| {
             let values = DVector::from_column_slice(&column[..rows]);
-            let (coefficients, variance) = fitted(&design, &values);
+            let (coefficients, variance) = fitted(&design, &values, penalties);
             let added = TargetEffects {
                 multiplies: false,
                 coefficients: coefficients.iter().take(known.len()).copied().collect(),
@@ -55,7 +61,7 @@ impl KnownEffects {
                 return added;
             }
             let logarithms = values.map(f64::ln);
-            let (coefficients, of_logarithms) = fitted(&design, &logarithms);
+            let (coefficients, of_logarithms) = fitted(&design, &logarithms, penalties);
             // The density of y has the derivative of the logarithm, 1/y, in it.
             let half = rows as f64 / 2.0;
             match -half * of_logarithms.ln() - logarithms.sum() > -half * variance.ln() {
@@ -67,6 +73,14 @@ impl KnownEffects {
             }
         };
         Self { targets: targets.iter().map(of).collect(), means }
+    }
+
+    /// `g` of values of a column to forecast.
+    pub(super) fn g(&self, target: usize, values: &[f64]) -> DVector<f64> {
+        match self.targets[target].multiplies {
+            true => DVector::from_iterator(values.len(), values.iter().map(|value| value.ln())),
+            false => DVector::from_column_slice(values),
+        }
     }
 
     /// `β · (x − x̄)` for a row of the known columns.
@@ -89,7 +103,12 @@ impl KnownEffects {
 }
 
 /// Known columns, level, trend and season: `[row][column]`.
-fn design(known: &[Vec<f64>], means: &[f64], rows: usize, season: usize) -> DMatrix<f64> {
+pub(super) fn design(
+    known: &[Vec<f64>],
+    means: &[f64],
+    rows: usize,
+    season: usize,
+) -> DMatrix<f64> {
     let seasonal = match season {
         0 | 1 => 0,
         _ if rows < 3 * season => 0,
@@ -111,38 +130,48 @@ fn design(known: &[Vec<f64>], means: &[f64], rows: usize, season: usize) -> DMat
 }
 
 /// The coefficients, and the variance of e.
-fn fitted(design: &DMatrix<f64>, values: &DVector<f64>) -> (DVector<f64>, f64) {
+fn fitted(design: &DMatrix<f64>, values: &DVector<f64>, penalties: &[f64]) -> (DVector<f64>, f64) {
     let rows = values.len();
-    let (mut design_now, mut values_now) = (design.clone(), values.clone());
-    let mut coefficients = least_squares(&design_now, &values_now);
+    let mut coefficients = least_squares(design, values, penalties);
     let mut variance = f64::NAN;
     for _ in 0..ROUNDS {
-        let errors = values - design * &coefficients;
-        let pairs = (1..rows).map(|row| (errors[row], errors[row - 1]));
-        let (product, square) =
-            pairs.fold((0.0, 0.0), |(a, b), (now, then)| (a + now * then, b + then * then));
-        let rho = if square > 0.0 { (product / square).clamp(-0.99, 0.99) } else { 0.0 };
+        let rho = rho(&(values - design * &coefficients));
         let later = rows.saturating_sub(1);
-        design_now = design.rows(1, later) - rho * design.rows(0, later);
-        values_now = values.rows(1, later) - rho * values.rows(0, later);
-        coefficients = least_squares(&design_now, &values_now);
+        let design_now = design.rows(1, later) - rho * design.rows(0, later);
+        let values_now = values.rows(1, later) - rho * values.rows(0, later);
+        coefficients = least_squares(&design_now, &values_now, penalties);
         let errors = &values_now - &design_now * &coefficients;
         variance = errors.norm_squared() / later.max(1) as f64;
     }
     (coefficients, variance.max(f64::MIN_POSITIVE))
 }
 
+/// ρ of errors.
+pub(super) fn rho(errors: &DVector<f64>) -> f64 {
+    let pairs = (1..errors.len()).map(|row| (errors[row], errors[row - 1]));
+    let (product, square) =
+        pairs.fold((0.0, 0.0), |(a, b), (now, then)| (a + now * then, b + then * then));
+    if square > 0.0 { (product / square).clamp(-0.99, 0.99) } else { 0.0 }
+}
+
+/// What keeps the square of columns of norm 1 regular, where some of them determine others.
+pub(super) const TINY: f64 = 1e-9;
+
 /// The least of the solutions of least squares: a column that others determine, or that does not change, has a small effect
-/// or none.
-fn least_squares(design: &DMatrix<f64>, values: &DVector<f64>) -> DVector<f64> {
-    const TINY: f64 = 1e-9;
+/// or none. The first columns have the penalties.
+pub(super) fn least_squares(
+    design: &DMatrix<f64>,
+    values: &DVector<f64>,
+    penalties: &[f64],
+) -> DVector<f64> {
     let norms: Vec<f64> = design.column_iter().map(|column| column.norm()).collect();
     let scaled = DMatrix::from_fn(design.nrows(), design.ncols(), |row, column| {
         if norms[column] > 0.0 { design[(row, column)] / norms[column] } else { 0.0 }
     });
     let mut square = scaled.tr_mul(&scaled);
     for place in 0..square.nrows() {
-        square[(place, place)] += TINY;
+        let penalty = penalties.get(place).copied().unwrap_or(0.0) / norms[place].powi(2);
+        square[(place, place)] += TINY + if penalty.is_finite() { penalty } else { 0.0 };
     }
     let right = scaled.tr_mul(values);
     let solution = square.cholesky().map(|factors| factors.solve(&right));
@@ -181,11 +210,27 @@ mod tests {
     }
 
     #[test]
+    fn a_penalty_leaves_its_share_of_an_effect() {
+        let design = DMatrix::from_column_slice(
+            8,
+            2,
+            &[1., 1., 1., 1., 1., 1., 0., 0., 0., 0., 0., 0., 0., 0., 1., 1.],
+        );
+        let values = DVector::from_column_slice(&[3., 3., 3., 3., 3., 3., 5., 5.]);
+        // 6 rows of 6 + 2, and all of the second.
+        let found = least_squares(&design, &values, &[2.0]);
+        assert!((found[0] - 3.0 * 6.0 / 8.0).abs() < 1e-6 && (found[1] - 5.0).abs() < 1e-6);
+        let found = least_squares(&design, &values, &[]);
+        assert!((found[0] - 3.0).abs() < 1e-6, "{found}");
+    }
+
+    #[test]
     fn an_effect_is_found_taken_out_and_put_back() {
         for multiplies in [false, true] {
             for wander in [0.0, 0.05] {
                 let (values, known) = drawn(multiplies, wander, 1);
-                let effects = KnownEffects::fit(std::slice::from_ref(&values), &known, 600, 7);
+                let effects =
+                    KnownEffects::fit(std::slice::from_ref(&values), (&known, &[0.0; 2]), 600, 7);
                 let found = &effects.targets[0];
                 let truth = if multiplies { 0.3 } else { 30.0 };
                 assert_eq!(found.multiplies, multiplies, "{wander}");

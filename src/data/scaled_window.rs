@@ -18,7 +18,8 @@ impl Link {
         if values.all(|&value| value > 0.0) { Self::Logarithm } else { Self::Identity }
     }
 
-    fn of(self, value: f64) -> f64 {
+    /// `g` of a value.
+    pub(super) fn of(self, value: f64) -> f64 {
         match self {
             Self::Logarithm => value.ln(),
             Self::Identity => value,

@@ -6,6 +6,7 @@ use super::dates::DateError;
 use thiserror::Error;
 
 use super::series::Decimal;
+use super::series::words::MOST_WORDS;
 
 /// Why a series could not be read. Every variant prints one line: where (file, line as an editor
 /// counts them, column), what is wrong, and what to do about it.
@@ -434,6 +435,84 @@ pub enum SeriesError {
     AllExogenous {
         /// The file.
         file: String,
+    },
+    /// A list of holidays that there is not.
+    #[error(
+        "--holidays {file}: there is no such file; give a CSV file with a line for each holiday, its date and, if you like, its name, of the past rows and of those to come: 2024-12-25,Christmas"
+    )]
+    NoHolidayFile {
+        /// The file.
+        file: String,
+    },
+    /// A list of holidays without dates.
+    #[error(
+        "{file}: no column holds dates; give each holiday a line with its date, as 2024-12-25,Christmas; the columns are {known}"
+    )]
+    NoDays {
+        /// The file.
+        file: String,
+        /// Its columns.
+        known: String,
+    },
+    /// A holiday that is no day.
+    #[error(
+        "{file}, line {line}, column '{column}': '{cell}' is no day; write each holiday with year, month and day, as 2024-12-25"
+    )]
+    NoDay {
+        /// The file.
+        file: String,
+        /// The line, as an editor counts.
+        line: u64,
+        /// The column.
+        column: String,
+        /// The cell.
+        cell: String,
+    },
+    /// A column of categories that is no input.
+    #[error(
+        "--categorical: {file}, column '{column}' is no input: name it with --future-known if its values are known ahead, or with --exogenous if not"
+    )]
+    NoInput {
+        /// The file.
+        file: String,
+        /// The column.
+        column: String,
+    },
+    /// A column of categories of a file whose series have no rows of their own.
+    #[error(
+        "--categorical: {file}: series that are rows or columns have no categories: they are those of a file with --id"
+    )]
+    NoLabels {
+        /// The file.
+        file: String,
+    },
+    /// A category that changes within a series.
+    #[error(
+        "--categorical: {file}, line {line}, column '{column}': {cells}, both of one series: the category of a series is the same in all its rows; leave the column out, or make it one"
+    )]
+    LabelChanges {
+        /// The file.
+        file: String,
+        /// The line, as an editor counts.
+        line: u64,
+        /// The column.
+        column: String,
+        /// The cell, and the one that it differs from.
+        cells: String,
+    },
+    /// A column of words that are no categories.
+    #[error(
+        "{file}, column '{column}': {found} different words in {rows} rows are a text or an id, and no categories, of which there are at most {MOST_WORDS}: leave the column out, or give it fewer words"
+    )]
+    ManyWords {
+        /// The file.
+        file: String,
+        /// The column.
+        column: String,
+        /// Its words.
+        found: usize,
+        /// Its rows.
+        rows: usize,
     },
     /// Bytes that are not UTF-8.
     #[error("{file}, line {line}: the text is not UTF-8; save the file as UTF-8")]

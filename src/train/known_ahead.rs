@@ -1,6 +1,7 @@
 //! Columns that are known ahead: what they do is taken out of a series before it is forecast, and put back into the forecasts.
 
 use super::series_run::{SeriesRun, SeriesRunError};
+use crate::data::categories::Coded;
 use crate::data::dates::{Calendar, Moment};
 use crate::data::known_effects::KnownEffects;
 use crate::data::series::{Series, SeriesOptions};
@@ -19,6 +20,7 @@ pub(super) fn without_effects(effects: Option<&KnownEffects>, series: &Series) -
         exogenous: series.exogenous.clone(),
         lines: Vec::new(),
         filled: Vec::new(),
+        words: Vec::new(),
         decimal: series.decimal,
         notes: Vec::new(),
     };
@@ -53,8 +55,7 @@ fn changed(
 impl SeriesRun {
     /// The columns of a series that are known ahead.
     fn known<'a>(&self, series: &'a Series) -> &'a [Vec<f64>] {
-        let known = self.config.subject.future_known.len();
-        &series.exogenous[series.exogenous.len() - known..]
+        &series.exogenous[series.exogenous.len() - self.data.known()..]
     }
 
     /// The series as the methods of this run see it: without the effects of the columns that are known ahead, and without these.
@@ -88,20 +89,59 @@ impl SeriesRun {
         }
     }
 
+    /// All that is known of the rows to come, which have these dates: the columns that a file gives, and the holidays.
+    pub(super) fn known_of(
+        &self,
+        future: Option<&[Vec<f64>]>,
+        calendar: Option<&Calendar>,
+        following: &[Moment],
+    ) -> Result<Vec<Vec<f64>>, SeriesRunError> {
+        let names = &self.config.subject.future_known;
+        let mut known = match future {
+            None if !names.is_empty() => {
+                return Err(SeriesRunError::Future { names: names.clone() });
+            }
+            future => future.unwrap_or_default().to_vec(),
+        };
+        if let Some(holidays) = &self.data.holidays {
+            let Some(dates) = calendar else { return Err(self.undated()) };
+            dates.step()?;
+            known.extend(holidays.columns(dates, following));
+        }
+        Ok(known)
+    }
+
+    /// A line where the list of holidays seems to end before the last of the rows to come.
+    pub(super) fn holidays_end(
+        &self,
+        dates: Option<&Calendar>,
+        following: &[Moment],
+    ) -> Option<String> {
+        self.data.holidays.as_ref()?.ends_before(dates?, *following.last()?)
+    }
+
+    /// Rows without dates, where holidays need them.
+    fn undated(&self) -> SeriesRunError {
+        SeriesRunError::NoDates { file: self.folder.display().to_string() }
+    }
+
     /// The known columns of the rows to come, out of a file that has them: those after the last row of the series by
     /// date, or where there are no dates by number.
     pub(super) fn read_future(
         &self,
         file: &Path,
         (series, calendar): (&Series, Option<&Calendar>),
+        warnings: &mut Vec<String>,
     ) -> Result<Vec<Vec<f64>>, SeriesRunError> {
-        if self.data.effects.is_none() {
+        let subject = &self.config.subject;
+        if subject.future_known.is_empty() {
             return Err(SeriesRunError::NoFuture);
         }
-        let subject = &self.config.subject;
+        let categories = &self.data.known_categories;
         let options = SeriesOptions {
             columns: subject.future_known.clone(),
             exogenous: Vec::new(),
+            categorical: categories.iter().map(|known| known.column.clone()).collect(),
             to_come: false,
             usual_decimal: self.data.decimal,
             ..subject.columns()
@@ -116,6 +156,11 @@ impl SeriesRun {
             _ if found.rows() > series.rows() => series.rows(),
             _ => 0,
         };
-        Ok(found.values.iter().map(|column| column[first..].to_vec()).collect())
+        // Categories of rows that are known already have been told of.
+        let columns: Vec<Vec<f64>> =
+            found.values.iter().map(|column| column[first..].to_vec()).collect();
+        let coded = Coded::of(&found.names, &columns, &found.words, categories);
+        warnings.extend(coded.lines());
+        Ok(coded.columns)
     }
 }

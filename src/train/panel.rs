@@ -5,7 +5,7 @@ use super::lessons::{Computing, Lesson, Lessons, Passes, Score, Settings, Window
 use super::run::Length;
 use crate::data::accuracy::scale;
 use crate::data::scaled_window::WindowScale;
-use crate::model::panel::{Ensemble, Geometry, PanelLoss, Scaled};
+use crate::model::panel::{Ensemble, Geometry, PanelLoss, Past, Scaled};
 use crate::nn::{Random, Recurrent};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::SeedableRng;
@@ -53,6 +53,8 @@ pub struct Taught<'a> {
     pub values: &'a [f64],
     /// How many of them are to train on; the next `horizon` validate.
     pub known: usize,
+    /// What it is: the indicators of its categories.
+    pub categories: &'a [f64],
 }
 
 /// The rows after which a window of a series ends, where each is followed by a horizon of rows to train on: every
@@ -147,8 +149,10 @@ impl<'a> PanelLessons<'a> {
         batches: &[Vec<(usize, usize)>],
         device: &Device,
     ) -> Vec<(Tensor<3>, f64, Vec<f64>)> {
-        let scaled =
-            |&(s, origin): &(usize, usize)| self.geometry.scaled(&self.series[s].values[..origin]);
+        let scaled = |&(s, origin): &(usize, usize)| {
+            let Taught { values, categories, .. } = self.series[s];
+            self.geometry.scaled(Past { rows: &values[..origin], categories })
+        };
         let windows: Vec<Vec<_>> =
             batches.iter().map(|batch| batch.iter().map(scaled).collect()).collect();
         let outputs = model.forward(self.geometry, &windows, (device, self.dtype));
@@ -225,7 +229,8 @@ mod tests {
     use crate::nn::AnyCell;
     use crate::train::{OptimizerName, Schedule};
 
-    const GEOMETRY: Geometry = Geometry { window: 6, season: 3, horizon: 2, link: Link::Identity };
+    const GEOMETRY: Geometry =
+        Geometry { window: 6, season: 3, horizon: 2, link: Link::Identity, categories: 0 };
 
     #[test]
     fn windows_are_followed_by_rows_to_train_on() {
@@ -253,7 +258,9 @@ mod tests {
     fn taught(values: &[Vec<f64>]) -> Vec<Taught<'_>> {
         let of = |(number, values): (usize, &'_ Vec<f64>)| (number, values.len() - 2);
         let known = values.iter().enumerate().map(of).zip(values);
-        known.map(|((number, known), values)| Taught { number, values, known }).collect()
+        known
+            .map(|((number, known), values)| Taught { number, values, known, categories: &[] })
+            .collect()
     }
 
     #[test]

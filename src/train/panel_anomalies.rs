@@ -6,8 +6,8 @@
 use super::anomaly::{
     Anomalies, AnomalyOptions, NO_LINE, RowScore, ScoredRow, offset, part, without_looking_ahead,
 };
-use super::panel_forecast::{PanelForecastOptions, PanelMethod};
-use super::panel_input::taught;
+use super::panel_forecast::{PanelForecastOptions, PanelMethod, Place, Seen};
+use super::panel_input::{known_rows, taught};
 use super::panel_run::{PanelRun, PanelRunError};
 use crate::model::forecast::Improbability;
 use crate::model::panel::{Geometry, PanelForecaster};
@@ -37,13 +37,16 @@ impl PanelRun {
         let mut warnings = Vec::new();
         let forecaster = self.forecaster(&mut warnings)?;
         let parts = taught(&own, subject.horizon, test.is_some());
-        let method = self.validated(&forecaster, &parts, method)?.0;
+        let known = known_rows(&own, subject.horizon, test.is_some());
+        let plain = self.data.plain(&own, &known, subject.season);
+        let seen = (&own, &plain);
+        let method = self.validated(&forecaster, (&parts, seen), method)?.0;
         self.check_values(&panel, method, file)?;
         let horizon = subject.horizon;
         let mut sizes = Vec::new();
         for part in &parts {
             let end = (part.known + horizon).min(part.values.len());
-            let next = each_next(method, &forecaster, &part.values[..end], part.known);
+            let next = self.each_next(method, &forecaster, seen, (part.number, part.known, end));
             let errors = next.iter().zip(&part.values[part.known..end]);
             sizes.extend(errors.map(|(next, value)| next.size(*value)));
         }
@@ -56,6 +59,8 @@ impl PanelRun {
             return Err(PanelRunError::ShortPast { file, longest, needs });
         }
         warnings.extend(is_other.then(|| NO_LINE.to_string()));
+        // What holidays do to all series: a row must not tell what is expected of it.
+        let plain = self.data.plain(&panel, &vec![0; panel.values.len()], subject.season);
         let places: HashMap<&str, usize> =
             own.ids.iter().enumerate().map(|(place, id)| (id.as_str(), place)).collect();
         let mut rows = Vec::with_capacity(panel.values.iter().map(Vec::len).sum());
@@ -72,7 +77,10 @@ impl PanelRun {
                 [test.saturating_sub(horizon), test, rows]
             });
             let next = match values.len() > needs {
-                true => each_next(method, &forecaster, values, needs),
+                true => {
+                    let rows = (name, needs, values.len());
+                    self.each_next(method, &forecaster, (&panel, &plain), rows)
+                }
                 false => Vec::new(),
             };
             for (row, &value) in values.iter().enumerate() {
@@ -136,23 +144,27 @@ impl Next {
     }
 }
 
-/// The forecasts of each row of a series from `from` on, each from the rows before it.
-fn each_next(
-    method: PanelMethod,
-    forecaster: &PanelForecaster,
-    values: &[f64],
-    from: usize,
-) -> Vec<Next> {
-    /// So many together, of which all steps are held.
-    const TOGETHER: usize = 1024;
-    let known: Vec<&[f64]> = (from..values.len()).map(|row| &values[..row]).collect();
-    let mut each = Vec::with_capacity(known.len());
-    for some in known.chunks(TOGETHER) {
-        each.extend(method.ahead(forecaster, some).into_iter().map(|forecast| {
-            let quantiles = forecast.quantiles[0];
-            let [lowest, .., highest] = quantiles;
-            Next { median: forecast.median()[0], ends: [lowest, highest] }
-        }));
+impl PanelRun {
+    /// The forecasts of each row of a series from one up to another, each from the rows before it.
+    fn each_next(
+        &self,
+        method: PanelMethod,
+        forecaster: &PanelForecaster,
+        seen: Seen<'_>,
+        (series, from, to): (usize, usize, usize),
+    ) -> Vec<Next> {
+        /// So many together, of which all steps are held.
+        const TOGETHER: usize = 1024;
+        let places: Vec<Place> = (from..to).map(|row| (series, row)).collect();
+        let mut each = Vec::with_capacity(places.len());
+        for some in places.chunks(TOGETHER) {
+            let forecasts = self.ahead(method, forecaster, seen, some);
+            each.extend(forecasts.into_iter().map(|forecast| {
+                let quantiles = forecast.quantiles[0];
+                let [lowest, .., highest] = quantiles;
+                Next { median: forecast.median()[0], ends: [lowest, highest] }
+            }));
+        }
+        each
     }
-    each
 }

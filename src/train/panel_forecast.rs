@@ -1,7 +1,8 @@
 //! What a run on many series forecasts, and how far off it was on the rows that test.
 
 use super::panel::Taught;
-use super::panel_input::taught;
+use super::panel_holidays::{Plain, ends_before};
+use super::panel_input::{known_rows, taught};
 use super::panel_run::{PanelRun, PanelRunError};
 use super::series::NetworkSize;
 use crate::data::accuracy::scale;
@@ -9,9 +10,9 @@ use crate::data::competition::{Measures, Tested, naive2, scaled_interval_score};
 use crate::data::dates::DateOptions;
 use crate::data::scaled_window::Link;
 use crate::data::series::panel::Panel;
-use crate::data::series::{Reading, SeriesOptions};
+use crate::data::series::{Note, Reading, SeriesOptions};
 use crate::model::forecast::{Importance, InputImportance};
-use crate::model::panel::{Conformal, Geometry, LEVELS, PanelForecaster, QuantileForecast};
+use crate::model::panel::{Conformal, Geometry, LEVELS, PanelForecaster, Past, QuantileForecast};
 use crate::names::names;
 use std::path::{Path, PathBuf};
 
@@ -100,13 +101,10 @@ impl PanelMethod {
     }
 
     /// Its forecasts after the known rows of each series; the networks are `forecaster`.
-    pub(super) fn ahead(
-        self,
-        forecaster: &PanelForecaster,
-        known: &[&[f64]],
-    ) -> Vec<QuantileForecast> {
+    fn ahead(self, forecaster: &PanelForecaster, known: &[Past<'_>]) -> Vec<QuantileForecast> {
         let Geometry { season, horizon, .. } = forecaster.geometry;
-        let naive = |rows: &&[f64]| {
+        let naive = |past: &Past<'_>| {
+            let rows = past.rows;
             let point = match self {
                 Self::SeasonAgo => {
                     let last = &rows[rows.len() - season.min(rows.len())..];
@@ -156,10 +154,10 @@ fn measure(
 }
 
 /// The rows to train on, and those after them that validate.
-fn validating<'a>(parts: &[Taught<'a>], horizon: usize) -> (Vec<&'a [f64]>, Vec<&'a [f64]>) {
+fn validating<'a>(parts: &[Taught<'a>], horizon: usize) -> (Vec<Past<'a>>, Vec<&'a [f64]>) {
     let rows = |part: &Taught<'a>| {
-        let (known, after) = part.values.split_at(part.known);
-        (known, &after[..horizon])
+        let (rows, after) = part.values.split_at(part.known);
+        (Past { rows, categories: part.categories }, &after[..horizon])
     };
     parts.iter().map(rows).unzip()
 }
@@ -175,18 +173,29 @@ fn best(methods: &[MethodMeasures]) -> usize {
 }
 
 /// What the networks listen to in the windows before some of the rows that validate, spread over the series.
-fn importance(forecaster: &PanelForecaster, known: &[&[f64]]) -> Importance {
+fn importance(forecaster: &PanelForecaster, known: &[Past<'_>]) -> Importance {
     const WINDOWS: usize = 32;
     let count = known.len().min(WINDOWS);
-    let some: Vec<&[f64]> = (0..count).map(|i| known[i * known.len() / count]).collect();
+    let some: Vec<Past<'_>> = (0..count).map(|i| known[i * known.len() / count]).collect();
     let lags = forecaster.importance(&some);
     let past = InputImportance { input: "its own past".into(), size: lags.iter().sum(), lags };
     Importance { column: "each series".into(), inputs: vec![past] }
 }
 
 /// Each series with what came.
-fn with_actual<'a>(known: &[&'a [f64]], actual: &[&'a [f64]]) -> Vec<Tested<'a>> {
-    known.iter().zip(actual).map(|(&known, &actual)| Tested { known, actual }).collect()
+fn with_actual<'a>(known: &[Past<'a>], actual: &[&'a [f64]]) -> Vec<Tested<'a>> {
+    known.iter().zip(actual).map(|(past, &actual)| Tested { known: past.rows, actual }).collect()
+}
+
+/// A series, and how many of its rows are known.
+pub(super) type Place = (usize, usize);
+
+/// The series, and as the networks see them.
+pub(super) type Seen<'a> = (&'a Panel, &'a Plain<'a>);
+
+/// Where the rows to train on end.
+fn places(parts: &[Taught<'_>]) -> Vec<Place> {
+    parts.iter().map(|part| (part.number, part.known)).collect()
 }
 
 impl PanelRun {
@@ -209,21 +218,18 @@ impl PanelRun {
     pub(super) fn validated(
         &self,
         forecaster: &PanelForecaster,
-        parts: &[Taught<'_>],
+        (parts, seen): (&[Taught<'_>], Seen<'_>),
         asked: Option<PanelMethod>,
     ) -> Result<(PanelMethod, Vec<QuantileForecast>), PanelRunError> {
         let subject = &self.config.subject;
         let (known, actual) = validating(parts, subject.horizon);
         let methods = PanelMethod::all(subject.season);
+        let ahead = |method| self.ahead(method, forecaster, seen, &places(parts));
         match asked {
-            Some(method) if methods.contains(&method) => {
-                Ok((method, method.ahead(forecaster, &known)))
-            }
+            Some(method) if methods.contains(&method) => Ok((method, ahead(method))),
             Some(method) => Err(PanelRunError::NoSeason { method }),
             None => {
-                let all = methods
-                    .iter()
-                    .map(|&method| (method, String::new(), method.ahead(forecaster, &known)));
+                let all = methods.iter().map(|&method| (method, String::new(), ahead(method)));
                 let mut all: Vec<_> = all.collect();
                 let measures = measure(&with_actual(&known, &actual), &all, subject.season);
                 let (method, _, forecasts) = all.swap_remove(best(&measures));
@@ -236,11 +242,11 @@ impl PanelRun {
     pub(super) fn with_intervals(
         &self,
         forecaster: &PanelForecaster,
-        parts: &[Taught<'_>],
+        known: (&[Taught<'_>], Seen<'_>),
         asked: Option<PanelMethod>,
     ) -> Result<(PanelMethod, Conformal), PanelRunError> {
-        let (method, forecasts) = self.validated(forecaster, parts, asked)?;
-        let (_, actual) = validating(parts, self.config.subject.horizon);
+        let (method, forecasts) = self.validated(forecaster, known, asked)?;
+        let (_, actual) = validating(known.0, self.config.subject.horizon);
         Ok((method, method.conformal(&forecasts, &actual)))
     }
 
@@ -255,9 +261,16 @@ impl PanelRun {
             reading: options.reading.clone().unwrap_or(subject.reading.clone()),
             dates: options.dates.clone().unwrap_or(subject.dates.clone()),
             usual_decimal: self.data.decimal,
+            categorical: self.data.categories.iter().map(|c| c.column.clone()).collect(),
             ..subject.columns()
         };
-        Ok(Panel::read(file, &subject.layout(), &columns)?)
+        let mut panel = Panel::read(file, &subject.layout(), &columns)?;
+        let lines = panel.code(&self.data.categories).map_err(|column| {
+            let file = file.display().to_string();
+            PanelRunError::Label { file, column }
+        })?;
+        panel.notes.extend(lines.into_iter().map(Note::Doubtful));
+        Ok(panel)
     }
 
     /// Sees that the values of a file are such as the method can read.
@@ -278,6 +291,40 @@ impl PanelRun {
             }
             None => Ok(()),
         }
+    }
+
+    /// The series as the networks read them, without what holidays do, and the rows that test if they have a file of their own.
+    ///
+    /// # Errors
+    /// As [`PanelRun::panels`].
+    pub fn plain_panels(&self) -> Result<(Panel, Option<Panel>), PanelRunError> {
+        let (panel, test) = self.panels()?;
+        let known = known_rows(&panel, self.config.subject.horizon, test.is_some());
+        let plain = self.data.plain(&panel, &known, self.config.subject.season);
+        Ok((plain.panel.into_owned(), test))
+    }
+
+    /// The forecasts of a method after the rows that are known. The networks read the series without what holidays do.
+    pub(super) fn ahead(
+        &self,
+        method: PanelMethod,
+        forecaster: &PanelForecaster,
+        (panel, plain): Seen<'_>,
+        places: &[Place],
+    ) -> Vec<QuantileForecast> {
+        let is_network = method == PanelMethod::Network;
+        let read = if is_network { plain.panel.as_ref() } else { panel };
+        let past = |&(series, rows): &Place| Past {
+            rows: &read.values[series][..rows],
+            categories: &panel.inputs[series],
+        };
+        let known: Vec<Past<'_>> = places.iter().map(past).collect();
+        let mut forecasts = method.ahead(forecaster, &known);
+        let holidays = self.data.holidays.as_ref().filter(|_| is_network);
+        for (forecast, &(series, rows)) in forecasts.iter_mut().zip(places) {
+            plain.put_back(holidays, (panel, series, rows), forecast);
+        }
+        forecasts
     }
 
     /// Forecasts the rows that validate and those that test, and measures both.
@@ -302,33 +349,46 @@ impl PanelRun {
         let subject = &self.config.subject;
         let (horizon, season) = (subject.horizon, subject.season);
         let parts = taught(&panel, horizon, test.is_some());
+        let plain = self.data.plain(&panel, &known_rows(&panel, horizon, test.is_some()), season);
         let tested: Vec<usize> = parts.iter().map(|part| part.number).collect();
-        let forecast = |known: &[&[f64]]| -> Vec<(PanelMethod, String, Vec<QuantileForecast>)> {
+        let forecast = |places: &[Place]| -> Vec<(PanelMethod, String, Vec<QuantileForecast>)> {
             let of = |&method: &PanelMethod| {
-                (method, self.name(method), method.ahead(&forecaster, known))
+                let ahead = self.ahead(method, &forecaster, (&panel, &plain), places);
+                (method, self.name(method), ahead)
             };
             PanelMethod::all(season).iter().map(of).collect()
         };
         let (known, actual) = validating(&parts, horizon);
-        let methods = forecast(&known);
+        let methods = forecast(&places(&parts));
         let valid = measure(&with_actual(&known, &actual), &methods, season);
         let place = best(&valid);
         let method = methods[place].0;
         let conformal = method.conformal(&methods[place].2, &actual);
-        let importance = importance(&forecaster, &known);
+        let read = plain.panel.as_ref();
+        let windows = parts.iter().map(|part| Past {
+            rows: &read.values[part.number][..part.known],
+            categories: part.categories,
+        });
+        let importance = importance(&forecaster, &windows.collect::<Vec<_>>());
 
         // What came of each series, and the rows before that.
-        let (known, actual): (Vec<&[f64]>, Vec<&[f64]>) = match &test {
-            Some(test) => tested
-                .iter()
-                .map(|&number| (panel.values[number].as_slice(), test.values[number].as_slice()))
-                .unzip(),
-            None => {
-                parts.iter().map(|part| part.values.split_at(part.values.len() - horizon)).unzip()
-            }
+        let divided = |part: &Taught<'_>| match &test {
+            Some(test) => (part.values.len(), test.values[part.number].as_slice()),
+            None => (
+                part.values.len() - horizon,
+                &panel.values[part.number][part.values.len() - horizon..],
+            ),
         };
+        let before = |part: &Taught<'_>| {
+            let (known, actual) = divided(part);
+            let rows = &panel.values[part.number][..known];
+            (Past { rows, categories: &panel.inputs[part.number] }, actual)
+        };
+        let (known, actual): (Vec<Past<'_>>, Vec<&[f64]>) = parts.iter().map(before).unzip();
         let test_tested = with_actual(&known, &actual);
-        let mut methods = forecast(&known);
+        let ends = parts.iter().zip(&known);
+        let ends: Vec<Place> = ends.map(|(part, past)| (part.number, past.rows.len())).collect();
+        let mut methods = forecast(&ends);
         let test_measures = measure(&test_tested, &methods, season);
         let forecasts = methods.swap_remove(place).2;
         let mut intervals = Vec::new();
@@ -377,7 +437,12 @@ impl PanelRun {
         let mut warnings = Vec::new();
         let forecaster = self.forecaster(&mut warnings)?;
         let parts = taught(&panel, horizon, test.is_some());
-        let (method, conformal) = self.with_intervals(&forecaster, &parts, options.method)?;
+        let rows = known_rows(&panel, horizon, test.is_some());
+        let plain = self.data.plain(&panel, &rows, subject.season);
+        let known = (parts.as_slice(), (&panel, &plain));
+        let (method, conformal) = self.with_intervals(&forecaster, known, options.method)?;
+        drop((parts, plain));
+        let is_own = options.from.is_none();
         let panel = match &options.from {
             None => panel,
             Some(file) => {
@@ -386,8 +451,14 @@ impl PanelRun {
                 others
             }
         };
-        let known: Vec<&[f64]> = panel.values.iter().map(Vec::as_slice).collect();
-        let forecasts = method.ahead(&forecaster, &known);
+        // What was learnt of the run's own series holds; of another one all is known.
+        let all: Vec<usize> = panel.values.iter().map(Vec::len).collect();
+        let plain = self.data.plain(&panel, if is_own { &rows } else { &all }, subject.season);
+        let ends: Vec<Place> = all.iter().copied().enumerate().collect();
+        let forecasts = self.ahead(method, &forecaster, (&panel, &plain), &ends);
+        if let Some(holidays) = &self.data.holidays {
+            warnings.extend(ends_before(holidays, &panel, steps));
+        }
         let mut series = Vec::new();
         for ((id, calendar), forecast) in panel.ids.iter().zip(&panel.calendars).zip(forecasts) {
             let dates = calendar.as_ref().and_then(|dates| {

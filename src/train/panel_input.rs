@@ -8,9 +8,12 @@
 
 use super::memory::{TooMuchMemory, check_memory};
 use super::panel::{PanelTrainingError, Taught, origins};
+use super::panel_holidays::{PanelHolidays, ends_before};
 use super::panel_run::{self, PanelData, PanelRun, PanelRunError, PanelSubject};
 use crate::data::accuracy::scale;
+use crate::data::categories::{Categories, LEAST_ROWS};
 use crate::data::competition::naive2;
+use crate::data::holidays::HolidayList;
 use crate::data::scaled_window::{Link, WindowScale};
 use crate::data::series::panel::Panel;
 use crate::data::series::{Note, SeriesError, SeriesOptions};
@@ -27,6 +30,8 @@ pub struct PanelInput {
     pub window: usize,
     /// The series.
     pub panel: Panel,
+    /// The series without what the holidays do; none where that is the same.
+    pub plain: Option<Panel>,
     /// The rows that test, in the order of the series, if they came in a file of their own.
     pub test: Option<Panel>,
     /// What the run keeps.
@@ -68,6 +73,12 @@ pub enum PanelInputError {
     /// Too large for the machine.
     #[error(transparent)]
     Memory(#[from] TooMuchMemory),
+    /// Holidays without dates.
+    #[error("--holidays: the rows of {file} have no dates; name their column with --date-column")]
+    NoDates {
+        /// The file.
+        file: String,
+    },
     /// A series without rows that test it.
     #[error("--test {file}: there is no series '{id}' in it, which {series} has")]
     NotTested {
@@ -105,6 +116,23 @@ fn held_back(horizon: usize, test_file: bool) -> usize {
     horizon.saturating_mul(if test_file { 1 } else { 2 })
 }
 
+/// How many rows of each series its holidays may be learnt from: those to train on, all of a short one.
+pub(super) fn known_rows(panel: &Panel, horizon: usize, test_file: bool) -> Vec<usize> {
+    let held = held_back(horizon, test_file);
+    let of = |values: &Vec<f64>| match values.len() > held {
+        true => values.len() - held,
+        false => values.len(),
+    };
+    panel.values.iter().map(of).collect()
+}
+
+/// Where the holidays of a training come from.
+enum Source {
+    None,
+    List(HolidayList),
+    Run(PanelHolidays),
+}
+
 /// The series with their parts; those that are too short to validate are left out.
 pub fn taught<'a>(panel: &'a Panel, horizon: usize, test_file: bool) -> Vec<Taught<'a>> {
     let held = held_back(horizon, test_file);
@@ -113,6 +141,7 @@ pub fn taught<'a>(panel: &'a Panel, horizon: usize, test_file: bool) -> Vec<Taug
         number,
         values,
         known: values.len() - held,
+        categories: &panel.inputs[number],
     };
     panel.values.iter().enumerate().filter(whole).map(of).collect()
 }
@@ -132,7 +161,15 @@ impl PanelInput {
                 Some(Panel::read(path, &layout, &options)?)
             }
         };
-        Self::of(subject, sizes, (panel, test))
+        let holidays = match &subject.holidays {
+            None => Source::None,
+            Some(path) => {
+                let dates = panel.calendars.iter().flatten().next();
+                let day_first = dates.and_then(|dates| dates.day_first());
+                Source::List(HolidayList::read(path, subject.dates.day_first.or(day_first))?)
+            }
+        };
+        Self::of(subject, sizes, (panel, test), holidays)
     }
 
     /// As [`PanelInput::read`], for the run in that folder, which goes on: where the file is not there, with the series that the
@@ -145,12 +182,14 @@ impl PanelInput {
         sizes: PanelSizes,
         run: &Path,
     ) -> Result<(Self, bool), PanelInputError> {
-        if subject.file.exists() && subject.test.as_ref().is_none_or(|test| test.exists()) {
+        let others = subject.test.iter().chain(&subject.holidays);
+        if [&subject.file].into_iter().chain(others).all(|file| file.exists()) {
             return Ok((Self::read(subject, sizes)?, false));
         }
         let run = PanelRun::open(run).map_err(PanelRunError::from).map_err(Box::new)?;
         let panels = run.panels().map_err(Box::new)?;
-        let mut input = Self::of(subject, sizes, panels)?;
+        let holidays = run.data.holidays.clone().map_or(Source::None, Source::Run);
+        let mut input = Self::of(subject, sizes, panels, holidays)?;
         input.data.decimal = run.data.decimal;
         Ok((input, true))
     }
@@ -160,6 +199,7 @@ impl PanelInput {
         mut subject: PanelSubject,
         sizes: PanelSizes,
         (mut panel, mut test): (Panel, Option<Panel>),
+        source: Source,
     ) -> Result<Self, PanelInputError> {
         let file = subject.file.display().to_string();
         let mut notes = std::mem::take(&mut panel.notes);
@@ -177,7 +217,34 @@ impl PanelInput {
             let named = (file.as_str(), path.display().to_string());
             *rows = matched(&panel, std::mem::take(rows), named, horizon)?;
         }
-        let series = taught(&panel, horizon, test.is_some());
+        let data_categories = panel.categories();
+        panel.code(&data_categories).expect("these are its own");
+        notes.extend(labelled(&file, &data_categories));
+        let (link, is_refused) = link(&panel, if test.is_some() { 0 } else { horizon });
+        if is_refused {
+            notes.push(Note::Doubtful(format!(
+                "{file}: the rows before the test are above 0, and one of the test is not: without logarithms"
+            )));
+        }
+        let known = known_rows(&panel, horizon, test.is_some());
+        let holidays = match source {
+            Source::None => None,
+            Source::Run(holidays) => Some(holidays),
+            Source::List(_) if panel.calendars.iter().all(Option::is_none) => {
+                return Err(PanelInputError::NoDates { file });
+            }
+            Source::List(list) => {
+                let (found, note) = PanelHolidays::fit(&list, (&panel, &known), (season, link));
+                notes.extend(list.notes.into_iter().chain([note]));
+                let steps = if test.is_some() { 2 * horizon } else { horizon };
+                notes.extend(ends_before(&found, &panel, steps).map(Note::Doubtful));
+                Some(found)
+            }
+        };
+        let plain = holidays
+            .as_ref()
+            .map(|holidays| holidays.taken_out(&panel, &known, season, link).panel.into_owned());
+        let series = taught(plain.as_ref().unwrap_or(&panel), horizon, test.is_some());
         let window = match sizes.window {
             Some(window) if window % season != 0 || window == 0 => {
                 let lower = (window / season).max(1) * season;
@@ -186,13 +253,8 @@ impl PanelInput {
             Some(window) => window,
             None => usual_window(&series, season),
         };
-        let (link, is_refused) = link(&panel, if test.is_some() { 0 } else { horizon });
-        if is_refused {
-            notes.push(Note::Doubtful(format!(
-                "{file}: the rows before the test are above 0, and one of the test is not: without logarithms"
-            )));
-        }
-        let geometry = Geometry { window, season, horizon, link };
+        let categories = data_categories.iter().map(|known| known.means.len()).sum();
+        let geometry = Geometry { window, season, horizon, link, categories };
         let count = |stride| {
             series.iter().map(|series| origins(&geometry, series.known, stride).count()).sum()
         };
@@ -233,6 +295,9 @@ impl PanelInput {
             series: panel.values.len(),
             rows: panel.values.iter().map(Vec::len).sum(),
             longest,
+            labels: panel.labels.iter().map(|labels| labels.words.column.clone()).collect(),
+            categories: data_categories,
+            holidays,
             link,
             season_share,
             decimal: panel.decimal,
@@ -240,7 +305,7 @@ impl PanelInput {
             checksum: panel_run::checksum(&panel),
             test_checksum: test.as_ref().map(panel_run::checksum),
         };
-        Ok(Self { subject, window, panel, test, data, windows, notes })
+        Ok(Self { subject, window, panel, plain, test, data, windows, notes })
     }
 }
 
@@ -280,7 +345,20 @@ fn matched(
     }
     let calendars = vec![None; panel.ids.len()];
     let (lines, filled) = (Vec::new(), Vec::new());
-    Ok(Panel { ids: panel.ids.clone(), values, calendars, lines, filled, ..test })
+    let (labels, inputs) = (Vec::new(), vec![Vec::new(); panel.ids.len()]);
+    let ids = panel.ids.clone();
+    Ok(Panel { ids, values, calendars, lines, filled, labels, inputs, ..test })
+}
+
+/// A line about the categories of series.
+fn labelled(file: &str, categories: &[Categories]) -> Option<Note> {
+    let named = categories.iter().map(|known| format!("{} ({})", known.column, known.means.len()));
+    let named = named.collect::<Vec<_>>().join(", ");
+    (!named.is_empty()).then(|| {
+        Note::Decided(format!(
+            "{file}: the network reads what each series is: {named}; a category of less than {LEAST_ROWS} series has no indicator of its own"
+        ))
+    })
 }
 
 /// Up to seven seasons, as many as half of the series have room for twice; without a season up to 24 rows.
@@ -298,7 +376,7 @@ fn usual_window(series: &[Taught<'_>], season: usize) -> usize {
 /// measures nothing. None if it has no error.
 fn units(series: &[Taught<'_>], geometry: &Geometry) -> Option<PanelLoss> {
     let (mut relative, mut scaled, mut count) = (0.0, 0.0, 0usize);
-    let Geometry { season, horizon, window, link } = *geometry;
+    let Geometry { season, horizon, window, link, .. } = *geometry;
     for Taught { values, known, .. } in series {
         let Some(origin) = known.checked_sub(horizon).filter(|origin| *origin >= season) else {
             continue;

@@ -4,10 +4,13 @@
 use super::checkpoint::Checkpoints;
 use super::lessons::{LearningError, Passes, Progress, Trained, trained};
 use super::panel_forecast::PanelMethod;
+use super::panel_holidays::PanelHolidays;
 use super::run::{Measure, RunError, RunOf, Subject, Use};
 use super::series::NetworkSize;
+use crate::data::categories::Categories;
 use crate::data::dates::{CalendarError, DateOptions};
 use crate::data::scaled_window::Link;
+use crate::data::series::labels::Labels;
 use crate::data::series::panel::{Layout, Panel};
 use crate::data::series::{Decimal, Reading, SeriesError, SeriesOptions};
 use crate::files;
@@ -28,6 +31,12 @@ pub struct PanelSubject {
     pub wide: bool,
     /// Columns to forecast; none: all numeric ones.
     pub column: Vec<String>,
+    /// Columns of categories of the series; none: those of words that are the same in all rows of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categorical: Vec<String>,
+    /// The list of holidays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holidays: Option<PathBuf>,
     /// The column with dates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date_column: Option<String>,
@@ -63,6 +72,15 @@ pub struct PanelData {
     pub rows: usize,
     /// Rows of the longest one.
     pub longest: usize,
+    /// The columns with what the series are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// Their categories, where they tell series apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<Categories>,
+    /// The holidays, and what they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holidays: Option<PanelHolidays>,
     /// What a value is before it is scaled.
     pub link: Link,
     /// The mark before fractions in the file, where its numbers tell.
@@ -93,6 +111,11 @@ impl Subject for PanelSubject {
         }
         if !(0.0..=1.0).contains(&data.season_share) {
             return Some("the share of its season is not between 0 and 1".into());
+        }
+        let holidays = data.holidays.iter().find_map(PanelHolidays::contradiction);
+        let categories = data.categories.iter().find_map(Categories::contradiction);
+        if let Some(line) = categories.or(holidays) {
+            return Some(line.into());
         }
         (data.series == 0 || data.longest == 0 || data.rows < data.longest)
             .then(|| "it has no rows".into())
@@ -180,6 +203,14 @@ pub enum PanelRunError {
         /// The method.
         method: PanelMethod,
     },
+    /// Series without a category of those that were trained on.
+    #[error("{file}: it has no column '{column}', which says what the series are: add it")]
+    Label {
+        /// The file.
+        file: String,
+        /// The column.
+        column: String,
+    },
     /// Values that the networks cannot read.
     #[error(
         "{file}: series '{id}' has a value of 0 or below, and the run was trained on logarithms: train one on these series"
@@ -212,6 +243,7 @@ impl PanelSubject {
     pub fn columns(&self) -> SeriesOptions {
         SeriesOptions {
             columns: self.column.clone(),
+            categorical: self.categorical.clone(),
             date_column: self.date_column.clone(),
             reading: self.reading.clone(),
             dates: self.dates.clone(),
@@ -226,19 +258,25 @@ impl PanelSubject {
     }
 }
 
-/// Writes the series as a file of a run, a row a value: id, date if there is one, value to the last digit.
+/// Writes the series as a file of a run, a row a value: id, date if there is one, value to the last digit, and what the series is.
 fn write_csv(panel: &Panel, out: impl Write) -> std::io::Result<()> {
     let dated = panel.calendars.iter().any(Option::is_some);
     let mut writer = csv::WriterBuilder::new().buffer_capacity(1 << 16).from_writer(out);
+    let titles: Vec<String> = (1..=panel.labels.len()).map(label).collect();
+    let titles = titles.iter().map(String::as_str);
     let header = [Some("id"), dated.then_some("date"), Some("value")];
-    writer.write_record(header.into_iter().flatten())?;
-    for ((id, values), calendar) in panel.ids.iter().zip(&panel.values).zip(&panel.calendars) {
+    writer.write_record(header.into_iter().flatten().chain(titles))?;
+    for (series, (id, values)) in panel.ids.iter().zip(&panel.values).enumerate() {
+        let calendar = &panel.calendars[series];
+        let word = |labels: &Labels| labels.words.words[labels.values[series] as usize].clone();
+        let labels: Vec<String> = panel.labels.iter().map(word).collect();
         for (row, value) in values.iter().enumerate() {
             let date = calendar.as_ref().map(|dates| dates.label(dates.moments()[row]));
             let date = dated.then(|| date.unwrap_or_default());
             let value = value.to_string();
             let record = [Some(id.as_str()), date.as_deref(), Some(&value)];
-            writer.write_record(record.into_iter().flatten())?;
+            let labels = labels.iter().map(String::as_str);
+            writer.write_record(record.into_iter().flatten().chain(labels))?;
         }
     }
     writer.flush()
@@ -257,6 +295,11 @@ impl Write for Checksum {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+/// The title of a column with what a series is.
+fn label(number: usize) -> String {
+    format!("category {number}")
 }
 
 /// CRC-32 of what [`write()`] writes.
@@ -291,7 +334,9 @@ impl PanelRun {
     /// What its networks read and forecast.
     pub fn geometry(&self) -> Geometry {
         let PanelSubject { season, horizon, .. } = self.config.subject;
-        Geometry { window: self.config.length.window, season, horizon, link: self.data.link }
+        let categories = self.data.categories.iter().map(|known| known.means.len()).sum();
+        let (window, link) = (self.config.length.window, self.data.link);
+        Geometry { window, season, horizon, link, categories }
     }
 
     /// The series of the run, and the rows that test if they have a file of their own.
@@ -303,7 +348,12 @@ impl PanelRun {
             let run = self.folder.display().to_string();
             return Err(PanelRunError::Contradiction { run, reason });
         }
-        let panel = self.panel(FILE, self.data.checksum)?;
+        let mut panel = self.panel(FILE, self.data.checksum)?;
+        let coded = panel.code(&self.data.categories);
+        coded.map_err(|_| PanelRunError::Other {
+            file: self.folder.join(FILE).display().to_string(),
+            reason: "it lacks a category of its series; train anew",
+        })?;
         let test = self.data.test_checksum.map(|checksum| self.panel(TEST_FILE, checksum));
         Ok((panel, test.transpose()?))
     }
@@ -323,9 +373,12 @@ impl PanelRun {
             return Err(PanelRunError::Other { file, reason });
         }
         opened.rewind().map_err(named)?;
+        let kept = if name == FILE { self.data.labels.len() } else { 0 };
+        let labels: Vec<String> = (1..=kept).map(label).collect();
         let reading = Reading { decimal: Some(Decimal::Point), ..Reading::default() };
         let options = SeriesOptions {
             columns: vec!["value".into()],
+            categorical: labels.clone(),
             reading,
             dates: self.config.subject.dates.clone(),
             ..SeriesOptions::default()
@@ -333,6 +386,9 @@ impl PanelRun {
         let layout = Layout::Long { id: "id".into() };
         let mut panel = Panel::read_from(opened, &file, &layout, &options)?;
         panel.notes.clear();
+        for (labels, column) in panel.labels.iter_mut().zip(&self.data.labels) {
+            labels.words.column.clone_from(column);
+        }
         Ok(panel)
     }
 

@@ -8,6 +8,7 @@
 //! test rows have none in anything that is tested. The forecast of the rows to come is what the same rule makes of all rows.
 
 use super::checkpoint::Checkpoints;
+use super::known_inputs::code;
 use super::later_rows::differences;
 use super::lessons::{Trained, trained};
 use super::memory::check_memory;
@@ -277,21 +278,16 @@ impl Backtests {
         future: Option<&[Vec<f64>]>,
         warnings: &mut Vec<String>,
     ) -> Result<(Outlook, Vec<Moment>), SeriesRunError> {
-        let future = match (future, &self.run.data.effects) {
-            (None, Some(_)) => {
-                let names = self.run.config.subject.future_known.clone();
-                return Err(SeriesRunError::Future { names });
-            }
-            (future, _) => future.unwrap_or_default(),
-        };
         let later = later.map(|later| self.run.without_effects(later));
         let later = later.as_ref();
         let series = later.unwrap_or(&self.plain);
         let dates = series.calendar.as_ref();
         let following = following(dates, &self.run.data.features, steps)?;
+        let future = self.run.known_of(future, dates, &following)?;
+        warnings.extend(self.run.holidays_end(dates, &following));
         let predictor = self.predictor(key, later.map(|later| (later, dates)), warnings)?;
         let mut point = predictor.ahead(series, &following, steps)?;
-        self.run.put_ahead(&mut point, future);
+        self.run.put_ahead(&mut point, &future);
         let intervals = self.method(key).expect("one of the run").intervals.clone();
         let targets = series.values.len();
         Ok((Outlook { steps, targets, point, intervals }, following))
@@ -613,8 +609,11 @@ impl SeriesRun {
         let asked = self.asked(options.method.as_deref())?;
         let later = options.from.as_ref().map(|file| self.later(file, options)).transpose()?;
         let last = later.as_ref().unwrap_or(&series);
+        let mut warnings = Vec::new();
         let future = match &options.future {
-            Some(file) => Some(self.read_future(file, (last, last.calendar.as_ref()))?),
+            Some(file) => {
+                Some(self.read_future(file, (last, last.calendar.as_ref()), &mut warnings)?)
+            }
             None => None,
         };
         let found = future.as_ref().map(|columns| columns[0].len());
@@ -629,7 +628,7 @@ impl SeriesRun {
         let backtests = Backtests::validated(self.clone(), series, dates)?;
         let key = asked.unwrap_or(backtests.methods[0].key);
         let method = backtests.method(key).expect("one of the keys");
-        let mut warnings = backtests.warnings.clone();
+        warnings.extend(backtests.warnings.iter().cloned());
         if method.validation.origins.len() < 20 {
             warnings.push(format!(
                 "the intervals come from {} forecasts of validation rows only, and are rough",
@@ -637,7 +636,7 @@ impl SeriesRun {
             ));
         }
         let reads = key == "network" || key == COMBINATION && self.config.cell != AUTOREGRESSION;
-        let held = &data.exogenous[..data.exogenous.len() - subject.future_known.len()];
+        let held = &data.exogenous[..data.exogenous.len() - data.known()];
         if !held.is_empty() && reads {
             warnings.push(format!("{} held at the last value", held.join(", ")));
         }
@@ -671,8 +670,18 @@ impl SeriesRun {
         let columns = self.config.subject.columns();
         let reading = options.reading.as_ref().unwrap_or(&columns.reading).clone();
         let dates = options.dates.as_ref().unwrap_or(&columns.dates).clone();
-        let columns = SeriesOptions { reading, dates, usual_decimal: self.data.decimal, ..columns };
+        let categories = self.data.categories.iter().chain(&self.data.known_categories);
+        let categorical = categories.map(|known| known.column.clone()).collect();
+        let usual_decimal = self.data.decimal;
+        let columns = SeriesOptions { reading, dates, categorical, usual_decimal, ..columns };
         let series = Series::read(file, &columns)?;
+        let series = code(&self.data, series).map_err(|column| {
+            let file = file.display().to_string();
+            match column {
+                Some(column) => SeriesRunError::Words { file, column },
+                None => SeriesRunError::NoDates { file },
+            }
+        })?;
         let (names, exogenous) = (&self.data.names, &self.data.exogenous);
         if &series.names != names || &series.exogenous_names != exogenous {
             return Err(SeriesRunError::Columns {

@@ -2,6 +2,7 @@
 //! to its training rows, and AR(τ) to what they make of these.
 
 use super::known_ahead::without_effects;
+use super::known_inputs::KnownInputs;
 use super::memory::{TooMuchMemory, check_memory};
 use super::series::SeriesTrainingError;
 use super::series_choice::{
@@ -54,6 +55,9 @@ pub enum SeriesInputError {
         "--column, --exogenous, --date-column and the flags for dates, as --sort, say how a FILE is read: name one"
     )]
     NoFile,
+    /// Holidays without dates.
+    #[error("--holidays: the rows have no dates; name their column with --date-column")]
+    NoDates,
     /// No rows to train on, or none to validate on.
     #[error(transparent)]
     Split(#[from] SplitError),
@@ -94,7 +98,8 @@ impl SeriesInput {
             None if subject.columns() == Default::default() => Series::airline_passengers(),
             None => return Err(SeriesInputError::NoFile),
         };
-        Self::of(subject, series)
+        let (series, inputs) = KnownInputs::read(&subject, series)?;
+        Self::of(subject, series, inputs)
     }
 
     /// As [`SeriesInput::read`], for the run in that folder, which goes on: where the file is not there, the series that
@@ -106,24 +111,25 @@ impl SeriesInput {
         subject: SeriesSubject,
         run: &Path,
     ) -> Result<(Self, bool), SeriesInputError> {
-        if subject.file.as_ref().is_none_or(|file| file.exists()) {
+        if subject.file.iter().chain(&subject.holidays).all(|file| file.exists()) {
             return Ok((Self::read(subject)?, false));
         }
         let run = SeriesRun::open(run).map_err(SeriesRunError::from).map_err(Box::new)?;
         let series = series_run::read(&run).map_err(Box::new)?;
-        Ok((Self::of(subject, series)?, true))
+        Ok((Self::of(subject, series, KnownInputs::of_run(&run.data))?, true))
     }
 
-    /// That series.
-    fn of(mut subject: SeriesSubject, series: Series) -> Result<Self, SeriesInputError> {
+    /// That series, whose columns are numbers.
+    fn of(
+        mut subject: SeriesSubject,
+        series: Series,
+        inputs: KnownInputs,
+    ) -> Result<Self, SeriesInputError> {
         let dates = series.calendar.clone();
         // Later rows are read as these were.
         let decided = dates.as_ref().and_then(Calendar::day_first);
         subject.dates.day_first = subject.dates.day_first.or(decided);
-        let likely = subject.season.or_else(|| season_of_dates(dates.as_ref()));
-        let shares = [subject.valid_share, subject.test_share];
-        let parts = parts_by_time(series.rows(), shares, subject.horizon, likely)?;
-        let Parts { split, test, given_up } = parts;
+        let Parts { split, test, given_up } = parts(&subject, &series)?;
         let features = calendar(&subject.calendar, dates.as_ref())?;
         let season = season_of(&subject, &series, dates.as_ref(), split);
         subject.season = season.map(|(season, _)| season);
@@ -135,9 +141,13 @@ impl SeriesInput {
                 seasonal(column, split, season)?;
             }
         }
-        let effects = (!subject.future_known.is_empty()).then(|| {
-            let known = &series.exogenous[subject.exogenous.len()..];
-            KnownEffects::fit(&series.values, known, test, subject.season.unwrap_or(1))
+        let (mut series, mut inputs) = (series, inputs);
+        let before = (test, subject.season.unwrap_or(1));
+        inputs.add_holidays(&mut series, before, subject.horizon);
+        let known = &series.exogenous[inputs.read..];
+        let effects = (!known.is_empty()).then(|| {
+            let penalties = inputs.penalties(known.len());
+            KnownEffects::fit(&series.values, (known, &penalties), before.0, before.1)
         });
         let whole = series;
         let series = without_effects(effects.as_ref(), &whole);
@@ -164,6 +174,9 @@ impl SeriesInput {
         let data = SeriesData {
             names: series.names.clone(),
             exogenous: whole.exogenous_names.clone(),
+            categories: inputs.categories,
+            known_categories: inputs.known_categories,
+            holidays: inputs.holidays,
             effects,
             rows: series.rows(),
             split,
@@ -214,6 +227,13 @@ impl SeriesInput {
         let window = season.clamp(24, 64).min(most);
         (window >= LEAST[1]).then_some(window)
     }
+}
+
+/// The parts of a series.
+pub(super) fn parts(subject: &SeriesSubject, series: &Series) -> Result<Parts, SplitError> {
+    let likely = subject.season.or_else(|| season_of_dates(series.calendar.as_ref()));
+    let shares = [subject.valid_share, subject.test_share];
+    parts_by_time(series.rows(), shares, subject.horizon, likely)
 }
 
 /// The calendar features of those names, for the dates of the series.

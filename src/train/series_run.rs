@@ -7,8 +7,10 @@ use super::memory::TooMuchMemory;
 use super::run::{Measure, RunError, RunOf, Subject, Use};
 use super::series::NetworkSize;
 use crate::data::accuracy::{Accuracy, scale};
+use crate::data::categories::Categories;
 use crate::data::dates::{Calendar, CalendarError, DateOptions};
 use crate::data::features::{FeatureError, Features};
+use crate::data::holidays::Holidays;
 use crate::data::known_effects::KnownEffects;
 use crate::data::series::{Decimal, Reading, Series, SeriesError, SeriesOptions};
 use crate::data::transform::Transform;
@@ -32,6 +34,12 @@ pub struct SeriesSubject {
     /// Columns whose values are known ahead.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub future_known: Vec<String>,
+    /// Columns of numbers that are categories.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categorical: Vec<String>,
+    /// The list of holidays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holidays: Option<PathBuf>,
     /// The column with dates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date_column: Option<String>,
@@ -83,6 +91,15 @@ pub struct SeriesData {
     pub names: Vec<String>,
     /// Columns that the network reads and does not forecast, and after them those that are known ahead.
     pub exogenous: Vec<String>,
+    /// The categories of columns of words among those that are read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<Categories>,
+    /// The same of those that are known ahead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known_categories: Vec<Categories>,
+    /// The holidays, the last of what is known ahead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holidays: Option<Holidays>,
     /// What the columns that are known ahead do to those to forecast.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effects: Option<KnownEffects>,
@@ -129,6 +146,12 @@ impl Subject for SeriesSubject {
         });
         if effects.into_iter().any(|value| !value.is_finite()) {
             return Some("the effect of a column that is known ahead is no number".into());
+        }
+        let categories = data.categories.iter().chain(&data.known_categories);
+        let categories = categories.filter_map(Categories::contradiction);
+        let mut lines = categories.chain(data.holidays.iter().filter_map(Holidays::contradiction));
+        if let Some(line) = lines.next() {
+            return Some(line.into());
         }
         let mut models = data.autoregressions.iter();
         models.find_map(|model| model.contradiction()).map(Into::into)
@@ -227,6 +250,22 @@ pub enum SeriesRunError {
         /// Rows to forecast.
         steps: usize,
     },
+    /// Later rows whose column is no column of numbers.
+    #[error(
+        "{file}, column '{column}': it holds words, and was a column of numbers in the training"
+    )]
+    Words {
+        /// The file.
+        file: String,
+        /// The column.
+        column: String,
+    },
+    /// Holidays without dates.
+    #[error("{file}: the rows have no dates, and the run knows holidays: add a column of dates")]
+    NoDates {
+        /// The file.
+        file: String,
+    },
     /// Later rows of other columns.
     #[error(
         "{file}: its columns are {}, and the run was trained on {}",
@@ -271,6 +310,8 @@ impl Default for SeriesSubject {
             column: Vec::new(),
             exogenous: Vec::new(),
             future_known: Vec::new(),
+            categorical: Vec::new(),
+            holidays: None,
             date_column: None,
             reading: Reading::default(),
             dates: DateOptions::default(),
@@ -296,6 +337,7 @@ impl SeriesSubject {
         SeriesOptions {
             columns: self.column.clone(),
             exogenous: [self.exogenous.clone(), self.future_known.clone()].concat(),
+            categorical: self.categorical.clone(),
             date_column: self.date_column.clone(),
             delimiter: None,
             reading: self.reading.clone(),
@@ -316,6 +358,11 @@ impl SeriesSubject {
 }
 
 impl SeriesData {
+    /// How many of the last exogenous columns are known ahead.
+    pub fn known(&self) -> usize {
+        self.effects.as_ref().map_or(0, |effects| effects.means.len())
+    }
+
     /// The rows that are known at each forecast that validates.
     pub fn validation(&self, horizon: usize, stride: usize) -> Vec<usize> {
         origins(self.test, self.split, horizon, stride)
@@ -457,16 +504,22 @@ fn contradiction(run: &SeriesRun) -> Option<&'static str> {
     }
     if targets == 0
         || columns != [targets; 3]
-        || features.exogenous.len() + subject.future_known.len() != data.exogenous.len()
+        || features.exogenous.len() + data.known() != data.exogenous.len()
     {
         return Some("data.toml has another number of columns in one place than in another");
     }
-    let known = data.effects.as_ref().map_or(0, |effects| effects.means.len());
+    let known = data.known();
+    let has_known = !subject.future_known.is_empty() || subject.holidays.is_some();
     let whole = |effects: &KnownEffects| {
         let mut each = effects.targets.iter();
         effects.targets.len() == targets && each.all(|target| target.coefficients.len() == known)
     };
-    if known != subject.future_known.len() || !data.effects.iter().all(whole) {
+    let holidays = data.holidays.as_ref().map_or(0, |holidays| holidays.names().len());
+    if (known > 0) != has_known
+        || holidays > known
+        || subject.holidays.is_some() != data.holidays.is_some()
+        || !data.effects.iter().all(whole)
+    {
         return Some("config.toml and data.toml name different columns that are known ahead");
     }
     if features.transform != subject.transform() {
@@ -531,6 +584,7 @@ pub fn read(run: &SeriesRun) -> Result<Series, SeriesRunError> {
         exogenous,
         lines: Vec::new(),
         filled: Vec::new(),
+        words: Vec::new(),
         decimal: run.data.decimal,
         notes: Vec::new(),
     })

@@ -2,6 +2,7 @@
 
 mod anomalies;
 mod bad_input;
+mod categories;
 mod checkpoint;
 mod command_line;
 mod compare;
@@ -12,11 +13,13 @@ mod damaged_files;
 mod divergence;
 mod equal;
 mod folders;
+mod holidays;
 mod identity;
 mod known_ahead;
 mod outputs;
 mod page;
 mod panel;
+mod panel_categories;
 mod runs;
 mod series;
 mod series_dates;

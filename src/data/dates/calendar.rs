@@ -8,9 +8,9 @@ use super::moments::{Moments, Timelines};
 use super::order::order;
 use super::step::{SECOND, Step, add_months, are_month_ends, infer, next_weekday};
 use crate::data::series::Note;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, ToSpan};
+use jiff::{SignedDuration, Span, ToSpan};
 use std::borrow::Cow;
 
 /// Why labels are no calendar. Each prints one line.
@@ -204,6 +204,25 @@ impl Calendar {
             Some(zone.to_offset(at).seconds())
         });
         Moment { local, offset: zoned.or(offset) }
+    }
+
+    /// The days that a row stands for, the second not included: its own, or all until the next row. Where each date is the
+    /// last of its month, the row stands for the months that end with it.
+    pub(in crate::data) fn days_of(&self, moment: Moment) -> [Date; 2] {
+        let day = moment.local.date();
+        let later = |span: Span| day.checked_add(span).unwrap_or(Date::MAX);
+        match self.step {
+            Ok(Step::Months(months)) if self.month_ends => {
+                let before = day.first_of_month().checked_sub((months - 1).months());
+                [before.unwrap_or(day), later(1.day())]
+            }
+            Ok(Step::Months(months)) => [day, later(months.months())],
+            Ok(Step::Days(days)) => [day, later(days.days())],
+            Ok(Step::Seconds(seconds)) if seconds % 86_400 == 0 => {
+                [day, later((seconds / 86_400).days())]
+            }
+            _ => [day, later(1.day())],
+        }
     }
 
     /// A time written as in the rows.

@@ -140,10 +140,10 @@ pub(in crate::data) fn columns(
     Ok(parts(table, options)?.columns)
 }
 
-fn parts(table: &Table, options: &SeriesOptions) -> Result<Parts, SeriesError> {
+pub(super) fn parts(table: &Table, options: &SeriesOptions) -> Result<Parts, SeriesError> {
     let column = match &options.date_column {
         Some(asked) => Some(table.find(asked)?),
-        None => by_content(table).or_else(|| by_name(table)).or_else(|| by_steps(table)),
+        None => by_content(table).or_else(|| by_name(table, options)).or_else(|| by_steps(table)),
     };
     let Some(column) = column else { return Ok(Parts::none()) };
     Ok(Parts::of(table, column, |other| !is_asked(table, options, other)))
@@ -161,7 +161,7 @@ fn by_content(table: &Table) -> Option<usize> {
 }
 
 /// The first column that is named as one of dates and holds words, or numbers that are dates.
-fn by_name(table: &Table) -> Option<usize> {
+fn by_name(table: &Table, options: &SeriesOptions) -> Option<usize> {
     (0..table.width()).find(|&column| {
         let title = table.title(column);
         let content = Content::of(table, column);
@@ -171,7 +171,8 @@ fn by_name(table: &Table) -> Option<usize> {
         // Hours without a day are no dates.
         let clocks = cells(table, column).filter(|cell| clock::is_clock(cell)).count();
         if !content.numeric {
-            return 2 * clocks <= table.rows();
+            // Weekdays, say, that are read as categories.
+            return 2 * clocks <= table.rows() && !is_asked(table, options, column);
         }
         let date = |cell: &&str| {
             let cell = rewritten(title, cell).unwrap_or_else(|| (*cell).into());

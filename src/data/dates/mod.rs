@@ -9,6 +9,7 @@ pub mod calendar;
 mod clock;
 mod column;
 mod count;
+pub(in crate::data) mod days;
 #[cfg(test)]
 mod drawn;
 mod error;

@@ -114,7 +114,7 @@ fn not_used(table: &Table, unused: &[usize], counting: &[Option<&'static str>]) 
     }
     line += match unused.iter().any(|&column| why(column) == "words") {
         true => {
-            "; words are no input; where they name several series, train one network on all of them with bptt train panel --id"
+            "; words are categories where --exogenous or --future-known names their column; where they name several series, train one network on all of them with bptt train panel --id"
         }
         false => "; --column and --exogenous choose",
     };

@@ -15,6 +15,7 @@ mod cells;
 mod columns;
 mod forms;
 mod header;
+pub mod labels;
 mod marks;
 mod missing;
 mod note;
@@ -24,6 +25,7 @@ pub mod panel;
 mod reading;
 mod split_numbers;
 pub(super) mod table;
+pub mod words;
 
 use super::dates::{self, Calendar, DateOptions, Dates};
 use super::rows::read_error;
@@ -35,6 +37,7 @@ use missing::Gappy;
 pub use note::Note;
 pub use reading::{Decimal, Missing, Reading};
 use table::Table;
+pub use words::Words;
 
 /// The columns to read from a file. The default reads all numeric columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,8 +47,10 @@ pub struct SeriesOptions {
     /// column except the dates and those that number the rows.
     pub columns: Vec<String>,
     /// Columns that are read as further input and not forecast, by name or number. An empty `columns`
-    /// leaves them out.
+    /// leaves them out. Columns of words are read as categories.
     pub exogenous: Vec<String>,
+    /// Which of these columns are categories though they hold numbers.
+    pub categorical: Vec<String>,
     /// The column of dates, by name or number. `None`: the first that holds dates, or numbers that are dates as it is named so.
     pub date_column: Option<String>,
     /// The byte between cells. `None`: comma, semicolon, tab or vertical bar, whichever fits.
@@ -87,6 +92,8 @@ pub struct Series {
     pub lines: Vec<Line>,
     /// `[column][row]`: whether a value to forecast was missing and is filled in. Empty where there is no file.
     pub filled: Vec<Vec<bool>>,
+    /// The columns of words among these: their values are places of words.
+    pub words: Vec<Words>,
     /// The mark before fractions in the file; `None` where no number tells.
     pub decimal: Option<Decimal>,
     /// How the file was read: what was decided, what was left unused, what may be lost.
@@ -152,9 +159,13 @@ impl Series {
         let columns =
             Columns::choose(&table, (&dates.columns, Some(&dates.rows)), options, &mut notes)?;
         let forms = Forms::of(&table, options.usual_decimal);
+        let all = [columns.targets.as_slice(), &columns.exogenous].concat();
+        let of_words = words::columns(&table, (&columns.targets, &columns.exogenous), options)?;
+        let is_numeric = |column: &&usize| !of_words.contains(column);
+        let targets = columns.targets.iter().filter(is_numeric).count();
         let mut read = Vec::new();
         let mut decimal = None;
-        for &column in columns.targets.iter().chain(&columns.exogenous) {
+        for &column in all.iter().filter(is_numeric) {
             let before = notes.len();
             let mark = forms.decide(&table, column, &mut notes)?;
             let (values, example) = numbers::read(&table, column, &dates.rows, mark)?;
@@ -167,25 +178,30 @@ impl Series {
         }
         let mut dates = dates;
         if options.to_come {
-            leave_out_rows_to_come(
-                &table,
-                &mut read,
-                columns.targets.len(),
-                &mut dates,
-                &mut notes,
-            );
+            leave_out_rows_to_come(&table, &mut read, targets, &mut dates, &mut notes);
         }
         let regular = dates.calendar.as_ref().is_some_and(|calendar| calendar.step().is_ok());
         let known = (dates.rows.as_slice(), dates.labels.as_deref(), regular);
-        let gaps: Vec<Vec<bool>> = read[..columns.targets.len()].iter().map(Gappy::gaps).collect();
-        let filled = missing::fill(&table, read, columns.targets.len(), known, &mut notes)?;
+        let gaps: Vec<Vec<bool>> = read[..targets].iter().map(Gappy::gaps).collect();
+        let filled = missing::fill(&table, read, targets, known, &mut notes)?;
         if filled.rows.len() < 2 {
             return Err(SeriesError::OneRow { file, line: table.line(0) });
         }
         let names = |columns: &[usize]| -> Vec<String> {
             columns.iter().map(|&index| table.names[index].clone()).collect()
         };
-        let mut values = filled.values;
+        let mut numbers = filled.values.into_iter();
+        let (mut values, mut words) = (Vec::new(), Vec::new());
+        for column in &all {
+            values.push(match is_numeric(&column) {
+                true => numbers.next().expect("a column of numbers each"),
+                false => {
+                    let (found, places) = words::read(&table, *column, &dates.rows, &mut notes)?;
+                    words.push(found);
+                    filled.rows.iter().map(|&row| places[row]).collect()
+                }
+            });
+        }
         let exogenous = values.split_off(columns.targets.len());
         let lines = filled.rows.iter().map(|&row| line_of(&table, dates.rows[row])).collect();
         let gaps = gaps.iter().map(|gaps| filled.rows.iter().map(|&row| gaps[row]).collect());
@@ -199,6 +215,7 @@ impl Series {
             exogenous,
             lines,
             filled: gaps,
+            words,
             dates: dates.labels.map(kept),
             calendar: dates.calendar.map(|calendar| calendar.kept(&filled.rows)),
             decimal,

@@ -13,12 +13,14 @@
 
 use super::columns::Columns;
 use super::forms::Forms;
+use super::labels::{self, Labels};
 use super::missing::{self, Gappy};
 use super::reading::Decimal;
 use super::table::{Content, Table};
 use super::{
     Line, Note, Series, SeriesError, SeriesOptions, check_delimiter, line_of, numbers, read_error,
 };
+use crate::data::categories::{Categories, Coded};
 use crate::data::dates::{self, Calendar, Dates, Timelines, looks_like_date};
 use crate::printable::{printable, printable_name};
 use std::collections::HashMap;
@@ -54,6 +56,10 @@ pub struct Panel {
     pub lines: Vec<Vec<Line>>,
     /// `[series][row]`: whether the value was missing and is filled in.
     pub filled: Vec<Vec<bool>>,
+    /// What the series are, in columns of categories.
+    pub labels: Vec<Labels>,
+    /// These as numbers, `[series][indicator]`; none before they are coded.
+    pub inputs: Vec<Vec<f64>>,
     /// The mark before fractions in the file; `None` where no number tells.
     pub decimal: Option<Decimal>,
     /// How the file was read.
@@ -105,6 +111,9 @@ impl Panel {
         layout: &Layout,
         options: &SeriesOptions,
     ) -> Result<Self, SeriesError> {
+        if !matches!(layout, Layout::Long { .. }) && !options.categorical.is_empty() {
+            return Err(SeriesError::NoLabels { file: printable_name(name) });
+        }
         if *layout == Layout::Columns {
             return Ok(Self::of_columns(Series::read_from(input, name, options)?));
         }
@@ -117,6 +126,7 @@ impl Panel {
             Layout::Long { id } => panel.read_long(&table, id, &whole, options)?,
             _ => panel.read_wide(&table, &whole, options)?,
         }
+        panel.inputs = vec![Vec::new(); panel.ids.len()];
         panel.shorten_notes(&file);
         Ok(panel)
     }
@@ -127,6 +137,8 @@ impl Panel {
             calendars: vec![series.calendar; series.names.len()],
             lines: vec![series.lines; series.names.len()],
             filled: series.filled,
+            labels: Vec::new(),
+            inputs: vec![Vec::new(); series.names.len()],
             ids: series.names,
             values: series.values,
             decimal: series.decimal,
@@ -188,7 +200,11 @@ impl Panel {
             groups[place].1.push(row as u32);
         }
         let found = dates::columns(table, options)?;
-        let skipped: Vec<usize> = found.iter().copied().chain([id]).collect();
+        let mut skipped: Vec<usize> = found.iter().copied().chain([id]).collect();
+        let asked = options.columns.iter().filter_map(|asked| table.find(asked).ok());
+        let taken: Vec<usize> = skipped.iter().copied().chain(asked).collect();
+        let labels = labels::read(table, &taken, &groups, options)?;
+        skipped.extend(labels.iter().map(|(column, _)| *column));
         let columns = Columns::choose(table, (&skipped, None), options, &mut self.notes)?;
         if let Some(&exogenous) = columns.exogenous.first() {
             let (file, column) = (table.file.clone(), table.names[exogenous].clone());
@@ -211,7 +227,41 @@ impl Panel {
                 self.push(&part, (column, id), dates, (whole, &mut timelines))?;
             }
         }
+        // Each column to forecast is a series of its own.
+        let times = columns.targets.len();
+        self.labels.extend(labels.into_iter().map(|(_, Labels { words, values })| {
+            let each = values.iter().flat_map(|&value| std::iter::repeat_n(value, times));
+            Labels { words, values: each.collect() }
+        }));
         Ok(())
+    }
+
+    /// The categories of its labels; those that tell series apart alone.
+    pub fn categories(&self) -> Vec<Categories> {
+        let each = self.labels.iter();
+        let all = each.map(|Labels { words, values }| Categories::fit(words, values, values.len()));
+        all.filter(|categories| categories.means.len() > 1).collect()
+    }
+
+    /// Brings its labels to numbers, by categories that are known, and says in a line each which of them are not.
+    ///
+    /// # Errors
+    /// The column of categories that it has not.
+    pub fn code(&mut self, categories: &[Categories]) -> Result<Vec<String>, String> {
+        let mut lines = Vec::new();
+        self.inputs = vec![Vec::new(); self.ids.len()];
+        for known in categories {
+            let labels = self.labels.iter().find(|labels| labels.words.column == known.column);
+            let Labels { words, values } = labels.ok_or_else(|| known.column.clone())?;
+            let (names, columns) = ([known.column.clone()], [values.clone()]);
+            let words = std::slice::from_ref(words);
+            let coded = Coded::of(&names, &columns, words, std::slice::from_ref(known));
+            lines.extend(coded.lines());
+            for (series, inputs) in self.inputs.iter_mut().enumerate() {
+                inputs.extend(coded.columns.iter().map(|column| column[series]));
+            }
+        }
+        Ok(lines)
     }
 
     /// Adds the series in a column of a table of its own.

@@ -1,7 +1,7 @@
 //! Forecasts of many series by an ensemble.
 
 use super::loss::{LEVELS, MEDIAN, QUANTILES};
-use super::network::{Ensemble, Geometry, Scaled};
+use super::network::{Ensemble, Geometry, Past, Scaled};
 use crate::host;
 use crate::nn::Recurrent;
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -46,11 +46,12 @@ pub struct PanelForecaster {
 
 impl PanelForecaster {
     /// The rows to come of each series, of which these are known.
-    pub fn ahead(&self, known: &[&[f64]]) -> Vec<QuantileForecast> {
+    pub fn ahead(&self, known: &[Past<'_>]) -> Vec<QuantileForecast> {
         const TOGETHER: usize = 256;
         let mut forecasts = Vec::with_capacity(known.len());
         for some in known.chunks(TOGETHER) {
-            let windows: Vec<Scaled> = some.iter().map(|rows| self.geometry.scaled(rows)).collect();
+            let windows: Vec<Scaled> =
+                some.iter().map(|&past| self.geometry.scaled(past)).collect();
             forecasts.extend(self.of(windows));
         }
         forecasts
@@ -58,10 +59,10 @@ impl PanelForecaster {
 
     /// What the recurrence of the first network reads of the rows before some forecasts, and `∂L/∂H` of the mean squared error
     /// of its median, in the scale of each window: nothing but at the last step. A series is the rows before and after.
-    pub fn last_loss(&self, series: &[(&[f64], &[f64])]) -> [Tensor<3>; 2] {
+    pub fn last_loss(&self, series: &[(Past<'_>, &[f64])]) -> [Tensor<3>; 2] {
         let (geometry, horizon) = (self.geometry, self.geometry.horizon);
         let options = (&self.device, self.dtype);
-        let windows: Vec<Scaled> = series.iter().map(|(known, _)| geometry.scaled(known)).collect();
+        let windows: Vec<Scaled> = series.iter().map(|(past, _)| geometry.scaled(*past)).collect();
         let member = &self.ensemble.members[0];
         let inputs = geometry.tensors(&windows, options);
         let z = host(member.forward(inputs.clone()));

@@ -2,7 +2,7 @@
 
 use super::forecaster::PanelForecaster;
 use super::loss::MEDIAN;
-use super::network::Scaled;
+use super::network::{Past, Scaled};
 use crate::host;
 use burn::tensor::{Tensor, TensorData};
 
@@ -10,8 +10,8 @@ impl PanelForecaster {
     /// The mean over windows and steps ahead of `|∂ẑ_{t+k} / ∂z_{t−i+1}|` of the median, by lag i, the last row first. Both
     /// are in the scale of the window, in which its rows have a standard deviation of about 1; what level and deviation of
     /// the window do is not in it. A window ends with the last of the known rows.
-    pub fn importance(&self, known: &[&[f64]]) -> Vec<f64> {
-        let windows: Vec<Scaled> = known.iter().map(|rows| self.geometry.scaled(rows)).collect();
+    pub fn importance(&self, known: &[Past<'_>]) -> Vec<f64> {
+        let windows: Vec<Scaled> = known.iter().map(|&past| self.geometry.scaled(past)).collect();
         let mut sums = vec![0.0; self.geometry.window];
         for window in self.gradient(&windows).chunks_exact(self.geometry.window) {
             sums.iter_mut().zip(window).for_each(|(sum, slope)| *sum += slope.abs());
@@ -43,7 +43,7 @@ impl PanelForecaster {
                 let d_input = host(trace.backward(d_hidden, None).input);
                 let windows = d_input.chunks_exact(steps * geometry.features());
                 for (d_input, all) in windows.zip(all.chunks_exact_mut(rows)) {
-                    // The rows of each season, without how much the window moves.
+                    // The rows of each season, without how much the window moves and what its series is.
                     let seasons = d_input.chunks_exact(geometry.features());
                     let by_row = seasons.flat_map(|features| &features[..season]);
                     for (row, slope) in by_row.enumerate() {
@@ -68,7 +68,8 @@ mod tests {
     /// Through both paths of each member: against central differences.
     #[test]
     fn the_derivatives_are_those_of_differences() {
-        let geometry = Geometry { window: 6, season: 3, horizon: 4, link: Link::Logarithm };
+        let geometry =
+            Geometry { window: 6, season: 3, horizon: 4, link: Link::Logarithm, categories: 2 };
         let (device, dtype) = (Device::default(), DType::F64);
         let size = EnsembleSize { members: 2, hidden: 3, layers: 2 };
         let cell = AnyCell::named("lstm").unwrap();
@@ -82,8 +83,10 @@ mod tests {
             readout.w_2 = Param::from_tensor(Tensor::from_data(data, options));
         }
         let forecaster = PanelForecaster { ensemble, geometry, device: device.clone(), dtype };
+        let kinds = [[1., 0.], [0.25, 0.75]];
         let known = [[10., 20., 33., 11., 23., 31.], [5., 9., 7., 6., 8., 7.5]];
-        let windows: Vec<Scaled> = known.iter().map(|rows| geometry.scaled(rows)).collect();
+        let past = [0, 1].map(|series| Past { rows: &known[series], categories: &kinds[series] });
+        let windows: Vec<Scaled> = past.iter().map(|&past| geometry.scaled(past)).collect();
         let median = |windows: &[Scaled]| -> Vec<f64> {
             let each = vec![windows.to_vec(); 2];
             let outputs = forecaster.ensemble.forward(geometry, &each, options);
@@ -115,7 +118,7 @@ mod tests {
             }
         }
         assert!(expected.iter().all(|size| *size > 0.01));
-        let found = forecaster.importance(&[&known[0], &known[1]]);
+        let found = forecaster.importance(&past);
         assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-8));
     }
 }

@@ -20,6 +20,17 @@ pub struct Geometry {
     pub horizon: usize,
     /// What a value is before it is scaled.
     pub link: Link,
+    /// Indicators of the categories of a series.
+    pub categories: usize,
+}
+
+/// What is known of a series.
+#[derive(Clone, Copy, Debug)]
+pub struct Past<'a> {
+    /// Its rows so far.
+    pub rows: &'a [f64],
+    /// What it is: the indicators of its categories.
+    pub categories: &'a [f64],
 }
 
 /// A window of a series in its own scale.
@@ -28,12 +39,14 @@ pub(crate) struct Scaled {
     pub scale: WindowScale,
     /// `z`, T of them.
     pub rows: Vec<f64>,
+    /// The indicators of the series.
+    pub categories: Vec<f64>,
 }
 
 impl Geometry {
-    /// Inputs of a step: the rows of a season, and how much the window moves.
+    /// Inputs of a step: the rows of a season, how much the window moves, and the categories of its series.
     pub fn features(&self) -> usize {
-        self.season + 1
+        self.season + 1 + self.categories
     }
 
     /// Outputs: `[quantile][step]`.
@@ -45,7 +58,8 @@ impl Geometry {
     ///
     /// # Panics
     /// If no row is known.
-    pub(crate) fn scaled(&self, known: &[f64]) -> Scaled {
+    pub(crate) fn scaled(&self, past: Past<'_>) -> Scaled {
+        let Past { rows: known, categories } = past;
         let missing = self.window.saturating_sub(known.len());
         let season = self.season.min(known.len());
         // The row that stands `back` rows before the first one has the place of the season that it would have.
@@ -53,7 +67,8 @@ impl Geometry {
         let after = &known[known.len() - (self.window - missing)..];
         let window: Vec<f64> = before.chain(after.iter().copied()).collect();
         let scale = WindowScale::fit(self.link, &window);
-        Scaled { scale, rows: window.iter().map(|&x| scale.apply(x)).collect() }
+        let rows = window.iter().map(|&x| scale.apply(x)).collect();
+        Scaled { scale, rows, categories: categories.to_vec() }
     }
 
     /// The share a of the value a season ago, and `1 − a` of that a window ago, in the forecast that has the least squares over
@@ -61,7 +76,7 @@ impl Geometry {
     pub fn season_share<'a>(&self, windows: impl Iterator<Item = (&'a [f64], &'a [f64])>) -> f64 {
         let (mut with, mut square) = (0.0, 0.0);
         for (known, after) in windows {
-            let Scaled { scale, rows } = self.scaled(known);
+            let Scaled { scale, rows, .. } = self.scaled(Past { rows: known, categories: &[] });
             for (step, &value) in after.iter().enumerate() {
                 let season_ago = rows[self.window - self.season + step % self.season];
                 let window_ago = rows[step % self.window];
@@ -72,7 +87,7 @@ impl Geometry {
         if square > 0.0 { (with / square).clamp(0.0, 1.0) } else { 1.0 }
     }
 
-    /// What the network reads of some windows: the seasons `[batch, T/m, m + 1]`, and the rows `[batch, 1, T]`.
+    /// What the network reads of some windows: the seasons `[batch, T/m, m + 1 + categories]`, and the rows `[batch, 1, T]`.
     pub(super) fn tensors(&self, windows: &[Scaled], options: (&Device, DType)) -> [Tensor<3>; 2] {
         let (batch, steps) = (windows.len(), self.window / self.season);
         let mut seasons = Vec::with_capacity(batch * steps * self.features());
@@ -82,6 +97,7 @@ impl Geometry {
             for season in window.rows.chunks_exact(self.season) {
                 seasons.extend_from_slice(season);
                 seasons.push(movement);
+                seasons.extend_from_slice(&window.categories);
             }
             rows.extend_from_slice(&window.rows);
         }
@@ -220,12 +236,17 @@ mod tests {
     use crate::data::scaled_window::Link;
     use crate::host;
 
-    const GEOMETRY: Geometry = Geometry { window: 6, season: 3, horizon: 4, link: Link::Identity };
+    const GEOMETRY: Geometry =
+        Geometry { window: 6, season: 3, horizon: 4, link: Link::Identity, categories: 0 };
+
+    fn past(rows: &[f64]) -> Past<'_> {
+        Past { rows, categories: &[] }
+    }
 
     #[test]
     fn a_window_that_begins_before_its_series_repeats_the_first_season() {
         let of = |known: &[f64]| {
-            let Scaled { scale, rows } = GEOMETRY.scaled(known);
+            let Scaled { scale, rows, .. } = GEOMETRY.scaled(past(known));
             rows.into_iter().map(|z| scale.undo(z).round()).collect::<Vec<f64>>()
         };
         assert_eq!(of(&[1., 2., 3., 4., 5., 6., 7.]), [2., 3., 4., 5., 6., 7.]);
@@ -244,7 +265,7 @@ mod tests {
             let gru = AnyCell::named("gru").unwrap();
             let options = (&device, DType::F64);
             let ensemble = Ensemble::new(gru, (GEOMETRY, share), size, 1, |config| config, options);
-            let scaled = GEOMETRY.scaled(&known);
+            let scaled = GEOMETRY.scaled(past(&known));
             let outputs = ensemble.forward(GEOMETRY, &vec![vec![scaled.clone()]; 2], options);
             for z in outputs.into_iter().map(host) {
                 for (step, place) in [0, 1, 2, 0].into_iter().enumerate() {

@@ -3,9 +3,10 @@
 use super::{Comparison, ComparisonError, Difference, Form, Group, Measured, NamedMeasure, apart};
 use crate::data::accuracy::{Accuracy, scale};
 use crate::data::competition::{Measures, Tested, naive2, scaled_interval_score};
-use crate::model::panel::{Conformal, LEVELS, PanelForecaster};
-use crate::train::panel_forecast::PanelMethod;
-use crate::train::panel_input::taught;
+use crate::data::series::panel::Panel;
+use crate::model::panel::{Conformal, LEVELS, PanelForecaster, QuantileForecast};
+use crate::train::panel_forecast::{PanelMethod, Place};
+use crate::train::panel_input::{known_rows, taught};
 use crate::train::panel_run::PanelRun;
 use std::collections::HashMap;
 
@@ -15,8 +16,13 @@ struct Opened {
     forecaster: PanelForecaster,
     method: PanelMethod,
     conformal: Conformal,
+    panel: Panel,
+    /// How many rows of each series its holidays are learnt from.
+    known: Vec<usize>,
     /// Of each series that is tested, its rows and the first that tests.
     series: HashMap<String, (Vec<f64>, usize)>,
+    /// The number of each of them in the panel.
+    numbers: HashMap<String, usize>,
     /// Their names, in the order of the run.
     ids: Vec<String>,
 }
@@ -30,8 +36,11 @@ fn opened(
     let forecaster = run.forecaster(warnings)?;
     let horizon = run.config.subject.horizon;
     let parts = taught(&panel, horizon, test.is_some());
-    let (method, conformal) = run.with_intervals(&forecaster, &parts, method)?;
-    let mut series = HashMap::new();
+    let known = known_rows(&panel, horizon, test.is_some());
+    let plain = run.data.plain(&panel, &known, run.config.subject.season);
+    let (method, conformal) =
+        run.with_intervals(&forecaster, (&parts, (&panel, &plain)), method)?;
+    let (mut series, mut numbers) = (HashMap::new(), HashMap::new());
     let mut ids = Vec::new();
     for part in &parts {
         let (mut rows, id) = (part.values.to_vec(), panel.ids[part.number].clone());
@@ -44,9 +53,34 @@ fn opened(
             None => rows.len() - horizon,
         };
         series.insert(id.clone(), (rows, first));
+        numbers.insert(id.clone(), part.number);
         ids.push(id);
     }
-    Ok(Opened { run, forecaster, method, conformal, series, ids })
+    drop((parts, plain));
+    Ok(Opened { run, forecaster, method, conformal, panel, known, series, numbers, ids })
+}
+
+impl Opened {
+    /// The forecasts after the first rows of some of its series, and of what came after them.
+    fn after(&self, series: &[(&String, &[f64])]) -> Vec<QuantileForecast> {
+        let mut panel = Panel::default();
+        let mut known = Vec::with_capacity(series.len());
+        for (id, rows) in series {
+            let number = self.numbers[*id];
+            let dates = self.panel.calendars[number].as_ref();
+            panel.ids.push((*id).clone());
+            panel.values.push(rows.to_vec());
+            panel.inputs.push(self.panel.inputs[number].clone());
+            // Rows of a file of tests have no dates.
+            let dates = dates.filter(|dates| rows.len() <= dates.moments().len());
+            panel.calendars.push(dates.cloned());
+            known.push(self.known[number].min(rows.len()));
+        }
+        let plain = self.run.data.plain(&panel, &known, self.run.config.subject.season);
+        let places = series.iter().enumerate().map(|(place, (_, rows))| (place, rows.len()));
+        let places: Vec<Place> = places.collect();
+        self.run.ahead(self.method, &self.forecaster, (&panel, &plain), &places)
+    }
 }
 
 pub(super) fn compare(
@@ -75,7 +109,8 @@ pub(super) fn compare(
             (&rows[..from], &rows[from..from + steps])
         })
     };
-    let parts: Vec<(&[f64], &[f64])> = first.ids.iter().filter_map(|id| common(&id)).collect();
+    let found = first.ids.iter().filter_map(|id| Some((id, common(&id)?)));
+    let (ids, parts): (Vec<&String>, Vec<_>) = found.unzip();
     if parts.is_empty() {
         let reason = format!("no series has {steps} rows in the test part of every run");
         return Err(apart(comparison, opened.len() - 1, reason));
@@ -96,11 +131,12 @@ pub(super) fn compare(
     let naive: Vec<Vec<f64>> =
         parts.iter().map(|(known, _)| naive2(known, season, steps)).collect();
     let benchmark = Measures::of(&tested, &naive, season)?;
-    let known: Vec<&[f64]> = parts.iter().map(|(known, _)| *known).collect();
+    let known = ids.into_iter().zip(parts.iter().map(|(known, _)| *known));
+    let known: Vec<(&String, &[f64])> = known.collect();
     let mut scores: Vec<Vec<Option<f64>>> = Vec::new();
     let mut measured = Vec::new();
     for one in &opened {
-        let forecasts = one.method.ahead(&one.forecaster, &known);
+        let forecasts = one.after(&known);
         let medians: Vec<Vec<f64>> =
             forecasts.iter().map(|forecast| forecast.median()[..steps].to_vec()).collect();
         let measures = Measures::of(&tested, &medians, season)?;
