@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench kernel` prints, for each cell and size, milliseconds of forward and of forward
 //! and backward over slices, GFLOP/s of the latter, counting 3 · 2 B T G H (I + H), and the share of
-//! the peak that the same run measured. Arguments: cells, and sizes as `T,B,I,H`.
+//! the peak that the same run measured. Arguments: cells, sizes as `T,B,I,H`, and `f64` or `bf16`.
 
 // The kernels are no part of the library's interface: this bench compiles their source itself.
 #[allow(dead_code, missing_docs, unused_imports)]
@@ -17,8 +17,8 @@ mod random;
 
 use cell::{Named, cells};
 use kernel::{
-    BackwardWalk, Element, Formula, ForwardWalk, HiddenStates, Machine, OutputGradient, Precision,
-    Recurrence, Timeline, Upstream, Wanted,
+    BackwardWalk, Element, Formula, ForwardWalk, HiddenStates, Machine, Multiplied, OutputGradient,
+    Precision, Recurrence, Timeline, Upstream, Wanted,
 };
 use std::time::Instant;
 
@@ -47,7 +47,10 @@ const SIZES: [[usize; 4]; 7] = [
 
 fn main() {
     let mut arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
-    let double = arguments.iter().position(|a| a == "f64").map(|i| arguments.remove(i)).is_some();
+    let mut asked_for = |name: &str| {
+        arguments.iter().position(|a| a == name).map(|i| arguments.remove(i)).is_some()
+    };
+    let (double, rounded) = (asked_for("f64"), asked_for("bf16"));
     let (sizes, cells): (Vec<_>, Vec<_>) = arguments.into_iter().partition(|a| a.contains(','));
     let sizes: Vec<[usize; 4]> = sizes
         .iter()
@@ -60,15 +63,17 @@ fn main() {
     let cells =
         if cells.is_empty() { ["lstm", "gru", "elman"].map(String::from).to_vec() } else { cells };
     if double {
-        table::<f64>(Precision::F64, &cells, &sizes)
+        table::<f64>(Multiplied::F64, &cells, &sizes)
     } else {
-        table::<f32>(Precision::F32, &cells, &sizes)
+        let multiplied = if rounded { Multiplied::Bf16 } else { Multiplied::F32 };
+        table::<f32>(multiplied, &cells, &sizes)
     }
 }
 
-fn table<E: Element>(precision: Precision, cells: &[String], sizes: &[[usize; 4]]) {
-    let machine = Machine::chosen();
-    let peak = kernel::peak(machine, precision);
+fn table<E: Element>(multiplied: Multiplied, cells: &[String], sizes: &[[usize; 4]]) {
+    let precision = if multiplied == Multiplied::Bf16 { Precision::Bf16 } else { Precision::Full };
+    let machine = Machine { precision, ..Machine::chosen() };
+    let peak = kernel::peak(machine, multiplied);
     println!("{}, {} threads: {peak:.0} GFLOP/s at most", machine.set.name(), machine.threads);
     println!(
         "{:8} {:>16} {:>9} {:>9} {:>9} {:>6}",

@@ -1,11 +1,11 @@
 //! Times this crate's layers and burn-nn's, as a worker of `scripts/side_by_side.py`.
 //!
 //! Speaks as `scripts/pytorch_speed.py`: one problem a line on standard input, with the fields `library`
-//! (`bptt`, `bptt-autodiff` or `burn-nn`) and `backend` beside those of that script; one line of
+//! (`bptt`, `bptt-bf16`, `bptt-autodiff` or `burn-nn`) and `backend` beside those of that script; one line of
 //! milliseconds on standard output for each.
 
 use bptt::backend::Backend;
-use bptt::nn::{Gradient, GruConfig, LstmConfig, RnnConfig};
+use bptt::nn::{Gradient, GruConfig, LstmConfig, Precision, RnnConfig};
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use std::collections::HashMap;
 use std::io::{BufRead, Write};
@@ -89,15 +89,18 @@ fn layer(
 ) -> Result<Forward, Box<dyn std::error::Error>> {
     let (input, hidden) = (problem.input, problem.hidden);
     let gradient = match problem.library.as_str() {
-        "bptt" => Gradient::Manual,
+        "bptt" | "bptt-bf16" => Gradient::Manual,
         "bptt-autodiff" => Gradient::Autodiff,
         _ => return burn_nn(problem, device),
     };
+    let rounded = problem.library == "bptt-bf16";
+    let precision = if rounded { Precision::Bf16 } else { Precision::Full };
     macro_rules! ours {
         ($config:ident) => {{
             let config = $config::new(input, hidden, true).with_batch_first(false);
             let mut random = <bptt::nn::Random as rand::SeedableRng>::seed_from_u64(0);
-            let layer = config.with_gradient(gradient).init_with((device, dtype), &mut random);
+            let config = config.with_gradient(gradient).with_precision(precision);
+            let layer = config.init_with((device, dtype), &mut random);
             Ok(Box::new(move |x| layer.forward(x, None).0))
         }};
     }

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo test --release --no-run --test engine --test alone
-for set in avx512 avx2 portable; do
+for set in amx avx512bf16 avx512 avx2 portable; do
     if ! BPTT_INSTRUCTION_SET=$set cargo run --release --quiet -- gradcheck --cell linear >/dev/null 2>&1; then
         echo "no $set here"
         continue

@@ -8,7 +8,7 @@ Reads one problem per line of stdin and answers each with one line on stdout:
     {"milliseconds": [0.51, 0.50, 0.52, 0.50, 0.51]}               (one number per repeat)
 
 after a first line {"pytorch": version, "machine": CPU model}. `cell` is lstm, gru or rnn (tanh),
-`dtype` f32 or f64. All are one layer with bias, time first, from zero states, on a random input.
+`dtype` f32, f64, autocast (f32 under `torch.autocast("cpu", torch.bfloat16)`) or bf16 (all tensors). All are one layer with bias, time first, from zero states, on a random input.
 
 * `forward`: the module under `torch.inference_mode()`.
 * `forward_backward`: the module and `output.backward(upstream)` with a fixed random upstream, which
@@ -28,7 +28,7 @@ import torch
 from torch import nn
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
-DTYPES = {"f32": torch.float32, "f64": torch.float64}
+DTYPES = {"f32": torch.float32, "f64": torch.float64, "autocast": torch.float32, "bf16": torch.bfloat16}
 MODES = ("forward", "forward_backward")
 WARM_UP = 2
 
@@ -37,13 +37,15 @@ class Problem:
     def __init__(self, cell, time, batch, input, hidden, dtype, mode, threads):
         if mode not in MODES:
             raise ValueError(f"mode {mode!r} is none of {MODES}")
+        self.autocast = dtype == "autocast"
         dtype = DTYPES[dtype]
         torch.manual_seed(0)
         self.threads = threads
         self.backward = mode == "forward_backward"
         self.module = CELLS[cell](input, hidden, dtype=dtype)
         self.x = torch.randn(time, batch, input, dtype=dtype, requires_grad=self.backward)
-        self.upstream = torch.randn(time, batch, hidden, dtype=dtype)
+        made = torch.bfloat16 if self.autocast else dtype
+        self.upstream = torch.randn(time, batch, hidden, dtype=made)
         self.run(WARM_UP)
 
     def run(self, repeats):
@@ -52,18 +54,22 @@ class Problem:
             torch.set_num_threads(self.threads)
         return [self.once() for _ in range(repeats)]
 
+    def forward(self):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.autocast):
+            return self.module(self.x)[0]
+
     def once(self):
         if self.backward:
             self.module.zero_grad(set_to_none=True)
             self.x.grad = None
             start = time.perf_counter()
-            output, _ = self.module(self.x)
-            output.backward(self.upstream)
+            output = self.forward()
+            output.backward(self.upstream.to(output.dtype))
             end = time.perf_counter()
         else:
             with torch.inference_mode():
                 start = time.perf_counter()
-                self.module(self.x)
+                self.forward()
                 end = time.perf_counter()
         return (end - start) * 1e3
 

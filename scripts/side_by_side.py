@@ -2,7 +2,8 @@
 """Times one recurrent layer in this crate beside PyTorch, burn-nn and rust-lstm, and prints a Markdown table.
 
     python scripts/side_by_side.py
-    python scripts/side_by_side.py --libraries pytorch,bptt,burn-nn --backend flex --sizes 10,100,1,16
+    python scripts/side_by_side.py --libraries pytorch,burn-nn,bptt --backend flex --sizes 10,100,1,16
+    python scripts/side_by_side.py --libraries pytorch,pytorch-autocast,pytorch-bf16,bptt,bptt-bf16
 
 The sides take turns, A B A B, and never work at the same time: before each turn there is a pause, for
 idle threads of the other side go on spinning for a while, and the first repeat of a turn only warms up.
@@ -86,7 +87,7 @@ def version(*command):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--libraries", default="pytorch,bptt", help="of pytorch, bptt, bptt-autodiff, burn-nn, rust-lstm (its LSTM, f64 on one thread)")
+    parser.add_argument("--libraries", default="pytorch,bptt", help="the last one is what the others are held against; of pytorch, pytorch-autocast and pytorch-bf16 (products, or all numbers, in bf16), bptt, bptt-bf16, bptt-autodiff, burn-nn, rust-lstm (its LSTM, f64 on one thread)")
     parser.add_argument("--cells", default="lstm,gru,rnn")
     parser.add_argument("--sizes", default=SIZES, help="T,B,I,H;T,B,I,H;…")
     parser.add_argument("--modes", default="forward,forward_backward")
@@ -99,24 +100,26 @@ def main():
     libraries = arguments.libraries.split(",")
     rust = Worker([rust_worker(WORKER, "worker")], arguments.threads)
     apart = {}
-    if "pytorch" in libraries:
+    of_pytorch = {"pytorch": {}, "pytorch-autocast": {"dtype": "autocast"}, "pytorch-bf16": {"dtype": "bf16"}}
+    if any(library in of_pytorch for library in libraries):
         command = [sys.executable, str(ROOT / "scripts/pytorch_speed.py")]
-        apart["pytorch"] = Worker(command, arguments.threads)
+        python = Worker(command, arguments.threads)
+        apart.update((library, python) for library in libraries if library in of_pytorch)
     if "rust-lstm" in libraries:
         apart["rust-lstm"] = Worker([rust_worker(WORKER_RUST_LSTM, "rust_lstm_speed")], 1)
     sides = [
-        (library, apart[library], {})
+        (library, apart[library], of_pytorch.get(library, {}))
         if library in apart
         else (library, rust, {"library": library, "backend": arguments.backend})
         for library in libraries
     ]
-    python = apart.get("pytorch")
-    others = [library for library in libraries if library != "bptt"]
+    held = libraries[-1]
+    others = libraries[:-1]
     lstm_alone = {"rust-lstm"}
     ratios = {(library, mode): [] for library in others for mode in arguments.modes.split(",")}
     rows = []
     print("| cell | T,B,I,H | mode | " + " | ".join(f"{library} ms" for library in libraries), end="")
-    print(" | " + " | ".join(f"{library} / bptt" for library in others) + " |")
+    print(" | " + " | ".join(f"{library} / {held}" for library in others) + " |")
     print("|" + "---|" * (3 + len(libraries) + len(others)))
     for size in arguments.sizes.split(";"):
         steps, batch, features, hidden = map(int, size.split(","))
@@ -141,7 +144,7 @@ def main():
                     if library not in times:
                         cells.append("")
                         continue
-                    ratio = times[library] / times["bptt"]
+                    ratio = times[library] / times[held]
                     ratios[library, mode].append(ratio)
                     cells.append(f"{ratio:.2f}")
                 print("| " + " | ".join(cells) + " |", flush=True)
@@ -149,8 +152,9 @@ def main():
     for (library, mode), values in ratios.items():
         mean = math.exp(statistics.fmean(map(math.log, values)))
         mode = mode.replace("_", " + ")
-        print(f"{library} / bptt, {mode}: least {min(values):.2f}, geometric mean {mean:.2f}")
+        print(f"{library} / {held}, {mode}: least {min(values):.2f}, geometric mean {mean:.2f}")
     about = [version("rustc", "--version"), f"{arguments.dtype}, {arguments.threads} threads", arguments.backend]
+    python = next((worker for worker in apart.values() if "pytorch" in worker.about), None)
     if python:
         about = [python.about["machine"], f"PyTorch {python.about['pytorch']}"] + about
     print(", ".join(about))

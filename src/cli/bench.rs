@@ -1,11 +1,11 @@
 //! `bptt bench`: what one layer costs, by either path.
 
-use super::options::{Compute, bytes, memory, named, positive, size};
+use super::options::{Compute, bytes, check_precision, memory, named, positive, size};
 use super::output::{show, table};
 use super::{Failure, MEMORY};
 use bptt::cell::{self, Shape};
-use bptt::kernel::{self, Machine, Precision};
-use bptt::nn::{AnyCell, Gradient, Random, Recurrent, RecurrentConfig};
+use bptt::kernel::{self, Machine, Multiplied};
+use bptt::nn::{AnyCell, Gradient, Precision, Random, Recurrent, RecurrentConfig};
 use bptt::recurrence::budget::BudgetError;
 use bptt::train::DataType;
 use bptt::train::memory::check_memory;
@@ -48,6 +48,9 @@ pub struct Arguments {
     /// again
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     memory_budget: Option<usize>,
+    /// What the products multiply: the numbers as they are, or rounded to bf16
+    #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = named::<Precision>(Precision::NAMES))]
+    precision: Precision,
     /// Seconds to spend on each number
     #[arg(long, value_name = "X", default_value = "1", value_parser = positive)]
     seconds: f64,
@@ -62,6 +65,7 @@ pub struct Arguments {
 struct Report {
     backend: String,
     dtype: DataType,
+    precision: Precision,
     threads: usize,
     instruction_set: &'static str,
     peak_gflops: f64,
@@ -85,16 +89,19 @@ struct Row {
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let Compute { dtype, backend, .. } = arguments.compute;
+    check_precision(arguments.precision, &arguments.compute)?;
     let device = arguments.compute.device()?;
     for name in &arguments.cell {
         let numbers = numbers(arguments, &named_cell(name).shape());
         check_memory(numbers * bytes(dtype), "--time, --batch, --input or --hidden")?;
     }
     let machine = Machine::chosen();
-    let peak_gflops = match dtype {
-        DataType::F32 => kernel::peak(machine, Precision::F32),
-        DataType::F64 => kernel::peak(machine, Precision::F64),
+    let multiplied = match (dtype, arguments.precision) {
+        (DataType::F64, _) => Multiplied::F64,
+        (DataType::F32, Precision::Full) => Multiplied::F32,
+        (DataType::F32, Precision::Bf16) => Multiplied::Bf16,
     };
+    let peak_gflops = kernel::peak(machine, multiplied);
     let mut rows = Vec::new();
     for name in &arguments.cell {
         for path in [Gradient::Manual, Gradient::Autodiff] {
@@ -107,6 +114,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let report = Report {
         backend: backend.to_string(),
         dtype,
+        precision: arguments.precision,
         threads: machine.threads,
         instruction_set: machine.set.name(),
         peak_gflops,
@@ -141,9 +149,13 @@ fn text(report: &Report, arguments: &Arguments) -> String {
         .collect();
     let header = ["cell", "path", "forward ms", "f + b ms", "GFLOP/s", "of the peak", "memory MiB"];
     let Arguments { time, batch, input, hidden, .. } = arguments;
-    let Report { backend, dtype, threads, instruction_set, peak_gflops, .. } = report;
+    let Report { backend, dtype, precision, threads, instruction_set, peak_gflops, .. } = report;
+    let multiplied = match precision {
+        Precision::Full => String::new(),
+        Precision::Bf16 => format!(", products in {precision}"),
+    };
     format!(
-        "{}\n{time} steps, batch {batch}, {input} features, {hidden} hidden units; {backend}, {dtype}\n\
+        "{}\n{time} steps, batch {batch}, {input} features, {hidden} hidden units; {backend}, {dtype}{multiplied}\n\
          peak {peak_gflops:.0} GFLOP/s with {threads} threads, {instruction_set}\n",
         table(&header, &lines)
     )
@@ -179,6 +191,7 @@ impl Layer<'_> {
         let config = RecurrentConfig::new(input, hidden, true)
             .with_batch_first(false)
             .with_memory_budget(self.arguments.memory_budget)
+            .with_precision(self.arguments.precision)
             .with_gradient(self.path);
         let layer = |device: &Device| -> Recurrent {
             let mut random = Random::seed_from_u64(self.arguments.compute.seed);

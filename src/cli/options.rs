@@ -1,8 +1,10 @@
 //! Options that several subcommands share.
 
 use super::Failure;
+use super::output::note;
 use bptt::backend::Backend;
-use bptt::nn::{Gradient, Truncation};
+use bptt::kernel::InstructionSet;
+use bptt::nn::{Gradient, Precision, Truncation};
 use bptt::train::DataType;
 use bptt::train::lessons::Computing;
 use burn::tensor::{DType, Device, FloatDType};
@@ -52,6 +54,10 @@ pub struct Backward {
     /// again
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     pub memory_budget: Option<usize>,
+    /// What the products multiply: the numbers as they are, or rounded to bf16, which is several times as fast where the
+    /// processor multiplies it
+    #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = named::<Precision>(Precision::NAMES))]
+    pub precision: Precision,
     /// The hand-written gradient, or Burn's autodiff through the unrolled recurrence
     #[arg(long, value_name = "PATH", default_value = "manual", value_parser = named::<Gradient>(Gradient::NAMES))]
     pub gradient: Gradient,
@@ -60,10 +66,11 @@ pub struct Backward {
 impl Backward {
     /// How the gradient is computed and where.
     pub fn computing(&self, compute: &Compute) -> Result<Computing, Failure> {
-        self.check()?;
+        self.check(compute)?;
         Ok(Computing {
             truncation: self.truncate,
             memory_budget: self.memory_budget,
+            precision: self.precision,
             gradient: self.gradient,
             dtype: compute.dtype.into(),
             device: compute.device()?,
@@ -71,7 +78,8 @@ impl Backward {
     }
 
     /// Refuses what contradicts itself.
-    pub fn check(&self) -> Result<(), Failure> {
+    pub fn check(&self, compute: &Compute) -> Result<(), Failure> {
+        check_precision(self.precision, compute)?;
         match (self.memory_budget, self.gradient) {
             (Some(_), Gradient::Autodiff) => Err(Failure(
                 "--memory-budget is for --gradient manual: Burn's autodiff keeps what it keeps"
@@ -80,6 +88,23 @@ impl Backward {
             _ => Ok(()),
         }
     }
+}
+
+/// Refuses to round double precision, and says once where rounding is not faster.
+pub fn check_precision(precision: Precision, compute: &Compute) -> Result<(), Failure> {
+    if precision == Precision::Full {
+        return Ok(());
+    }
+    if compute.dtype != DataType::F32 {
+        return Err(Failure(format!("--precision bf16 is for --dtype f32, not {}", compute.dtype)));
+    }
+    let set = InstructionSet::chosen().map_err(|error| Failure(error.to_string()))?;
+    if !set.multiplies_bf16() {
+        note(format_args!(
+            "this processor does not multiply bf16: the numbers are rounded, and it takes as long as in f32"
+        ));
+    }
+    Ok(())
 }
 
 /// One of the names, as the value that it stands for.

@@ -134,6 +134,7 @@ impl<L: Args> Flags<L> {
             gradient: backward.gradient,
             truncate: backward.truncate,
             memory_budget: backward.memory_budget,
+            precision: backward.precision,
             training: Settings {
                 seed: compute.seed,
                 dropout: training.dropout,

@@ -95,5 +95,6 @@ macro_rules! tile {
     };
 }
 
+tile!(add_pairs_f32, f32, __m512, "vbroadcastss", "dword", "vdpbf16ps");
 tile!(add_products_f32, f32, __m512, "vbroadcastss", "dword", "vfmadd231ps");
 tile!(add_products_f64, f64, __m512d, "vbroadcastsd", "qword", "vfmadd231pd");

@@ -8,10 +8,11 @@
 use super::arena::Buffer;
 use super::formula::{DerivativeRows, Formula};
 use super::gradients::{Gradients, Sums, Wanted};
-use super::product::{self, Left, Panel, Product, panels, strip};
+use super::packing::inner_gate;
+use super::product::{self, Factors, Left, Panel, Product, panels, strip};
 use super::simd::{Element, InstructionSet, Simd, Work};
 use super::threads::{Share, Shared, in_shares};
-use super::{Layout, Machine, Recurrence, Tape};
+use super::{Layout, Machine, Recurrence, Tape, rounding};
 use crate::cell::Shape;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -223,7 +224,7 @@ impl<'a, E: Element> Work<E> for Prepare<'a, E> {
 
     fn run<I: Simd<E>>(self) -> BackwardWalk<'a, E> {
         let Self { machine, cell, recurrence, hidden, d_output, d_others, passes, wanted } = self;
-        let threads = machine.threads;
+        let (threads, factors) = (machine.threads, Factors::of::<E>(&machine));
         let d_input = d_output.as_ref().filter(|d| d.replaced).map(|d| d.start);
         let shape = cell.shape();
         let layout = Layout::new::<E, I>(shape, recurrence.hidden);
@@ -240,11 +241,11 @@ impl<'a, E: Element> Work<E> for Prepare<'a, E> {
             wanted,
             layout,
             t: recurrence.timeline.time(),
-            w_h: w_h.map(|w| I::pack_transposed(w, layout.hidden, &layout, threads)),
+            w_h: w_h.map(|w| I::pack_transposed(w, layout.hidden, &layout, factors, threads)),
             parameters: layout.padded_parameters(recurrence),
             carried: Buffer::zeros(batch * shape.states * layout.padded),
             d_parameters: Buffer::zeros(batch * shape.parameters * layout.padded),
-            sums: I::no_sums(recurrence, &layout, (wanted, d_input), threads),
+            sums: I::no_sums(recurrence, &layout, (wanted, d_input), factors, threads),
         }
     }
 }
@@ -259,6 +260,20 @@ pub(crate) struct PreActivations<E: Element> {
     pub a_row: usize,
     /// `dU` of the gates that keep their halves apart; of the others it is `dA`.
     pub apart: Buffer<E>,
+    /// Both in pairs, where factors are rounded.
+    pub pairs: Pairs<E>,
+}
+
+/// Rows of dA and dU rounded, in pairs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pairs<E> {
+    pub a: Shared<E>,
+    pub u: Shared<E>,
+    /// Places from one row to the next.
+    pub a_row: usize,
+    pub u_row: usize,
+    /// Numbers from one gate to the next.
+    pub gate: usize,
 }
 
 struct Block<'w, 'a, E: Element> {
@@ -273,7 +288,8 @@ impl<E: Element> Work<E> for Block<'_, '_, E> {
     fn run<I: Simd<E>>(self) {
         let Self { walk, tape, steps } = self;
         let BackwardWalk { machine, recurrence, layout, hidden, .. } = *walk;
-        let Machine { set, threads } = machine;
+        let Machine { set, threads, .. } = machine;
+        let factors = Factors::of::<E>(&machine);
         let rows = recurrence.timeline.rows_of(&steps);
         let of_a = if layout.in_place() { 0 } else { rows.len() * layout.row() };
         let mut a = Buffer::stale(of_a);
@@ -288,7 +304,29 @@ impl<E: Element> Work<E> for Block<'_, '_, E> {
         let mut apart = Buffer::stale(rows.len() * layout.apart_row());
         let panels: Vec<Panel> = panels::<E, I>(layout.hidden).collect();
         let step = layout.shape.gates * layout.hidden * layout.hidden;
-        let bytes = step * size_of::<E>();
+        let bytes = factors.places(step) * size_of::<E>();
+        let gate = inner_gate(&layout, factors);
+        let [a_places, u_places] = if factors.are_rounded() {
+            let Shape { gates, apart, .. } = layout.shape;
+            [gates, apart].map(|count| if count == 0 { 0 } else { rounding::row(count * gate) })
+        } else {
+            [0, 0]
+        };
+        // Behind a gate's units there are zeros.
+        let [mut a_pairs, mut u_pairs] = [a_places, u_places].map(|places| {
+            if gate == layout.hidden {
+                Buffer::<E>::stale(rows.len() * places)
+            } else {
+                Buffer::zeros(rows.len() * places)
+            }
+        });
+        let pairs = Pairs {
+            a: Shared(a_pairs.as_mut_ptr()),
+            u: Shared(u_pairs.as_mut_ptr()),
+            a_row: a_places,
+            u_row: u_places,
+            gate,
+        };
         let to_apart = Shared(apart.as_mut_ptr());
         let carried = Shared(walk.carried.as_mut_ptr());
         let d_parameters = Shared(walk.d_parameters.as_mut_ptr());
@@ -296,6 +334,8 @@ impl<E: Element> Work<E> for Block<'_, '_, E> {
         in_shares((recurrence.timeline, &steps), &panels, (step, bytes), threads, |share| {
             let walk = RowsBackward {
                 set,
+                factors,
+                pairs,
                 cell: walk.cell,
                 recurrence,
                 layout: &layout,
@@ -320,7 +360,7 @@ impl<E: Element> Work<E> for Block<'_, '_, E> {
             // SAFETY: this thread runs on the same machine.
             unsafe { I::run(walk) }
         });
-        let walked = PreActivations { rows, a: to_a, a_row, apart };
+        let walked = PreActivations { rows, a: to_a, a_row, apart, pairs };
         I::add_to_sums(&mut walk.sums, recurrence, &layout, hidden, &walked, threads);
     }
 }
@@ -328,6 +368,8 @@ impl<E: Element> Work<E> for Block<'_, '_, E> {
 /// The backward walk of some rows of the batch.
 struct RowsBackward<'a, E: Element> {
     set: InstructionSet,
+    factors: Factors,
+    pairs: Pairs<E>,
     cell: &'a dyn Formula<E>,
     recurrence: &'a Recurrence<'a, E>,
     layout: &'a Layout,
@@ -357,6 +399,7 @@ impl<E: Element> Work<E> for RowsBackward<'_, E> {
 
     #[inline(always)]
     fn run<I: Simd<E>>(mut self) {
+        let _ready = self.factors.begin();
         for t in self.steps.clone().rev() {
             let running = self.share.running(t);
             if running == 0 {
@@ -365,6 +408,9 @@ impl<E: Element> Work<E> for RowsBackward<'_, E> {
             self.take_up_ending_rows(t);
             for panel in self.share.panels {
                 self.panel_derivatives(t, running, panel);
+                if self.factors.are_rounded() {
+                    self.round_derivatives(t, running, panel);
+                }
             }
             self.share.meet();
             let passes = self.passes.map_or(1.0, |passes| passes[t]);
@@ -472,35 +518,64 @@ impl<E: Element> RowsBackward<'_, E> {
         unsafe { self.cell.derivative_rows(self.set, registers, &rows) };
     }
 
+    /// dA and dU of one panel of units in pairs.
+    #[inline(always)]
+    fn round_derivatives(&self, t: usize, running: usize, panel: &Panel) {
+        let Layout { padded, shape: Shape { gates, apart, .. }, .. } = *self.layout;
+        let Pairs { a, u, a_row, u_row, gate } = self.pairs;
+        let first = self.share.packed(t) - self.origin;
+        for row in first..first + running {
+            let of_a = (gates, &self.a, row * self.a_row, &a, row * a_row);
+            let of_u = (apart, &self.apart, row * self.layout.apart_row(), &u, row * u_row);
+            for (count, from, from_row, to, to_row) in [of_a, of_u] {
+                for g in 0..count {
+                    // SAFETY: these rows and units are this thread's; a gate and a panel begin with a whole pair.
+                    unsafe {
+                        let from = from.at(from_row + g * padded + panel.start);
+                        let to = to.at(to_row + (g * gate + panel.start) / 2);
+                        rounding::round(from, panel.columns, to);
+                    }
+                }
+            }
+        }
+    }
+
     /// `dH_{t-1} += dU_t W_hᵀ`.
     #[inline(always)]
     fn through_the_weights<I: Simd<E>>(&mut self, t: usize, running: usize) {
         let Layout { padded, shape: Shape { gates, apart, states, .. }, .. } = *self.layout;
         let Some(w_h) = self.w_h else { return };
-        let joined = (gates - apart) * padded;
+        let factors = self.factors;
+        let gate = factors.places(inner_gate(self.layout, factors));
+        let (joined, inner) = ((gates - apart) * gate, gates * gate);
         let row = self.share.packed(t) - self.origin;
-        let inner = gates * padded;
         let full = product::panel::<E, I>();
         // The rows of this step, which have just been written.
-        let (a, u) = (self.a.at(row * self.a_row), self.apart.at(row * self.layout.apart_row()));
-        let a = Left { start: a.cast_const(), row: self.a_row, inner: 1 };
-        let u = Left { start: u.cast_const(), row: self.layout.apart_row(), inner: 1 };
+        let ([a, u], [a_row, u_row]) = if factors.are_rounded() {
+            ([self.pairs.a, self.pairs.u], [self.pairs.a_row, self.pairs.u_row])
+        } else {
+            ([self.a, self.apart], [self.a_row, self.layout.apart_row()])
+        };
+        let a = Left { start: a.at(row * a_row).cast_const(), row: a_row, inner: 1 };
+        let u = Left { start: u.at(row * u_row).cast_const(), row: u_row, inner: 1 };
         // The last panel may be only one register wide.
         let wide = self.share.panels.iter().take_while(|panel| panel.registers == 2).count();
         for panels in [&self.share.panels[..wide], &self.share.panels[wide..]] {
             let Some(&Panel { start, registers, .. }) = panels.first() else { continue };
-            for (a, skip, k) in [(a, 0, joined), (u, joined, apart * padded)] {
+            for (a, skip, k) in [(a, 0, joined), (u, joined, apart * gate)] {
                 // SAFETY: the rows of this step, this thread's carried states, and these panels of the weights.
                 unsafe {
                     let c = self.carried.at(self.share.rows.start * states * padded + start);
                     let c_row = states * padded;
                     let b = w_h.as_ptr().add(start * inner + skip * registers * I::LANES);
-                    let product = Product { k, a, b, c, c_row, s: c, s_row: c_row };
-                    if running * 2 <= I::TILE_ROWS && registers == 2 {
+                    let product = Product { factors, k, a, b, c, c_row, s: c, s_row: c_row };
+                    if !factors.are_rounded() && running * 2 <= I::TILE_ROWS && registers == 2 {
                         let next = (full * inner, full);
                         I::tile_of_panels(running, panels.len(), next, product);
                     } else {
                         for i in 0..panels.len() {
+                            // There and back, as in the walk forward.
+                            let i = if t.is_multiple_of(2) { i } else { panels.len() - 1 - i };
                             let product = product.of_panel(i * full * inner, i * full);
                             strip::<E, I>(running, registers, product);
                         }

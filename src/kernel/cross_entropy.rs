@@ -34,7 +34,7 @@ fn on_threads<E: Element>(
     logits: &[E],
     targets: &[u32],
 ) -> (Buffer<E>, Buffer<E>) {
-    let Machine { set, threads } = machine;
+    let Machine { set, threads, .. } = machine;
     let classes = logits.len() / targets.len().max(1);
     assert_eq!(logits.len(), classes * targets.len(), "a row of logits for each target");
     // A row has room behind its classes, and the derivative has not.
@@ -108,7 +108,7 @@ impl<E: Element> Work<E> for Rows<'_, E> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::InstructionSet;
+    use super::super::{InstructionSet, Precision};
     use super::*;
     use crate::random::{Random, RngExt, SeedableRng};
 
@@ -147,7 +147,7 @@ mod tests {
         let mut random = Random::seed_from_u64(5);
         for set in InstructionSet::ALL.into_iter().filter(|set| set.is_available()) {
             for threads in 1..=3 {
-                let machine = Machine { set, threads };
+                let machine = Machine { set, threads, precision: Precision::Full };
                 let narrow = errors::<f32>(machine, &mut random);
                 let wide = errors::<f64>(machine, &mut random);
                 assert!(narrow.iter().all(|&e| e < 1e-6), "{set:?} {threads}: {narrow:?}");
@@ -159,13 +159,17 @@ mod tests {
     #[test]
     #[should_panic(expected = "a target is one of 3 classes")]
     fn a_target_behind_the_classes_is_refused() {
-        on_threads(Machine { set: InstructionSet::Portable, threads: 1 }, &[0f32; 6], &[1, 3]);
+        on_threads(
+            Machine { set: InstructionSet::Portable, threads: 1, precision: Precision::Full },
+            &[0f32; 6],
+            &[1, 3],
+        );
     }
 
     #[test]
     fn what_is_no_number_stays_none() {
         for set in InstructionSet::ALL.into_iter().filter(|set| set.is_available()) {
-            let machine = Machine { set, threads: 1 };
+            let machine = Machine { set, threads: 1, precision: Precision::Full };
             let (losses, _) = on_threads(machine, &[0f32, f32::NAN, 1.0, 2.0], &[0, 1]);
             assert!(losses[0].is_nan() && losses[1].is_finite(), "{set:?}: {losses:?}");
         }

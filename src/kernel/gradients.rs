@@ -9,10 +9,11 @@
 
 use super::arena::Buffer;
 use super::backward::PreActivations;
-use super::product::{self, Left, Panel, Product, panels, strip, tile, tiles};
+use super::packing::inner_gate;
+use super::product::{self, Factors, Left, Panel, Product, panels, strip, tile, tiles};
 use super::simd::{Element, Simd, Work};
 use super::threads::{Shared, in_parallel};
-use super::{Layout, Recurrence};
+use super::{Layout, Recurrence, rounding};
 use crate::cell::Shape;
 use std::ops::Range;
 
@@ -57,8 +58,16 @@ pub(crate) struct Gradients<E: Element> {
 /// Rows that are summed in registers before the sums go back to memory.
 const STEPS_AT_A_TIME: usize = 256;
 
+/// Rows of all steps, counted from the last one, whose sums begin at zero before they are added to those of the others. One
+/// chain of additions over all rows would lose what is small beside the sum so far: in `f32` a sum of ones stands still at
+/// 16.8 million.
+const SECTION: usize = 1 << 13;
+
 /// Rows of dX that share a panel of W_xᵀ while it is in the cache.
 const ROWS_AT_A_TIME: usize = 56;
+
+/// The same where factors are rounded.
+const ROUNDED_ROWS_AT_A_TIME: usize = 256;
 
 /// Numbers that take a thread longer to copy than it takes to wake it.
 const COPYING_WORTH_A_THREAD: usize = 1 << 16;
@@ -81,6 +90,7 @@ struct Job {
 /// The gradients of input, weights and biases, of the steps that the walk has come over.
 #[derive(Debug)]
 pub(crate) struct Sums<E: Element> {
+    factors: Factors,
     wanted: Wanted,
     jobs: Vec<Job>,
     /// Columns of a panel.
@@ -88,8 +98,11 @@ pub(crate) struct Sums<E: Element> {
     /// Rows of dW_x and of dW_h.
     features: usize,
     hidden: usize,
-    /// For each job the rows of dW_x, those of dW_h, and the row of the biases.
+    /// For each job the rows of dW_x, those of dW_h, and the row of the biases: the sums over the steps of the section that
+    /// the walk is in.
     sums: Buffer<E>,
+    /// The sums of the sections that it has come over.
+    of_sections: Option<Buffer<E>>,
     /// `W_xᵀ` in panels of features; without it dX is dA itself.
     w_x: Option<Buffer<E>>,
     input: InputGradients<E>,
@@ -119,6 +132,7 @@ pub(super) fn no_sums<E: Element, I: Simd<E>>(
     recurrence: &Recurrence<E>,
     layout: &Layout,
     (wanted, d_input): (Wanted, Option<Shared<E>>),
+    factors: Factors,
     threads: usize,
 ) -> Sums<E> {
     let product = layout.shape.input_product();
@@ -137,13 +151,15 @@ pub(super) fn no_sums<E: Element, I: Simd<E>>(
     let w_x = recurrence.w_x.filter(|_| wanted.input && product);
     let numbers = recurrence.timeline.steps() * recurrence.features;
     Sums {
+        factors,
         wanted,
         width,
         features,
         hidden,
         sums: Buffer::zeros(jobs.len() * (features + hidden + 1) * width),
+        of_sections: None,
         jobs,
-        w_x: w_x.map(|w| I::pack_transposed(w, recurrence.features, layout, threads)),
+        w_x: w_x.map(|w| I::pack_transposed(w, recurrence.features, layout, factors, threads)),
         input: match d_input {
             _ if !wanted.input => InputGradients::NotWanted,
             Some(place) => InputGradients::There(place),
@@ -161,44 +177,67 @@ pub(super) fn add_to_sums<E: Element, I: Simd<E>>(
     walked: &PreActivations<E>,
     threads: usize,
 ) {
-    let to_sums = Shared(sums.sums.as_mut_ptr());
+    let Range { start, end } = walked.rows;
+    let steps = recurrence.timeline.steps();
     let to_input = sums.input.place();
-    let sums = &*sums;
-    in_parallel(threads, |part| {
-        let share = |count: usize| count * part / threads..count * (part + 1) / threads;
-        let jobs = share(sums.jobs.len());
-        let weights =
-            WeightGradients { recurrence, layout, hidden, walked, sums, jobs, to: to_sums };
-        let Range { start, .. } = walked.rows;
-        let rows = share(walked.rows.len());
-        let rows = start + rows.start..start + rows.end;
-        let input = to_input.map(|to| InputGradient {
-            recurrence,
-            layout,
-            walked,
-            w_x: sums.w_x.as_ref(),
-            rows,
-            to,
-        });
-        // SAFETY: this thread runs on the same machine.
-        unsafe {
-            I::run(weights);
-            if let Some(input) = input {
-                I::run(input);
+    let mut section_end = end;
+    while section_end > start {
+        let begun = (steps - section_end) % SECTION;
+        let rows = section_end.saturating_sub(SECTION - begun).max(start)..section_end;
+        let to_sums = Shared(sums.sums.as_mut_ptr());
+        let weights = Contribution { recurrence, layout, hidden, walked, sums, rows: rows.clone() };
+        let rounded = sums.factors.are_rounded() && !sums.jobs.is_empty();
+        let left = rounded.then(|| PairedSteps::new::<I>(&weights, threads));
+        in_parallel(threads, |part| {
+            let (of, left) = (&weights, left.as_ref());
+            let jobs = share(sums.jobs.len(), part, threads);
+            let weights = WeightGradients { of, left, jobs, to: to_sums };
+            let of_part = share(rows.len(), part, threads);
+            let of_part = rows.start + of_part.start..rows.start + of_part.end;
+            let _ready = sums.factors.begin();
+            // SAFETY: this thread runs on the same machine.
+            unsafe {
+                I::run(weights);
+                if let Some(to) = to_input {
+                    I::run(InputGradient { of, rows: of_part, to });
+                }
             }
+        });
+        if begun + rows.len() == SECTION {
+            sums.end_section();
         }
-    });
+        section_end = rows.start;
+    }
+}
+
+/// A part of so many things.
+fn share(count: usize, part: usize, parts: usize) -> Range<usize> {
+    count * part / parts..count * (part + 1) / parts
 }
 
 impl<E: Element> Sums<E> {
+    /// Adds the section's sums to those of the sections before it.
+    fn end_section(&mut self) {
+        let Self { sums, of_sections, .. } = self;
+        match of_sections {
+            None => *of_sections = Some(sums.clone()),
+            Some(all) => all.iter_mut().zip(sums.iter()).for_each(|(all, &sum)| *all = *all + sum),
+        }
+        sums.fill(E::default());
+    }
+
     /// The gradients that were wanted.
     pub fn finish(
-        self,
+        mut self,
         recurrence: &Recurrence<E>,
         layout: &Layout,
         threads: usize,
     ) -> Gradients<E> {
-        let Self { wanted, jobs, width, features, hidden, sums, input, .. } = self;
+        if self.of_sections.is_some() {
+            self.end_section();
+        }
+        let Self { wanted, jobs, width, features, hidden, sums, of_sections, input, .. } = self;
+        let sums = of_sections.unwrap_or(sums);
         let columns = layout.shape.gates * layout.hidden;
         let rows = features + hidden;
         let gather = |rows_of_it: Range<usize>, belongs: fn(&Job) -> bool| {
@@ -258,14 +297,21 @@ fn jobs<E: Element, I: Simd<E>>(layout: &Layout) -> Vec<Job> {
     jobs
 }
 
-/// Some columns of dW_x, dW_h, db_x and db_h. The steps are summed from the last to the first, as the walk
-/// comes over them: so the sums do not depend on where it stops between.
-struct WeightGradients<'a, E: Element> {
+/// What some rows of all steps add to the gradients.
+struct Contribution<'a, E: Element> {
     recurrence: &'a Recurrence<'a, E>,
     layout: &'a Layout,
     hidden: &'a [E],
     walked: &'a PreActivations<E>,
     sums: &'a Sums<E>,
+    rows: Range<usize>,
+}
+
+/// Some columns of dW_x, dW_h, db_x and db_h. The steps are summed from the last to the first, as the walk
+/// comes over them: so the sums do not depend on where it stops between.
+struct WeightGradients<'a, E: Element> {
+    of: &'a Contribution<'a, E>,
+    left: Option<&'a PairedSteps<E>>,
     jobs: Range<usize>,
     to: Shared<E>,
 }
@@ -275,18 +321,22 @@ impl<E: Element> Work<E> for WeightGradients<'_, E> {
 
     #[inline(always)]
     fn run<I: Simd<E>>(self) {
-        let Self { recurrence, layout, hidden, walked, sums, jobs, to } = self;
+        let Self { of, left, ref jobs, to } = self;
+        let Contribution { recurrence, layout, hidden, walked, sums, rows: ref steps } = *of;
         if jobs.is_empty() {
             return;
+        }
+        if let Some(left) = left {
+            return self.of_pairs::<I>(left);
         }
         let Sums { features, hidden: hidden_rows, width, .. } = *sums;
         let rows = features + hidden_rows;
         let mut left = Buffer::<E>::stale(rows * STEPS_AT_A_TIME + I::LANES);
         let mut right = Buffer::<E>::stale(width * STEPS_AT_A_TIME);
-        let mut end = walked.rows.end;
+        let mut end = steps.end;
         let mut previous = PreviousHidden::before(recurrence, layout.hidden, hidden, end);
-        while end > walked.rows.start {
-            let left_over = end - walked.rows.start;
+        while end > steps.start {
+            let left_over = end - steps.start;
             let count = left_over.div_ceil(left_over.div_ceil(STEPS_AT_A_TIME));
             // SAFETY: the buffers were made for this many rows and steps.
             unsafe {
@@ -308,8 +358,9 @@ impl<E: Element> Work<E> for WeightGradients<'_, E> {
                             let start = left.as_ptr().add(from * count);
                             let a = Left { start, row: 1, inner: tile_rows.len() };
                             let (c, b) = (sums.add(from * width), right.as_ptr());
-                            let (s, k) = (c, count);
-                            let product = Product { k, a, b, c, c_row: width, s, s_row: width };
+                            let (factors, s, k) = (Factors::Numbers, c, count);
+                            let (c_row, s_row) = (width, width);
+                            let product = Product { factors, k, a, b, c, c_row, s, s_row };
                             tile::<E, I>(tile_rows.len(), job.panel.registers, product);
                         }
                     };
@@ -322,6 +373,266 @@ impl<E: Element> Work<E> for WeightGradients<'_, E> {
                 }
             }
             end -= count;
+        }
+    }
+}
+
+/// Columns of X and of `H_prev` with the steps along their rows, in pairs of steps, from the last to the first: what all columns of
+/// the weights' gradients are products with.
+struct PairedSteps<E: Element> {
+    pairs: Buffer<E>,
+    /// Places from one column's row to the next.
+    row: usize,
+    /// Pairs of each.
+    k: usize,
+}
+
+impl<E: Element> PairedSteps<E> {
+    fn new<I: Simd<E>>(of: &Contribution<E>, threads: usize) -> Self {
+        let Contribution { recurrence, layout, hidden, sums, rows: Range { start, end }, .. } = *of;
+        let count = end - start;
+        let (row, k) = (rounding::row(count), rounding::places(count));
+        let mut pairs = Buffer::stale((sums.features + sums.hidden) * row);
+        let mut previous = PreviousHidden::before(recurrence, layout.hidden, hidden, end);
+        let before: Vec<Option<Shared<E>>> = previous
+            .rows(start..end)
+            .iter()
+            .map(|row| row.map(|row| Shared(row.cast_mut())))
+            .collect();
+        let x = Shared(recurrence.input.as_ptr().cast_mut());
+        let to = Shared(pairs.as_mut_ptr());
+        in_parallel(threads, |part| {
+            let share = |columns: usize| {
+                let squares = share(columns.div_ceil(rounding::PAIRS), part, threads);
+                squares.start * rounding::PAIRS..(squares.end * rounding::PAIRS).min(columns)
+            };
+            let row_of_x = |step: usize| Some(x.at((end - 1 - step) * recurrence.features));
+            let row_before = |step: usize| before[step].as_ref().map(|row| row.at(0));
+            let place = |column: usize| to.at(column * row);
+            let of_x = Columns { columns: share(sums.features), steps: count, of_step: row_of_x };
+            let of_h = Columns { columns: share(sums.hidden), steps: count, of_step: row_before };
+            // SAFETY: the rows are there, and this thread's columns have places of their own; it runs on the same machine.
+            unsafe {
+                I::run(Transpose { from: of_x, to: place(0), row });
+                I::run(Transpose { from: of_h, to: place(sums.features), row });
+            }
+        });
+        Self { pairs, row, k }
+    }
+}
+
+/// Columns of jobs in pairs that stay in the cache next to a core, in bytes.
+const PANELS_IN_CACHE: usize = 1 << 19;
+
+/// Rows of the paired steps that stay there beside them.
+const ROWS_IN_CACHE: usize = 128;
+
+impl<E: Element> WeightGradients<'_, E> {
+    /// The same of rounded factors.
+    #[inline(always)]
+    fn of_pairs<I: Simd<E>>(self, left: &PairedSteps<E>) {
+        let Self { of, jobs, to, .. } = self;
+        let Contribution { layout, walked, sums, rows: ref steps, .. } = *of;
+        let Sums { factors, features, hidden, width, .. } = *sums;
+        let rows = features + hidden;
+        let PairedSteps { ref pairs, row, k } = *left;
+        let (last, steps) = (steps.end - 1 - walked.rows.start, steps.len());
+        let at_once = (PANELS_IN_CACHE / (size_of::<E>() * k * width)).clamp(1, 8);
+        let mut right = Buffer::<E>::stale(at_once * k * width);
+        for first in jobs.clone().step_by(at_once) {
+            let group = first..(first + at_once).min(jobs.end);
+            for number in group.clone() {
+                let panel = right[(number - first) * k * width..].as_mut_ptr();
+                // SAFETY: the job's columns, its panel and its sums.
+                unsafe {
+                    let bias = to.at((number * (rows + 1) + rows) * width);
+                    pairs_of_steps::<E, I>(
+                        walked,
+                        layout,
+                        &sums.jobs[number],
+                        last,
+                        steps,
+                        panel,
+                        bias,
+                    );
+                }
+            }
+            for start in (0..rows).step_by(ROWS_IN_CACHE) {
+                let end = (start + ROWS_IN_CACHE).min(rows);
+                for number in group.clone() {
+                    let job = &sums.jobs[number];
+                    let from = if job.of_x { start } else { start.max(features) };
+                    let end = if job.of_h { end } else { end.min(features) };
+                    if from >= end {
+                        continue;
+                    }
+                    // SAFETY: rows of the paired steps, the job's panel and its sums.
+                    unsafe {
+                        let a = Left { start: pairs.as_ptr().add(from * row), row, inner: 1 };
+                        let b = right[(number - first) * k * width..].as_ptr();
+                        let c = to.at((number * (rows + 1) + from) * width);
+                        let (c_row, s, s_row) = (width, c.cast_const(), width);
+                        let product = Product { factors, k, a, b, c, c_row, s, s_row };
+                        strip::<E, I>(end - from, job.panel.registers, product);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Some columns of rows, the row of each step by its number.
+struct Columns<F> {
+    columns: Range<usize>,
+    steps: usize,
+    of_step: F,
+}
+
+/// Lays columns as rows of pairs of steps.
+struct Transpose<E, F> {
+    from: Columns<F>,
+    /// The place of the first of all columns.
+    to: *mut E,
+    row: usize,
+}
+
+impl<E: Element, F: Fn(usize) -> Option<*mut E>> Work<E> for Transpose<E, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Simd<E>>(self) {
+        const SIDE: usize = rounding::PAIRS;
+        let Self { from: Columns { columns, steps, of_step }, to, row } = self;
+        let of_step = |step: usize| if step < steps { of_step(step) } else { None };
+        for first in (0..rounding::places(steps)).step_by(SIDE) {
+            let rows: [[Option<*mut E>; 2]; SIDE] =
+                std::array::from_fn(|i| [0, 1].map(|half| of_step(2 * (first + i) + half)));
+            for start in columns.clone().step_by(SIDE) {
+                let count = (columns.end - start).min(SIDE);
+                let load = |row: Option<*mut E>| {
+                    let mut numbers = [0f32; SIDE];
+                    let Some(row) = row else { return numbers };
+                    // SAFETY: columns of a row that is there.
+                    unsafe {
+                        let from = rounding::single(row.add(start));
+                        if count == SIDE {
+                            numbers = from.cast::<[f32; SIDE]>().read_unaligned();
+                        } else {
+                            std::ptr::copy_nonoverlapping(from, numbers.as_mut_ptr(), count);
+                        }
+                    }
+                    numbers
+                };
+                let mut square = [[0; SIDE]; SIDE];
+                for (to, [one, other]) in square.iter_mut().zip(rows) {
+                    let (one, other) = (load(one), load(other));
+                    for n in 0..SIDE {
+                        to[n] = rounding::pair(one[n], other[n]);
+                    }
+                }
+                // SAFETY: inside of `Simd::run`; the places of these columns' pairs.
+                unsafe {
+                    I::transpose(&mut square);
+                    for (n, column) in square[..count].iter().enumerate() {
+                        let to = to.add((start + n) * row + first);
+                        to.cast::<[u32; SIDE]>().write_unaligned(*column);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A job's columns of dA or dU, which are rounded, as a panel of pairs of rows, from the row `last` back; their sums are added
+/// to the bias.
+///
+/// # Safety
+/// The rows, the panel's buffer and the job's sums are there.
+#[inline(always)]
+unsafe fn pairs_of_steps<E: Element, I: Simd<E>>(
+    walked: &PreActivations<E>,
+    layout: &Layout,
+    job: &Job,
+    last: usize,
+    steps: usize,
+    to: *mut E,
+    bias: *mut E,
+) {
+    let pairs = &walked.pairs;
+    let (from, row) = if job.apart { (pairs.u, pairs.u_row) } else { (pairs.a, pairs.a_row) };
+    let (gate, unit) = (job.source / layout.padded, job.source % layout.padded);
+    let from =
+        from.at(last * row).cast::<u16>().wrapping_add(gate * pairs.gate + unit).cast_const();
+    let width = job.panel.registers * I::LANES;
+    // What is behind the gate's last unit belongs to the next one.
+    let columns = width.min(pairs.gate - unit);
+    let panel =
+        PairedPanel { from, row: 2 * row, columns, steps, to: to.cast(), bias: bias.cast(), width };
+    // SAFETY: what the caller promises.
+    unsafe {
+        if width.is_multiple_of(16) {
+            panel.pack::<16>();
+        } else {
+            panel.pack::<4>();
+        }
+    }
+}
+
+/// A panel of pairs of steps that is packed.
+struct PairedPanel {
+    /// The last step's number of the first column.
+    from: *const u16,
+    /// Numbers from one step to the next.
+    row: usize,
+    columns: usize,
+    steps: usize,
+    to: *mut u32,
+    bias: *mut f32,
+    width: usize,
+}
+
+impl PairedPanel {
+    /// Packs so many columns at once, of which the compiler makes registers.
+    ///
+    /// # Safety
+    /// As [`pairs_of_steps`].
+    #[inline(always)]
+    unsafe fn pack<const AT_ONCE: usize>(self) {
+        let Self { from, row, columns, steps, to, bias, width } = self;
+        // SAFETY: what the caller promises.
+        unsafe {
+            for n in (0..width).step_by(AT_ONCE) {
+                let units = columns.saturating_sub(n).min(AT_ONCE);
+                let whole = |step: usize| {
+                    from.sub(step * row).add(n).cast::<[u16; AT_ONCE]>().read_unaligned()
+                };
+                let part = |step: usize| {
+                    let from = from.wrapping_sub(step * row).wrapping_add(n);
+                    let there = |i: usize| step < steps && i < units;
+                    std::array::from_fn(|i| if there(i) { *from.add(i) } else { 0 })
+                };
+                let bias = bias.add(n).cast::<[f32; AT_ONCE]>();
+                let mut sum = bias.read_unaligned();
+                let mut pack = |k: usize, one: [u16; AT_ONCE], other: [u16; AT_ONCE]| {
+                    let mut pairs = [0u32; AT_ONCE];
+                    for i in 0..AT_ONCE {
+                        pairs[i] = u32::from(one[i]) | u32::from(other[i]) << 16;
+                    }
+                    for i in 0..AT_ONCE {
+                        sum[i] += f32::from_bits(pairs[i] << 16);
+                        sum[i] += f32::from_bits(pairs[i] & 0xffff_0000);
+                    }
+                    to.add(k * width + n).cast::<[u32; AT_ONCE]>().write_unaligned(pairs);
+                };
+                let in_pairs = if units == AT_ONCE { steps / 2 } else { 0 };
+                for k in 0..in_pairs {
+                    pack(k, whole(2 * k), whole(2 * k + 1));
+                }
+                for k in in_pairs..rounding::places(steps) {
+                    pack(k, part(2 * k), part(2 * k + 1));
+                }
+                bias.write_unaligned(sum);
+            }
         }
     }
 }
@@ -439,11 +750,7 @@ unsafe fn pack_right<E: Element, I: Simd<E>>(
 
 /// Some rows of dX.
 struct InputGradient<'a, E: Element> {
-    recurrence: &'a Recurrence<'a, E>,
-    layout: &'a Layout,
-    walked: &'a PreActivations<E>,
-    /// `W_xᵀ` in panels of features; without it dX is dA itself.
-    w_x: Option<&'a Buffer<E>>,
+    of: &'a Contribution<'a, E>,
     rows: Range<usize>,
     to: Shared<E>,
 }
@@ -453,10 +760,13 @@ impl<E: Element> Work<E> for InputGradient<'_, E> {
 
     #[inline(always)]
     fn run<I: Simd<E>>(self) {
-        let Self { recurrence, layout, walked, w_x, rows, to } = self;
+        let Self { of, rows, to } = self;
+        let Contribution { recurrence, layout, walked, sums, .. } = *of;
+        // Without a product dX is dA itself.
+        let (factors, w_x) = (sums.factors, sums.w_x.as_ref());
         let Layout { hidden, padded, shape: Shape { gates, .. }, .. } = *layout;
         let features = recurrence.features;
-        let inner = gates * padded;
+        let inner = gates * factors.places(inner_gate(layout, factors));
         let Some(w_x) = w_x else {
             for row in rows {
                 for gate in 0..gates {
@@ -471,21 +781,26 @@ impl<E: Element> Work<E> for InputGradient<'_, E> {
             return;
         };
         let width = product::panel::<E, I>();
-        let mut edge = Buffer::<E>::stale(ROWS_AT_A_TIME * width);
+        let rounded = factors.are_rounded();
+        let at_a_time = if rounded { ROUNDED_ROWS_AT_A_TIME } else { ROWS_AT_A_TIME };
+        let (d_a, a_row) =
+            if rounded { (walked.pairs.a, walked.pairs.a_row) } else { (walked.a, walked.a_row) };
+        let mut edge = Buffer::<E>::stale(at_a_time * width);
         let zero = Buffer::<E>::zeros(width);
-        for start in rows.clone().step_by(ROWS_AT_A_TIME) {
-            let count = (rows.end - start).min(ROWS_AT_A_TIME);
+        for start in rows.clone().step_by(at_a_time) {
+            let count = (rows.end - start).min(at_a_time);
             for panel in panels::<E, I>(features) {
                 let whole = panel.columns == panel.registers * I::LANES;
                 // SAFETY: rows of dA, a panel of the weights, and this thread's rows of dX.
                 unsafe {
-                    let a = walked.a.at((start - walked.rows.start) * walked.a_row).cast_const();
-                    let a = Left { start: a, row: walked.a_row, inner: 1 };
+                    let a = d_a.at((start - walked.rows.start) * a_row).cast_const();
+                    let a = Left { start: a, row: a_row, inner: 1 };
                     let b = w_x.as_ptr().add(panel.start * inner);
                     let d_x = to.at(start * features + panel.start);
                     let (c, c_row) =
                         if whole { (d_x, features) } else { (edge.as_mut_ptr(), width) };
-                    let product = Product { k: inner, a, b, c, c_row, s: zero.as_ptr(), s_row: 0 };
+                    let (k, s, s_row) = (inner, zero.as_ptr(), 0);
+                    let product = Product { factors, k, a, b, c, c_row, s, s_row };
                     strip::<E, I>(count, panel.registers, product);
                     if !whole {
                         for row in 0..count {

@@ -13,9 +13,15 @@
 //!   the result is the same to the bit for every number of threads.
 //! - Working memory is kept from call to call, and none is asked for between two steps.
 //!
+//! - With [`Precision::Bf16`] the factors of the products are rounded, two in the place of one, and the sums, states and
+//!   gradients are as before: by AMX or AVX512-BF16 where the machine has them, else by the same loop in `f32`.
+//! - A single step of a few rows reads the weights as they lie in memory: packing them would take longer.
+//!
 //! Not served, and left to the walk in Burn's operations: projection, layer normalisation, zoneout and
 //! recurrent dropout.
 
+#[cfg(all(target_arch = "x86_64", not(debug_assertions)))]
+mod amx;
 mod arena;
 // Without optimisation the compiler does not find registers enough for the assembly: then the loop in Rust serves.
 #[cfg(all(target_arch = "x86_64", not(debug_assertions)))]
@@ -31,6 +37,8 @@ mod packing;
 mod peak;
 mod portable;
 mod product;
+mod rounding;
+mod row_product;
 mod simd;
 mod sync;
 mod team;
@@ -49,7 +57,7 @@ pub(crate) use cross_entropy::cross_entropy;
 pub(crate) use formula::Formula;
 pub(crate) use forward::{Border, ForwardWalk, HiddenStates};
 pub(crate) use gradients::Wanted;
-pub use peak::{Precision, peak};
+pub use peak::{Multiplied, peak};
 pub(crate) use simd::Element;
 pub use simd::{InstructionSet, InstructionSetError, VARIABLE};
 pub use timeline::Timeline;
@@ -65,6 +73,20 @@ pub struct Machine {
     pub set: InstructionSet,
     /// The most threads at work.
     pub threads: usize,
+    /// What the products multiply.
+    pub precision: Precision,
+}
+
+/// What products multiply. Sums, states, gates, gradients and weights are in the tensors' own type in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// The numbers as they are.
+    #[default]
+    #[serde(rename = "f32")]
+    Full,
+    /// Numbers rounded to bf16, which has 8 digits and the exponents of `f32`. For `f32` alone.
+    Bf16,
 }
 
 impl Machine {
@@ -74,7 +96,7 @@ impl Machine {
     /// If the environment asks for an instruction set that is not there.
     pub fn chosen() -> Self {
         let set = InstructionSet::chosen().unwrap_or_else(|error| panic!("{error}"));
-        Self { set, threads: rayon::current_num_threads() }
+        Self { set, threads: rayon::current_num_threads(), precision: Precision::Full }
     }
 
     /// As many threads as are worth waking for that many multiplications.

@@ -3,7 +3,7 @@
 use super::arena::Buffer;
 use super::backward::PreActivations;
 use super::gradients::{self, Sums, Wanted};
-use super::product::{self, Product};
+use super::product::{self, Factors, Product};
 use super::simd::{Simd, Work, compiled_once};
 use super::threads::Shared;
 use super::{Layout, Recurrence, packing};
@@ -90,6 +90,12 @@ macro_rules! portable {
             #[inline(always)]
             unsafe fn shift_to_exponent(v: Self::Vector) -> Self::Vector {
                 std::array::from_fn(|i| <$type>::from_bits(v[i].to_bits() << $mantissa))
+            }
+            #[inline(always)]
+            unsafe fn halves(pairs: Self::Vector) -> [Self::Vector; 2] {
+                let half = size_of::<$type>() * 4;
+                let lower = pairs.map(|v| <$type>::from_bits(v.to_bits() << half));
+                [lower, pairs.map(|v| <$type>::from_bits(v.to_bits() >> half << half))]
             }
         }
     };

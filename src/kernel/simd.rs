@@ -3,7 +3,7 @@
 use super::arena::Buffer;
 use super::backward::PreActivations;
 use super::gradients::{Sums, Wanted};
-use super::product::{self, Left, Product};
+use super::product::{self, Factors, Left, Product};
 use super::threads::Shared;
 use super::{Layout, Recurrence};
 use std::fmt::Debug;
@@ -62,6 +62,11 @@ pub(crate) unsafe trait Simd<E: Element>: Copy + Send + Sync + 'static {
     unsafe fn sub(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn mul(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn div(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// `a / b` for b from 1 to 2⁶⁴, to the last digit but one.
+    #[inline(always)]
+    unsafe fn quotient(a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        unsafe { Self::div(a, b) }
+    }
     /// `a b + c`, rounded once where the instruction set can.
     unsafe fn mul_add(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
     /// The lesser of both; `value` where it is not a number.
@@ -109,19 +114,52 @@ pub(crate) unsafe trait Simd<E: Element>: Copy + Send + Sync + 'static {
         unsafe { product::add_products::<E, Self, ROWS, REGISTERS>(sums, k, a, b) }
     }
 
+    /// The numbers of pairs of bf16: those in the lower halves and those in the upper ones.
+    unsafe fn halves(pairs: Self::Vector) -> [Self::Vector; 2];
+
+    /// Makes the columns of a square its rows.
+    #[inline(always)]
+    unsafe fn transpose(square: &mut [[u32; 16]; 16]) {
+        let rows = *square;
+        for (n, column) in square.iter_mut().enumerate() {
+            for (to, row) in column.iter_mut().zip(&rows) {
+                *to = row[n];
+            }
+        }
+    }
+
+    /// `add_pairs` of `product`, or by AVX512-BF16 what does the same up to rounding.
+    #[inline(always)]
+    unsafe fn add_pairs<const ROWS: usize, const REGISTERS: usize>(
+        _set: InstructionSet,
+        sums: &mut [[Self::Vector; REGISTERS]; ROWS],
+        k: usize,
+        a: Left<E>,
+        b: *const E,
+    ) {
+        unsafe { product::add_pairs::<E, Self, ROWS, REGISTERS>(sums, k, a, b) }
+    }
+
     /// `tile` of `product`.
     unsafe fn tile(rows: usize, registers: usize, product: Product<E>);
     /// `tile_of_panels` of `product`.
     unsafe fn tile_of_panels(rows: usize, panels: usize, next: (usize, usize), product: Product<E>);
     /// `gates` of `packing`.
-    fn pack_gates(w: &[E], layout: &Layout, threads: usize) -> Buffer<E>;
+    fn pack_gates(w: &[E], layout: &Layout, factors: Factors, threads: usize) -> Buffer<E>;
     /// `transposed` of `packing`.
-    fn pack_transposed(w: &[E], rows: usize, layout: &Layout, threads: usize) -> Buffer<E>;
+    fn pack_transposed(
+        w: &[E],
+        rows: usize,
+        layout: &Layout,
+        factors: Factors,
+        threads: usize,
+    ) -> Buffer<E>;
     /// `no_sums` of `gradients`.
     fn no_sums(
         recurrence: &Recurrence<'_, E>,
         layout: &Layout,
         wanted: (Wanted, Option<Shared<E>>),
+        factors: Factors,
         threads: usize,
     ) -> Sums<E>;
     /// `add_to_sums` of `gradients`.
@@ -170,24 +208,31 @@ macro_rules! compiled_once {
         ) {
             unsafe { product::tile_of_panels::<$type, Self>(rows, panels, next, product) }
         }
-        fn pack_gates(w: &[$type], layout: &Layout, threads: usize) -> Buffer<$type> {
-            packing::gates::<$type, Self>(w, layout, threads)
+        fn pack_gates(
+            w: &[$type],
+            layout: &Layout,
+            factors: Factors,
+            threads: usize,
+        ) -> Buffer<$type> {
+            packing::gates::<$type, Self>(w, layout, factors, threads)
         }
         fn pack_transposed(
             w: &[$type],
             rows: usize,
             layout: &Layout,
+            factors: Factors,
             threads: usize,
         ) -> Buffer<$type> {
-            packing::transposed::<$type, Self>(w, rows, layout, threads)
+            packing::transposed::<$type, Self>(w, rows, layout, factors, threads)
         }
         fn no_sums(
             recurrence: &Recurrence<'_, $type>,
             layout: &Layout,
             wanted: (Wanted, Option<Shared<$type>>),
+            factors: Factors,
             threads: usize,
         ) -> Sums<$type> {
-            gradients::no_sums::<$type, Self>(recurrence, layout, wanted, threads)
+            gradients::no_sums::<$type, Self>(recurrence, layout, wanted, factors, threads)
         }
         fn add_to_sums(
             sums: &mut Sums<$type>,
@@ -206,6 +251,10 @@ pub(super) use compiled_once;
 /// The instruction sets that there are kernels for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstructionSet {
+    /// AVX-512, with products of bf16 on tile registers.
+    Amx,
+    /// AVX-512, with products of bf16 by its extension AVX512-BF16.
+    Avx512Bf16,
     /// AVX-512 (F): 32 registers of 16 `f32`.
     Avx512,
     /// AVX2 with FMA: 16 registers of 8 `f32`.
@@ -216,11 +265,14 @@ pub enum InstructionSet {
 
 impl InstructionSet {
     /// All of them, the fastest first.
-    pub const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Portable];
+    pub const ALL: [Self; 5] =
+        [Self::Amx, Self::Avx512Bf16, Self::Avx512, Self::Avx2, Self::Portable];
 
     /// The name by which [`VARIABLE`] knows it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Amx => "amx",
+            Self::Avx512Bf16 => "avx512bf16",
             Self::Avx512 => "avx512",
             Self::Avx2 => "avx2",
             Self::Portable => "portable",
@@ -237,7 +289,8 @@ impl InstructionSet {
         let choose = || {
             let available = || Self::ALL.into_iter().filter(|set| set.is_available());
             let Some(name) = std::env::var_os(VARIABLE).filter(|name| !name.is_empty()) else {
-                return Ok(available().next().expect("the portable one is always there"));
+                let fastest = available().find(|set| set.is_fast());
+                return Ok(fastest.expect("the portable one is always there"));
             };
             available().find(|set| name == set.name()).ok_or_else(|| InstructionSetError {
                 name: name.to_string_lossy().into_owned(),
@@ -250,14 +303,39 @@ impl InstructionSet {
     /// Whether this machine has it.
     pub fn is_available(self) -> bool {
         match self {
+            #[cfg(all(target_arch = "x86_64", not(debug_assertions)))]
+            Self::Amx => super::amx::is_available(),
+            #[cfg(all(target_arch = "x86_64", not(debug_assertions)))]
+            Self::Avx512Bf16 => {
+                is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16")
+            }
+            #[cfg(all(target_arch = "x86_64", debug_assertions))]
+            Self::Amx | Self::Avx512Bf16 => false,
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => is_x86_feature_detected!("avx512f"),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx512 | Self::Avx2 => false,
+            Self::Amx | Self::Avx512Bf16 | Self::Avx512 | Self::Avx2 => false,
             Self::Portable => true,
         }
+    }
+
+    /// Whether it has instructions that multiply numbers of bf16.
+    pub fn multiplies_bf16(self) -> bool {
+        matches!(self, Self::Amx | Self::Avx512Bf16)
+    }
+
+    /// Whether the machine is the faster for it. Intel's processors multiply bf16 in registers at half the speed of `f32`, those of
+    /// AMD at twice that speed.
+    fn is_fast(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if self == Self::Avx512Bf16 {
+            let vendor = std::arch::x86_64::__cpuid(0);
+            return [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).as_flattened()
+                == b"AuthenticAMD";
+        }
+        true
     }
 }
 
@@ -269,7 +347,8 @@ pub struct InstructionSetError {
     available: String,
 }
 
-/// The environment variable that forces an instruction set: `avx512`, `avx2` or `portable`.
+/// The environment variable that forces an instruction set: `amx`, `avx512bf16`,
+/// `avx512`, `avx2` or `portable`.
 pub const VARIABLE: &str = "BPTT_INSTRUCTION_SET";
 
 macro_rules! element {
@@ -293,7 +372,9 @@ macro_rules! element {
                 unsafe {
                     match set {
                         #[cfg(target_arch = "x86_64")]
-                        InstructionSet::Avx512 => <super::x86::Avx512 as Simd<Self>>::run(work),
+                        InstructionSet::Amx
+                        | InstructionSet::Avx512Bf16
+                        | InstructionSet::Avx512 => <super::x86::Avx512 as Simd<Self>>::run(work),
                         #[cfg(target_arch = "x86_64")]
                         InstructionSet::Avx2 => <super::x86::Avx2 as Simd<Self>>::run(work),
                         _ => <super::portable::Portable as Simd<Self>>::run(work),

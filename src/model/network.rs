@@ -28,7 +28,9 @@ impl<C: StackCell> Network<Recurrent<C>> {
         let options = options.into();
         let recurrent = config.init_with(cell, options.clone(), random);
         let width = recurrent.directions() * recurrent.d_output;
-        let readout = Readout::new(width, outputs, options, random).with_gradient(config.gradient);
+        let readout = Readout::new(width, outputs, options, random)
+            .with_gradient(config.gradient)
+            .with_precision(config.precision);
         Self { recurrent, readout }
     }
 

@@ -96,4 +96,8 @@ pub enum Gradient {
     Autodiff,
 }
 
+pub use crate::kernel::Precision;
+
+crate::names::names! { Precision, "a precision of products", Full = "f32", Bf16 = "bf16" }
+
 crate::names::names! { Gradient, "a path of the gradient", Manual = "manual", Autodiff = "autodiff" }

@@ -1,7 +1,7 @@
 //! The readout `O_t = H_t W_2 + b_2` and its derivative.
 
-use super::Gradient;
 use super::initial::draw;
+use super::{Gradient, Precision};
 use crate::cell::Affine;
 use crate::random::Random;
 use crate::recurrence::walk::Walk;
@@ -19,6 +19,8 @@ pub struct Readout {
     pub b_2: Param<Tensor<1>>,
     #[module(skip)]
     gradient: Gradient,
+    #[module(skip)]
+    precision: Precision,
 }
 
 /// The gradients that [`Readout::backward`] returns.
@@ -48,12 +50,19 @@ impl Readout {
         let w_2 = Tensor::from_data(values(hidden), options.clone());
         let b_2 = Tensor::<2>::from_data(values(1), options).reshape([outputs]);
         let gradient = Gradient::default();
-        Self { w_2: Param::from_tensor(w_2), b_2: Param::from_tensor(b_2), gradient }
+        let precision = Precision::default();
+        Self { w_2: Param::from_tensor(w_2), b_2: Param::from_tensor(b_2), gradient, precision }
     }
 
     /// The same readout with its gradient on the other path.
     pub fn with_gradient(mut self, gradient: Gradient) -> Self {
         self.gradient = gradient;
+        self
+    }
+
+    /// The same readout with a product of other factors: see [`Precision`].
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
         self
     }
 
@@ -71,6 +80,7 @@ impl Readout {
                     hidden: outputs,
                     passes: None,
                     memory_budget: None,
+                    precision: self.precision,
                 };
                 let (input, w_x, b_x) = (Some(h), Some(w_2), Some(b_2));
                 op::hidden_states(&walk, Operands { input, w_x, b_x, ..Operands::default() })

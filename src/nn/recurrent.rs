@@ -4,7 +4,7 @@ use super::layer::{DirectionWeights, Layer};
 use super::packing::LengthsError;
 use super::regularisation::Regularisation;
 use super::stack::Stack;
-use super::{Gradient, RecurrentConfig, Trace, Truncation};
+use super::{Gradient, Precision, RecurrentConfig, Trace, Truncation};
 use crate::cell::{Cell, Row};
 use crate::random::Random;
 use crate::recurrence::AnyCell;
@@ -76,6 +76,8 @@ pub struct Recurrent<C: StackCell = AnyCell> {
     #[module(skip)]
     memory_budget: Option<usize>,
     #[module(skip)]
+    precision: Precision,
+    #[module(skip)]
     pub(super) regularisation: Regularisation,
 }
 
@@ -105,6 +107,7 @@ impl<C: StackCell> Recurrent<C> {
             any,
             gradient: config.gradient,
             memory_budget: config.memory_budget,
+            precision: config.precision,
             regularisation: Regularisation {
                 truncation: config.truncation,
                 dropout: config.dropout,
@@ -131,6 +134,7 @@ impl<C: StackCell> Recurrent<C> {
             cell: &self.any,
             gradient: self.gradient,
             memory_budget: self.memory_budget,
+            precision: self.precision,
             regularisation: self.regularisation,
         }
     }
@@ -186,6 +190,17 @@ impl<C: StackCell> Recurrent<C> {
     /// The same stack with another memory budget, in bytes: see [`RecurrentConfig::memory_budget`].
     pub fn with_memory_budget(mut self, budget: Option<usize>) -> Self {
         self.memory_budget = budget;
+        self
+    }
+
+    /// What the products multiply.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// The same stack with products of other factors: see [`RecurrentConfig::precision`].
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
         self
     }
 

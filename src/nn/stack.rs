@@ -1,9 +1,9 @@
 //! A stack of layers and directions without the type of its cell.
 
-use super::Gradient;
 use super::layer::Layer;
 use super::packing::{LengthsError, Packing};
 use super::regularisation::{Masks, Regularisation};
+use super::{Gradient, Precision};
 use crate::recurrence::truncation::Truncation;
 use crate::recurrence::walk::Walk;
 use crate::recurrence::{AnyCell, Operands, Timeline, kernels, op, replay};
@@ -22,6 +22,7 @@ pub(super) struct Stack<'a> {
     pub cell: &'a AnyCell,
     pub gradient: Gradient,
     pub memory_budget: Option<usize>,
+    pub precision: Precision,
     pub regularisation: Regularisation,
 }
 
@@ -69,6 +70,7 @@ impl Stack<'_> {
             hidden: self.hidden,
             passes,
             memory_budget: self.memory_budget.map(|budget| budget / self.walks_at_once()),
+            precision: self.precision,
         }
     }
 

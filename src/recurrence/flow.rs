@@ -121,7 +121,7 @@ pub(crate) fn walk_each_loss<M: Matrix>(
             _ => step.d_a,
         };
         d_input.push(match &w_x {
-            Some(w_x) => d_product.product(w_x),
+            Some(w_x) => walk.product(&d_product, w_x),
             None => d_product,
         });
     }

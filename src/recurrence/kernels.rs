@@ -98,6 +98,7 @@ fn costs_of<E: Number>(walk: &Walk) -> Costs {
 
 /// The kernels' walk within a budget.
 struct Replay<'a, 'h, E: kernel::Element> {
+    machine: Machine,
     cell: &'a dyn Formula<E>,
     recurrence: &'a Recurrence<'a, E>,
     /// Begun when it is first needed: a walk backward over a whole tape does not need it.
@@ -108,8 +109,8 @@ struct Replay<'a, 'h, E: kernel::Element> {
 
 impl<'a, E: Number> Replay<'a, '_, E> {
     fn walk(&mut self) -> &mut ForwardWalk<'a, E> {
-        let Self { cell, recurrence, forward, .. } = self;
-        forward.get_or_insert_with(|| ForwardWalk::new(Machine::chosen(), *cell, recurrence))
+        let Self { machine, cell, recurrence, forward, .. } = self;
+        forward.get_or_insert_with(|| ForwardWalk::new(*machine, *cell, recurrence))
     }
 
     fn over(&mut self, steps: Range<usize>, keep: bool) -> Option<kernel::Tape<E>> {
@@ -144,6 +145,11 @@ impl<E: Number> Backward for Replay<'_, '_, E> {
     fn backward(&mut self, tape: kernel::Tape<E>) {
         self.backward.as_mut().expect("a walk backward").over(tape);
     }
+}
+
+/// What the walk is computed with.
+fn machine(walk: &Walk) -> Machine {
+    Machine { precision: walk.precision, ..Machine::chosen() }
 }
 
 type Given<B> = Operands<Option<BackendMatrix<B>>>;
@@ -217,6 +223,7 @@ fn forward_of<E: Number, B: HostMemory>(
     let (time, steps) = (walk.timeline.time(), walk.timeline.steps());
     let mut hidden = B::room::<E>(steps * walk.hidden);
     let mut replay = Replay {
+        machine: machine(walk),
         cell: E::formula(&walk.cell),
         recurrence: &recurrence,
         forward: None,
@@ -296,8 +303,9 @@ fn backward_of<E: Number, B: HostMemory>(
         parameters: wanted.parameters && given.parameters,
     };
     let gradients = {
-        let (machine, cell) = (Machine::chosen(), E::formula(&walk.cell));
+        let (machine, cell) = (machine(walk), E::formula(&walk.cell));
         let mut replay = Replay {
+            machine,
             cell,
             recurrence: &recurrence,
             forward: None,

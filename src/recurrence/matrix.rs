@@ -29,6 +29,11 @@ pub trait Matrix: Number {
     fn mean_columns(&self) -> Self;
     /// `1 / √self`.
     fn inverse_root(self) -> Self;
+    /// The numbers rounded to the 8 digits of bf16 in the halves that Dekker (1971, section 5) splits a number into: `c = 2¹⁶ x + x`, `c − (c − x)`.
+    fn rounded(self) -> Self {
+        let c = self.clone().times(f64::from((1 << 16) + 1));
+        c.clone() - (c - self)
+    }
     /// The same numbers. Where Burn differentiates, only this share of their gradient passes.
     fn passing(self, share: f64) -> Self;
     /// A matrix of zeros, of the same kind and on the same device.

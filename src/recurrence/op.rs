@@ -11,11 +11,12 @@ use super::placement::{PlaceBackward, Placement};
 use super::replay::{self, Replay};
 use super::walk::{Tape, Upstream, Walk};
 use super::{BackendMatrix, BackendOperands, Matrix, OPERANDS, Operand, Operands, Timeline};
+use crate::kernel::Precision;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{
     Autodiff, Backend, Dispatch, ExtensionType, TensorMetadata, backend_extension,
 };
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
@@ -281,7 +282,18 @@ pub(crate) fn hidden_states(walk: &Walk, operands: Operands<Option<Tensor<2>>>) 
     Tensor::from_dispatch(recurrence(walk, operands).hidden)
 }
 
+/// # Panics
+/// If factors of another type than `f32` are to be rounded.
+fn check_precision(walk: &Walk, operands: &Operands<Option<Tensor<2>>>) {
+    let dtype = operands.input.as_ref().map(Tensor::dtype);
+    assert!(
+        walk.precision == Precision::Full || dtype == Some(DType::F32),
+        "products in bf16 are for f32 tensors: these are {dtype:?}"
+    );
+}
+
 fn recurrence(walk: &Walk, operands: Operands<Option<Tensor<2>>>) -> Outputs<Dispatch> {
+    check_precision(walk, &operands);
     let operands = operands.map(|operand| operand.map(Tensor::into_dispatch));
     <Dispatch as RecurrenceBackend>::recurrence(walk.clone(), BackendOperands::from(operands))
 }
@@ -300,6 +312,7 @@ fn last_rows(hidden: &Tensor<2>, timeline: &Timeline) -> Tensor<2> {
 /// The same recurrence unrolled on Burn's tensors, so that Burn differentiates each step of it:
 /// the reference for [`manual`].
 pub fn autodiff(walk: &Walk, operands: Operands<Option<Tensor<2>>>) -> (Tensor<2>, Vec<Tensor<2>>) {
+    check_precision(walk, &operands);
     let operands = matrices::<Dispatch>(operands.map(|operand| operand.map(Tensor::into_dispatch)));
     let tape = walk.forward(&operands);
     let tensor = |m: BackendMatrix<Dispatch>| Tensor::from_dispatch(m.0);

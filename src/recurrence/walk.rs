@@ -51,6 +51,7 @@ use super::budget::{Costs, Plan};
 use super::normalisation::Normalised;
 use super::{AnyCell, Matrix, Operands, Timeline};
 use crate::cell::Shape;
+use crate::kernel::Precision;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -69,6 +70,8 @@ pub struct Walk {
     /// The most bytes that the forward walk may keep for the backward walk, not counting its operands and its
     /// output. Without a limit if not given. See [`budget`](super::budget).
     pub memory_budget: Option<usize>,
+    /// What the products multiply.
+    pub precision: Precision,
 }
 
 /// The tape of a forward walk over some steps for the backward walk.
@@ -235,7 +238,7 @@ impl Walk {
             let kept: Vec<M> = outputs.collect();
             let mut after = stepped.clone();
             if let Some(w_p) = &operands.w_p {
-                after[0] = stepped[0].product(w_p);
+                after[0] = self.product(&stepped[0], w_p);
             }
             if let Some(zoneout) = &operands.zoneout {
                 let z = self.zoneout(zoneout, t, &after);
@@ -299,7 +302,7 @@ impl Walk {
         // Projection: H_t = H̃_t W_p, so dH̃_t = dH_t W_pᵀ.
         let mut d_projected = None;
         if let Some(w_p) = &transposed.w_p {
-            let projected = d_stepped[0].product(w_p);
+            let projected = self.product(&d_stepped[0], w_p);
             d_projected = Some(std::mem::replace(&mut d_stepped[0], projected));
         }
         let of_states = |of: &[M]| of.iter().map(|m| copied(m.clone())).collect::<Vec<M>>();
@@ -324,7 +327,7 @@ impl Walk {
                 None => halves.clone(),
             };
             let mask = operands.recurrent_mask.as_ref();
-            let through_weights = d.product(w_h);
+            let through_weights = self.product(&d, w_h);
             d_before[0].add(match mask {
                 Some(mask) => through_weights * copied(mask.rows(0..running)),
                 None => through_weights,
@@ -351,6 +354,14 @@ impl Walk {
         match self.memory_budget {
             None => Plan::Keep(0..self.timeline.time()),
             Some(budget) => costs().plan(budget).unwrap_or_else(|error| panic!("{error}")),
+        }
+    }
+
+    /// The product `a b`, of rounded factors if they are to be rounded.
+    pub(super) fn product<M: Matrix>(&self, a: &M, b: &M) -> M {
+        match self.precision {
+            Precision::Full => a.product(b),
+            Precision::Bf16 => a.clone().rounded().product(&b.clone().rounded()),
         }
     }
 
@@ -398,7 +409,7 @@ impl Walk {
         let x = operands.input.as_ref().expect("a recurrence has an input").rows(rows);
         let w_x = operands.w_x.as_ref().filter(|_| self.cell.shape().input_product());
         let product = match w_x {
-            Some(w_x) => x.product(w_x),
+            Some(w_x) => self.product(&x, w_x),
             None => x,
         };
         share(product, &operands.gain_x, &operands.b_x)
@@ -411,7 +422,7 @@ impl Walk {
         before: &M,
     ) -> Option<(M, Option<Normalised<M>>)> {
         let w_h = operands.w_h.as_ref().filter(|_| self.cell.shape().recurrent_product())?;
-        let product = masked(before.clone(), &operands.recurrent_mask).product(w_h);
+        let product = self.product(&masked(before.clone(), &operands.recurrent_mask), w_h);
         Some(share(product, &operands.gain_h, &operands.b_h))
     }
 
@@ -560,14 +571,14 @@ impl<'a, M: Matrix> WalkBack<'a, M> {
         let sums = &mut self.sums;
         if wanted.input {
             self.d_input.push(match &operands.w_x {
-                Some(w_x) => d_product_x.product(&w_x.transposed()),
+                Some(w_x) => walk.product(&d_product_x, &w_x.transposed()),
                 None => d_product_x.clone(),
             });
         }
         if wanted.w_x {
             let x = operands.input.as_ref().expect("a recurrence has an input");
             let x = x.rows(timeline.rows_of(&tape.steps));
-            sums.w_x.add(x.transposed().product(&d_product_x));
+            sums.w_x.add(walk.product(&x.transposed(), &d_product_x));
         }
         if wanted.w_h
             && let Some(d_products) = stacked(&|step| step.d_product.clone())
@@ -576,7 +587,7 @@ impl<'a, M: Matrix> WalkBack<'a, M> {
                 masked(state[0].rows(0..timeline.active(t)), &operands.recurrent_mask)
             });
             let before = M::stack_rows(before.collect());
-            sums.w_h.add(before.transposed().product(&d_products));
+            sums.w_h.add(walk.product(&before.transposed(), &d_products));
         }
         if wanted.b_x {
             sums.b_x.add(d_a.sum_rows());
@@ -590,7 +601,7 @@ impl<'a, M: Matrix> WalkBack<'a, M> {
             && let Some(d_projected) = stacked(&|step| step.d_projected.clone())
         {
             let hidden = M::stack_rows(tape.stepped.iter().map(|s| s[0].clone()).collect());
-            sums.w_p.add(hidden.transposed().product(&d_projected));
+            sums.w_p.add(walk.product(&hidden.transposed(), &d_projected));
         }
         if let Some(normalised) = &tape.normalised_input {
             sums.gain_x.add(normalised.back_gain(&d_a));

@@ -13,7 +13,7 @@ use super::run::{Length, identity};
 use super::{Diverged, OptimizerName, Schedule, clip_norm};
 use crate::files;
 use crate::nn::weights::{self, NamedWeights, WeightsError};
-use crate::nn::{Gradient, RecurrentConfig, Truncation};
+use crate::nn::{Gradient, Precision, RecurrentConfig, Truncation};
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Bytes, DType, Device, Tensor, TensorData};
@@ -145,6 +145,8 @@ pub struct Computing {
     pub truncation: Truncation,
     /// The bytes that the manual path may keep for its backward pass.
     pub memory_budget: Option<usize>,
+    /// What the products multiply.
+    pub precision: Precision,
     /// Who writes the derivative.
     pub gradient: Gradient,
     /// F32 or F64.
@@ -159,6 +161,7 @@ impl Computing {
         Self {
             truncation: Truncation::Full,
             memory_budget: None,
+            precision: Precision::Full,
             gradient: Gradient::Manual,
             dtype: DType::F32,
             device,
@@ -171,6 +174,7 @@ impl Computing {
             .with_dropout(settings.dropout)
             .with_truncation(self.truncation)
             .with_memory_budget(self.memory_budget)
+            .with_precision(self.precision)
             .with_gradient(self.gradient)
     }
 }

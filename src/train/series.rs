@@ -237,7 +237,7 @@ impl Lessons for SeriesLessons<'_> {
 mod tests {
     use super::*;
     use crate::model::Autoregression;
-    use crate::nn::{Gradient, Truncation};
+    use crate::nn::{Gradient, Precision, Truncation};
     use crate::train::{OptimizerName, Schedule};
 
     fn settings(batch: usize) -> Settings {
@@ -263,6 +263,7 @@ mod tests {
         Computing {
             truncation: Truncation::Full,
             memory_budget: None,
+            precision: Precision::Full,
             gradient: Gradient::Manual,
             dtype: DType::F64,
             device: Device::default(),

@@ -9,5 +9,6 @@ mod layers;
 mod manual_path;
 mod outside_cell;
 mod pytorch_parity;
+mod rounding;
 mod sliding;
 mod truncation;

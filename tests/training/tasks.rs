@@ -4,7 +4,7 @@ use bptt::backend::Backend;
 use bptt::cell;
 use bptt::data::reber::{EmbeddedReberString, SYMBOLS};
 use bptt::data::task::{Asked, Declaration, Measure, Sequences, TASKS, Task};
-use bptt::nn::{Gradient, Truncation};
+use bptt::nn::{Gradient, Precision, Truncation};
 use bptt::random::{Random, SeedableRng};
 use bptt::train::lessons::{Computing, Progress, Settings, learn};
 use bptt::train::run::{Run, RunConfig};
@@ -254,6 +254,7 @@ fn config(name: &str, sizes: &[usize], gradient: Gradient) -> RunConfig<TaskSubj
         gradient,
         truncate: Truncation::Full,
         memory_budget: None,
+        precision: Precision::Full,
         training: Settings {
             seed: 4,
             dropout: 0.0,
@@ -278,6 +279,7 @@ fn trained(folder: &Path, config: RunConfig<TaskSubject>) -> (TaskRun, Progress)
     let computing = Computing {
         truncation: Truncation::Full,
         memory_budget: None,
+        precision: Precision::Full,
         gradient: *gradient,
         dtype: DType::F64,
         device: run.config.backend.device().unwrap(),

@@ -5,7 +5,7 @@ use super::read::{configuration, read, refused};
 use super::{FORMAT, Measure, RunError, RunFolder, Use, bring_back, next};
 use crate::backend::{Backend, NotBuilt};
 use crate::files;
-use crate::nn::{AnyCell, Gradient, Truncation};
+use crate::nn::{AnyCell, Gradient, Precision, Truncation};
 use crate::train::DataType;
 use crate::train::checkpoint::{Checkpoint, CheckpointError, Checkpoints};
 use crate::train::lessons::{Computing, Event, LearningError, Lessons, Progress, Settings, learn};
@@ -78,6 +78,9 @@ pub struct RunConfig<S: Subject> {
     /// The bytes that the manual path may keep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_budget: Option<usize>,
+    /// What the products multiply.
+    #[serde(default, skip_serializing_if = "is_full")]
+    pub precision: Precision,
     /// How it was trained.
     #[serde(flatten)]
     pub training: Settings,
@@ -100,6 +103,7 @@ impl<S: Subject> RunConfig<S> {
             gradient: Gradient::default(),
             truncate: Truncation::default(),
             memory_budget: None,
+            precision: Precision::Full,
             training: Settings::default(),
             length,
         }
@@ -124,11 +128,16 @@ impl<S: Subject> RunConfig<S> {
         Ok(Computing {
             truncation: self.truncate,
             memory_budget: self.memory_budget,
+            precision: self.precision,
             gradient: self.gradient,
             dtype: self.dtype.into(),
             device: self.backend.device()?,
         })
     }
+}
+
+fn is_full(precision: &Precision) -> bool {
+    *precision == Precision::Full
 }
 
 fn first_format() -> u32 {
