@@ -30,7 +30,7 @@
 
 use super::simd::{Element, Simd};
 use crate::cell::{Number, Row};
-use std::ops::{Add, Mul, Sub};
+use std::ops::{Add, Div, Mul, Sub};
 
 /// `N` registers of numbers of the instruction set `I`, side by side: with two of them the machine works
 /// on one while it waits for the other. They are made only inside of [`Simd::run`].
@@ -81,6 +81,14 @@ impl<E: Element, I: Simd<E>, const N: usize> Mul for Lanes<E, I, N> {
     }
 }
 
+impl<E: Element, I: Simd<E>, const N: usize> Div for Lanes<E, I, N> {
+    type Output = Self;
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        each!(n: I::div(self.0[n], other.0[n]))
+    }
+}
+
 impl<E: Element, I: Simd<E>, const N: usize> Number for Lanes<E, I, N> {
     #[inline(always)]
     fn plus(self, constant: f64) -> Self {
@@ -95,7 +103,7 @@ impl<E: Element, I: Simd<E>, const N: usize> Number for Lanes<E, I, N> {
         let one = Self::splat(1.0);
         let (t, rest) = self.abs().times(-1.0).exp_and_rest();
         let zero = Self::splat(0.0);
-        let sigmoid = self.where_less(zero, t, one).over(one + t);
+        let sigmoid = self.where_less(zero, t, one) / (one + t);
         sigmoid.mul_add(self.where_less(zero, rest, zero), sigmoid)
     }
     #[inline(always)]
@@ -106,13 +114,13 @@ impl<E: Element, I: Simd<E>, const N: usize> Number for Lanes<E, I, N> {
         let (n, p) = size.at_most(bound).times(2.0).reduced();
         let scale = n.power_of_two();
         let size_of_tanh = if size_of::<E>() == 4 {
-            let far = Self::splat(1.0) - Self::splat(2.0).over(scale.mul_add(p, scale).plus(1.0));
+            let far = Self::splat(1.0) - Self::splat(2.0) / scale.mul_add(p, scale).plus(1.0);
             let square = size * size;
             let near = (size * square).mul_add(square.polynomial(&TANH_F32), size);
             size.where_less(Self::splat(0.625), near, far)
         } else {
             let m = scale.mul_add(p, scale.plus(-1.0));
-            m.over(m.plus(2.0))
+            m / m.plus(2.0)
         };
         each!(n: I::with_sign(size_of_tanh.0[n], self.0[n]))
     }
@@ -219,12 +227,6 @@ impl<E: Element, I: Simd<E>, const N: usize> Lanes<E, I, N> {
     #[inline(always)]
     const fn unit() -> f64 {
         if size_of::<E>() == 4 { (1u64 << 23) as f64 } else { (1u64 << 52) as f64 }
-    }
-
-    /// The quotient by a divisor from 1 to 2⁶⁴.
-    #[inline(always)]
-    fn over(self, divisor: Self) -> Self {
-        each!(n: I::quotient(self.0[n], divisor.0[n]))
     }
 
     #[inline(always)]

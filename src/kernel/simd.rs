@@ -62,11 +62,6 @@ pub(crate) unsafe trait Simd<E: Element>: Copy + Send + Sync + 'static {
     unsafe fn sub(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn mul(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn div(a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// `a / b` for b from 1 to 2⁶⁴, to the last digit but one.
-    #[inline(always)]
-    unsafe fn quotient(a: Self::Vector, b: Self::Vector) -> Self::Vector {
-        unsafe { Self::div(a, b) }
-    }
     /// `a b + c`, rounded once where the instruction set can.
     unsafe fn mul_add(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
     /// The lesser of both; `value` where it is not a number.

@@ -74,7 +74,7 @@ macro_rules! same {
 macro_rules! avx512 {
     ($type:ty, $lanes:literal, $mantissa:literal, $mask:ty, $bits:ident, $numbers:ident, $and:ident,
      $or:ident, $shift:ident, $shift_back:ident, $integers:ident, $sign:expr, $less:ident, $blend:ident, $abs:ident, $scale:ident,
-     $load_part:ident, $store_part:ident, $tile:ident, $quotient:ident, $same:tt) => {
+     $load_part:ident, $store_part:ident, $tile:ident, $same:tt) => {
         // SAFETY: what is called is what the instruction set has.
         unsafe impl Simd<$type> for Avx512 {
             avx512!(@vector $same);
@@ -159,10 +159,6 @@ macro_rules! avx512 {
                 }
             }
             #[inline(always)]
-            unsafe fn quotient(a: Self::Vector, b: Self::Vector) -> Self::Vector {
-                unsafe { $quotient(a, b) }
-            }
-            #[inline(always)]
             unsafe fn scale(v: Self::Vector, n: Self::Vector) -> Self::Vector {
                 unsafe { $scale(v, n) }
             }
@@ -178,17 +174,6 @@ macro_rules! avx512 {
     };
     (@vector ($vector:ty, $($name:ident),*)) => { type Vector = $vector; };
     (@same $type:ty, ($vector:ty, $($name:ident),*)) => { same!($type, $vector, $($name),*); };
-}
-
-/// `a / b` by Newton's iteration from the 14 digits that the machine has of `1 / b`: a third of a division's time.
-#[inline(always)]
-unsafe fn quotient(a: __m512, b: __m512) -> __m512 {
-    unsafe {
-        let r = _mm512_rcp14_ps(b);
-        let r = _mm512_fmadd_ps(_mm512_fnmadd_ps(b, r, _mm512_set1_ps(1.0)), r, r);
-        let q = _mm512_mul_ps(a, r);
-        _mm512_fmadd_ps(_mm512_fnmadd_ps(b, q, a), r, q)
-    }
 }
 
 /// Makes the columns of a square its rows: numbers of two rows side by side, then of four, then quarters of registers.
@@ -249,7 +234,6 @@ avx512!(
     _mm512_maskz_loadu_ps,
     _mm512_mask_storeu_ps,
     add_products_f32,
-    quotient,
     (
         __m512,
         _mm512_loadu_ps,
@@ -284,7 +268,6 @@ avx512!(
     _mm512_maskz_loadu_pd,
     _mm512_mask_storeu_pd,
     add_products_f64,
-    _mm512_div_pd,
     (
         __m512d,
         _mm512_loadu_pd,
