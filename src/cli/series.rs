@@ -31,7 +31,7 @@ use std::time::Instant;
 /// The rows to come of a series in a CSV file, by the best of what forecasts it
 ///
 /// AR(τ) on transforms of the series, exponential smoothing, a network that starts where AR(τ) ends, and a combination
-/// of them are compared with the last value and the value one --season ago. The last rows test, those before them
+/// of them and of ARIMA are compared with the last value and the value one --season ago. The last rows test, those before them
 /// validate, the others train: from each row on, the next --horizon rows are forecast as if nothing after it were known.
 /// What is chosen (season, logarithms, differences, the network's epoch, the method) is chosen before the test rows,
 /// and printed as flags; each flag that is given is obeyed. Errors are MAE, RMSE, sMAPE and MASE, intervals are judged
@@ -120,6 +120,9 @@ pub struct Arguments {
     /// What the network makes small: squared, absolute or huber
     #[arg(long, value_name = "NAME", default_value = "squared", value_parser = named::<Loss>(Loss::NAMES))]
     loss: Loss,
+    /// Networks, drawn and taught in other orders, whose forecasts are averaged
+    #[arg(long, value_name = "N", default_value = "1", value_parser = size)]
+    ensemble: usize,
     /// Refused: a forecast cannot look ahead
     #[arg(long, hide = true)]
     bidirectional: bool,
@@ -204,6 +207,7 @@ impl Arguments {
             calendar: self.calendar.clone(),
             lags: self.lags,
             loss: self.loss,
+            ensemble: self.ensemble,
             network: NetworkSize { hidden, layers },
         }
     }
@@ -243,6 +247,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if has_network {
         let outputs = (arguments.horizon * targets) as f64;
         let batch = flags.training.batch.min(split) as f64 * passes.window.min(split) as f64;
+        let batch = batch * arguments.ensemble as f64;
         check_memory(32.0 * batch * (width as f64 + outputs), "--batch")?;
         flags.training.fits([width, arguments.horizon * targets], batch)?;
         lessons(&input, (&config.training, passes), &computing)?;
@@ -415,7 +420,7 @@ fn learn(
     let choices = Choices::of(&input);
     let (settings, length) = (&run.config.training, run.config.length);
     let outputs = input.data.output(run.config.subject.horizon).width();
-    let size = run.config.subject.network;
+    let size = (run.config.subject.network, run.config.subject.ensemble);
     let how = (settings, length.window);
     let model = beginner(run.cell()?, [input.rows.width, outputs], size, how, computing)?;
     let lessons = lessons(&input, (settings, length), computing)?;

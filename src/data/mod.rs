@@ -1,7 +1,7 @@
 //! Training data: numeric series from CSV files, texts, sounds and generated tasks, and simple baselines.
 //!
 //! Reading order: [`series`] (a file becomes columns of numbers), [`transform`] (logarithms and differences, and their
-//! inverse), [`dates`] (when each row is, and dates as numbers), [`features`] (the rows that a model reads), [`categories`] and [`holidays`] (words and days as columns of numbers), [`known_effects`] (what they do, taken out of a series), [`split`] (training rows and
+//! inverse), [`stationarity`] (which differences), [`dates`] (when each row is, and dates as numbers), [`features`] (the rows that a model reads), [`categories`] and [`holidays`] (words and days as columns of numbers), [`known_effects`] (what they do, taken out of a series), [`split`] (training rows and
 //! their scale), [`naive`] (forecasts that a model has to beat), [`accuracy`] (by how much), [`series::panel`] (many series), [`scaled_window`] (all of them in one scale), [`competition`] (how
 //! their forecasts are measured), [`text`] (characters become
 //! classes), [`sound`] (so do samples, by the [`mu_law`]), [`count`], and the tasks that need memory, [`task`]: [`adding`], [`copy`],
@@ -31,6 +31,7 @@ mod series_error;
 pub mod shared_effects;
 pub mod sound;
 pub mod split;
+pub mod stationarity;
 pub mod task;
 pub mod text;
 pub mod transform;

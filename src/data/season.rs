@@ -13,6 +13,8 @@ pub fn of(series: &[f64]) -> Option<usize> {
     const LEAST: [f64; 2] = [0.4, 0.25];
     /// Longer ones are not looked for.
     const LONGEST: usize = 400;
+    /// As high as the highest, but for noise.
+    const NEARLY: f64 = 0.8;
     let differences: Vec<f64> = series.windows(2).map(|pair| pair[1] - pair[0]).collect();
     let mean = differences.iter().sum::<f64>() / differences.len().max(1) as f64;
     let changes: Vec<f64> = differences.iter().map(|change| change - mean).collect();
@@ -44,7 +46,7 @@ pub fn of(series: &[f64]) -> Option<usize> {
     // The shortest of those that are nearly as high: its multiples are seasons too.
     let peaks: Vec<usize> = peaks.collect();
     let highest = peaks.iter().map(|&lag| correlations[lag]).fold(0.0, f64::max);
-    peaks.into_iter().find(|&lag| correlations[lag] >= 0.9 * highest)
+    peaks.into_iter().find(|&lag| correlations[lag] >= NEARLY * highest)
 }
 
 #[cfg(test)]

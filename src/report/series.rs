@@ -72,11 +72,22 @@ pub fn error_by_step_table(column: &ColumnErrors, most: usize) -> Table {
     }
 }
 
-/// What a combination is made of, in words: `AR 55 %, smoothing 45 %`.
+/// What a combination is made of, in words: `the median of AR, smoothing, ARIMA 80 %, network 20 %`.
 pub fn combination(shares: &[(&str, f64)]) -> Option<String> {
-    let part = |(name, share): &(&str, f64)| format!("{name} {:.0} %", 100.0 * share);
-    let parts: Vec<String> = shares.iter().map(part).collect();
-    (!parts.is_empty()).then(|| parts.join(", "))
+    let (network, parts): (Vec<_>, Vec<_>) =
+        shares.iter().partition(|(name, _)| *name == "network");
+    let names: Vec<&str> = parts.iter().map(|(name, _)| *name).collect();
+    let median = match names.as_slice() {
+        [] => return None,
+        [name] => name.to_string(),
+        names => format!("the median of {}", names.join(", ")),
+    };
+    Some(match network.first() {
+        Some((_, share)) => {
+            format!("{median} {:.0} %, network {:.0} %", 100.0 * (1.0 - share), 100.0 * share)
+        }
+        None => median,
+    })
 }
 
 /// A number with four digits that count.

@@ -7,7 +7,7 @@ use super::lessons::{Computing, Lesson, Lessons, Passes, Score, Settings, Window
 use super::run::Length;
 use crate::data::features::Rows;
 use crate::model::Network;
-use crate::model::forecast::{Loss, NetworkForecaster, Output, mean_loss};
+use crate::model::forecast::{EnsembleForecaster, Loss, NetworkEnsemble, Output, mean_loss};
 use crate::nn::{AnyCell, Random, Recurrent, RecurrentConfig};
 use crate::recurrence::budget::BudgetError;
 use burn::module::Param;
@@ -60,44 +60,52 @@ pub enum SeriesTrainingError {
     Budget(#[from] BudgetError),
 }
 
-/// The network before training: the same for the same sizes and seed. `configure` sees the configuration of its stack.
+/// The networks before training, so many: the same for the same sizes and seed. `configure` sees the configuration of each
+/// stack.
 pub fn untrained(
     cell: AnyCell,
     [width, outputs]: [usize; 2],
-    size: NetworkSize,
+    (size, members): (NetworkSize, usize),
     seed: u64,
-    configure: impl FnOnce(RecurrentConfig) -> RecurrentConfig,
+    configure: impl Fn(RecurrentConfig) -> RecurrentConfig,
     options: (&Device, DType),
-) -> Network<Recurrent> {
+) -> NetworkEnsemble<Recurrent> {
     let config = RecurrentConfig::new(width, size.hidden, true).with_layers(size.layers);
-    let mut random = Random::seed_from_u64(seed);
-    let mut network = Network::new(cell, &configure(config), outputs, options, &mut random);
-    network.readout.w_2 = Param::from_tensor((network.readout.w_2.val() * START).detach());
-    network.readout.b_2 = Param::from_tensor((network.readout.b_2.val() * START).detach());
-    network
+    let config = configure(config);
+    let member = |number: usize| {
+        let mut random = Random::seed_from_u64(seed);
+        random.set_stream(number as u64);
+        let mut network = Network::new(cell.clone(), &config, outputs, options, &mut random);
+        network.readout.w_2 = Param::from_tensor((network.readout.w_2.val() * START).detach());
+        network.readout.b_2 = Param::from_tensor((network.readout.b_2.val() * START).detach());
+        network
+    };
+    NetworkEnsemble { members: (0..members).map(member).collect() }
 }
 
 /// What the drawn readout is multiplied by: a network begins near the linear model that it starts from, and not at 0, where
 /// no gradient would reach its recurrence.
 const START: f64 = 0.05;
 
-/// The network that is to be trained.
+/// The networks that are to be trained.
 ///
 /// # Errors
-/// If its memory budget cannot be met.
+/// If the memory budget of one cannot be met.
 pub fn beginner(
     cell: AnyCell,
     sizes: [usize; 2],
-    size: NetworkSize,
+    size: (NetworkSize, usize),
     (settings, window): (&Settings, usize),
     computing: &Computing,
-) -> Result<Network<Recurrent>, SeriesTrainingError> {
+) -> Result<NetworkEnsemble<Recurrent>, SeriesTrainingError> {
     let device = computing.device.clone().autodiff();
     let configure = |config| computing.configure(config, settings);
     let options = (&device, computing.dtype);
-    let network = untrained(cell, sizes, size, settings.seed, configure, options);
-    network.recurrent.check_memory_budget(window, settings.batch, computing.dtype)?;
-    Ok(network)
+    let networks = untrained(cell, sizes, size, settings.seed, configure, options);
+    for network in &networks.members {
+        network.recurrent.check_memory_budget(window, settings.batch, computing.dtype)?;
+    }
+    Ok(networks)
 }
 
 /// The rows of a series in windows.
@@ -115,8 +123,8 @@ pub struct SeriesLessons<'a> {
     seed: u64,
     device: Device,
     dtype: DType,
-    /// The windows in the order of the epoch that was last asked for.
-    order: RefCell<(Option<usize>, Vec<usize>)>,
+    /// The windows in the order of each network, of the epoch that was last asked for.
+    order: RefCell<(Option<usize>, Vec<Vec<usize>>)>,
 }
 
 impl<'a> SeriesLessons<'a> {
@@ -160,19 +168,22 @@ impl<'a> SeriesLessons<'a> {
         })
     }
 
-    /// The first rows of a batch of windows.
-    fn starts(&self, window: Window) -> Vec<usize> {
+    /// The first rows of a batch of windows of one of the networks.
+    fn starts(&self, window: Window, member: usize) -> Vec<usize> {
         let mut order = self.order.borrow_mut();
         if order.0 != Some(window.epoch) {
-            let mut starts: Vec<usize> = self.starts.clone().collect();
-            // Nothing but seed and epoch says how they are mixed.
-            let mut random = Random::seed_from_u64(self.seed);
-            random.set_stream(window.epoch as u64 + 1);
-            starts.shuffle(&mut random);
-            *order = (Some(window.epoch), starts);
+            *order = (Some(window.epoch), Vec::new());
         }
-        let from = window.number * self.batch;
-        order.1[from..(from + self.batch).min(order.1.len())].to_vec()
+        while order.1.len() <= member {
+            let mut starts: Vec<usize> = self.starts.clone().collect();
+            // Nothing but seed, network and epoch says how they are mixed.
+            let mut random = Random::seed_from_u64(self.seed);
+            random.set_stream(((order.1.len() as u64) << 32) + window.epoch as u64 + 1);
+            starts.shuffle(&mut random);
+            order.1.push(starts);
+        }
+        let (starts, from) = (&order.1[member], window.number * self.batch);
+        starts[from..(from + self.batch).min(starts.len())].to_vec()
     }
 
     /// Inputs `[batch, window, features]` and what the linear model leaves of the rows to come,
@@ -202,7 +213,7 @@ impl<'a> SeriesLessons<'a> {
 }
 
 impl Lessons for SeriesLessons<'_> {
-    type Model = Network<Recurrent>;
+    type Model = NetworkEnsemble<Recurrent>;
 
     fn windows(&self) -> usize {
         self.starts.len().div_ceil(self.batch)
@@ -212,23 +223,27 @@ impl Lessons for SeriesLessons<'_> {
         self.passes.steps(epoch)
     }
 
+    /// The sum of the losses of the networks: the gradient of each is that of its own.
     fn lesson(&self, model: &Self::Model, window: Window, _: Vec<Tensor<3>>) -> Lesson {
         let device = self.device.clone().autodiff();
-        let [x, target] = self.tensors(&self.starts(window), &device);
-        let loss = self.loss.mean(model.forward(x) - target);
-        let value = host(loss.clone())[0];
+        let (mut value, mut sum) = (0.0, None);
+        for (number, member) in model.members.iter().enumerate() {
+            let [x, target] = self.tensors(&self.starts(window, number), &device);
+            let loss = self.loss.mean(member.forward(x) - target);
+            value += host(loss.clone())[0] / model.members.len() as f64;
+            sum = Some(match sum {
+                Some(sum) => sum + loss,
+                None => loss,
+            });
+        }
+        let loss = sum.expect("an ensemble has a member");
         Lesson { loss, value, state: Vec::new(), drawn: 0 }
     }
 
-    /// The mean loss of the forecasts from all origins.
+    /// The mean loss of the mean forecasts from all origins.
     fn validate(&self, model: &Self::Model) -> Score {
-        let forecaster = NetworkForecaster {
-            network: model.clone(),
-            output: self.output.clone(),
-            window: self.passes.window,
-            device: self.device.clone(),
-            dtype: self.dtype,
-        };
+        let how = (&self.output, self.passes.window);
+        let forecaster = EnsembleForecaster::new(model.clone(), how, (&self.device, self.dtype));
         mean_loss(self.loss, &forecaster, self.rows, self.output.targets, self.origins).into()
     }
 }
@@ -292,7 +307,7 @@ mod tests {
         for epoch in 0..2 {
             let mut seen = Vec::new();
             for number in 0..lessons.windows() {
-                let starts = lessons.starts(Window { epoch, number, drawn: 0 });
+                let starts = lessons.starts(Window { epoch, number, drawn: 0 }, 0);
                 let [x, target] = lessons.tensors(&starts, &computing.device);
                 let size = starts.len();
                 assert_eq!((x.dims(), target.dims()), ([size, 5, 2], [size, 5, 3]));
@@ -316,8 +331,16 @@ mod tests {
         }
         assert_ne!(orders[0], orders[1]);
         // Asked for in any order, they are the same.
-        let again = lessons.starts(Window { epoch: 0, number: 2, drawn: 0 });
-        assert_eq!(again, orders[0][8..12]);
+        let third = Window { epoch: 0, number: 2, drawn: 0 };
+        assert_eq!(lessons.starts(third, 0), orders[0][8..12]);
+        // Another network has them in another order, whoever is asked first.
+        let mut other = Vec::new();
+        for number in 0..lessons.windows() {
+            other.extend(lessons.starts(Window { epoch: 1, number, drawn: 0 }, 1));
+        }
+        assert_ne!(other, orders[1]);
+        other.sort_unstable();
+        assert_eq!(other, (2..23).collect::<Vec<_>>());
     }
 
     #[test]

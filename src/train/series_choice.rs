@@ -5,6 +5,7 @@ use super::series_run::SeriesSubject;
 use crate::data::dates::Calendar;
 use crate::data::season;
 use crate::data::series::Series;
+use crate::data::split::Parts;
 use crate::data::transform::Transform;
 use crate::model::forecast::{Member, Trial};
 
@@ -34,12 +35,13 @@ pub struct TransformChoice {
     pub without_logarithm: Option<usize>,
 }
 
-/// The season of the rows before `split`, and where it comes from; none if there is none.
+/// The season of a series, and where it comes from; none if there is none. The rows before the test tell, and two seasons have
+/// to fit the rows before the validation.
 pub fn season_of(
     subject: &SeriesSubject,
     series: &Series,
     dates: Option<&Calendar>,
-    split: usize,
+    Parts { split, test, .. }: Parts,
 ) -> Option<(usize, SeasonSource)> {
     if let Some(season) = subject.season {
         return Some((season, SeasonSource::Given));
@@ -47,8 +49,8 @@ pub fn season_of(
     if let Some(season) = season_of_dates(dates) {
         return (2 * season <= split).then_some((season, SeasonSource::Dates));
     }
-    let mut found = series.values.iter().map(|column| season::of(&column[..split]));
-    let first = found.next()??;
+    let mut found = series.values.iter().map(|column| season::of(&column[..test]));
+    let first = found.next()?.filter(|first| 2 * first <= split)?;
     // Columns that go round in different times have no season together.
     found.all(|other| other == Some(first)).then_some((first, SeasonSource::Autocorrelation))
 }

@@ -1,5 +1,5 @@
 //! What a run on a series forecasts with: its network, AR(τ), exponential smoothing, the naive forecasts, and a combination of
-//! them; how far off each of them was; and the rows to come.
+//! them and of ARIMA; how far off each of them was; and the rows to come.
 //!
 //! A moment divides what is known from what is to come: the beginning of the validation, that of the test, the end of the
 //! series. At each of them the same is done with what is known: the members of a combination are weighed on rolling origins
@@ -21,16 +21,17 @@ use crate::data::naive::NaiveError;
 use crate::data::series::{Reading, Series, SeriesOptions};
 use crate::model::Autoregression;
 use crate::model::forecast::{
-    Autoregressions, Backtest, ColumnErrors, Combination, Family, FittedCombination, FittedMember,
-    Forecaster, Importance, Intervals, Member, Method, NetworkForecaster, Outlook, Predictor,
-    TestedMethod, column_errors, mean, mean_loss, mixed, origins,
+    Autoregressions, Backtest, ColumnErrors, Combination, EnsembleForecaster, Family,
+    FittedCombination, FittedMember, Forecaster, Importance, Intervals, Member, Method,
+    NetworkForecaster, Outlook, Predictor, TestedMethod, column_errors, mean, mean_loss, mixed,
+    origins,
 };
 use std::path::{Path, PathBuf};
 
 /// The levels of intervals, where no others are asked for.
 pub const LEVELS: [f64; 2] = [0.8, 0.95];
 
-/// The key of the weighted mean of members and network.
+/// The key of the median of the members, with the network's share.
 pub const COMBINATION: &str = "combination";
 
 /// A run with its series and what each of its methods would have forecast before; the one that is used is the first.
@@ -153,7 +154,7 @@ impl Backtests {
             let recipes = recipes_before.iter().find(|(other, _)| *other == key);
             // The network alone has no members.
             let members = recipes.map_or_else(
-                || vec![FittedCombination { members: Vec::new() }; network_shares.len()],
+                || vec![FittedCombination { parts: Vec::new() }; network_shares.len()],
                 |(_, recipes)| run.fit(recipes, &plain, run.data.split),
             );
             let shares = match key {
@@ -318,7 +319,7 @@ impl Backtests {
                     *members = members.restarted(column);
                 }
                 if members.ahead(column, 1).is_none() {
-                    members.members = vec![(FittedMember::LastValue, 1.0)];
+                    *members = FittedCombination::single(FittedMember::LastValue);
                     let rows = column.len();
                     let method = run.name(key);
                     warnings.push(format!(
@@ -381,12 +382,17 @@ pub(super) enum Recipe {
 }
 
 impl Recipe {
-    /// How much of it is AR and how much smoothing.
+    /// The share of each family in the parts of the median.
     fn shares(&self) -> Vec<(&'static str, f64)> {
         let Self::Members(combination) = self else { return Vec::new() };
-        let families = [Family::Autoregression, Family::Smoothing, Family::Naive];
-        let shares = families.into_iter().zip(["AR", "smoothing", "naive"]);
-        let shares = shares.map(|(family, name)| (name, combination.share(family)));
+        let families = [
+            (Family::Autoregression, "AR"),
+            (Family::Smoothing, "smoothing"),
+            (Family::Arima, "ARIMA"),
+            (Family::ArimaOfLogarithms, "ARIMA of logarithms"),
+            (Family::Naive, "naive"),
+        ];
+        let shares = families.into_iter().map(|(family, name)| (name, combination.share(family)));
         shares.filter(|(_, share)| *share > 0.0).collect()
     }
 }
@@ -468,7 +474,11 @@ impl SeriesRun {
         match key {
             "network" => {
                 let NetworkSize { hidden, layers } = subject.network;
-                format!("{}, {layers} × {hidden} units", self.config.cell)
+                let of = match subject.ensemble {
+                    1 => String::new(),
+                    networks => format!(", mean of {networks}"),
+                };
+                format!("{}, {layers} × {hidden} units{of}", self.config.cell)
             }
             AUTOREGRESSION => {
                 let models = self.data.autoregressions.iter();
@@ -486,7 +496,7 @@ impl SeriesRun {
     /// How a method without a network is fitted, a column each, as the first `known` rows tell.
     pub(super) fn recipes(&self, key: &str, series: &Series, known: usize) -> Vec<Recipe> {
         let (season, horizon) = (self.members_season(), self.config.subject.horizon);
-        let single = |member| Recipe::Members(Combination { members: vec![(member, 1.0)] });
+        let single = |member| Recipe::Members(Combination::single(member));
         let columns = series.values.iter().zip(&self.data.autoregressions);
         let of = |(column, model): (&Vec<f64>, &Autoregression)| {
             let rows = &column[..known];
@@ -523,7 +533,7 @@ impl SeriesRun {
                         Some(model) => FittedMember::Autoregression { transform, model },
                         None => FittedMember::LastValue,
                     };
-                    FittedCombination { members: vec![(member, 1.0)] }
+                    FittedCombination::single(member)
                 }
             }
         };
@@ -557,12 +567,11 @@ impl SeriesRun {
         if self.config.cell == AUTOREGRESSION {
             return Ok(Vec::new());
         }
-        let [_, network] = self.networks(warnings)?;
-        Ok(vec![Method::new(self.name("network"), self.data.features.clone(), known, network)?])
+        let [_, networks] = self.ensembles(warnings)?;
+        Ok(vec![Method::new(self.name("network"), self.data.features.clone(), known, networks)?])
     }
 
-    /// The network of this run before training and after it; `warnings` gets the reasons why better checkpoints could not
-    /// be read, a line each.
+    /// The first network of this run before training and after it; see [`ensembles`](Self::ensembles).
     ///
     /// # Errors
     /// If it cannot be read.
@@ -570,6 +579,18 @@ impl SeriesRun {
         &self,
         warnings: &mut Vec<String>,
     ) -> Result<[NetworkForecaster; 2], SeriesRunError> {
+        Ok(self.ensembles(warnings)?.map(|mut ensemble| ensemble.members.swap_remove(0)))
+    }
+
+    /// The networks of this run before training and after it; `warnings` gets the reasons why better checkpoints could not
+    /// be read, a line each.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn ensembles(
+        &self,
+        warnings: &mut Vec<String>,
+    ) -> Result<[EnsembleForecaster; 2], SeriesRunError> {
         let (device, dtype) = self.device()?;
         let (subject, seed) = (&self.config.subject, self.config.training.seed);
         let output = self.data.output(subject.horizon);
@@ -578,14 +599,12 @@ impl SeriesRun {
         let cell = self.cell()?;
         Checkpoints::of(&self.folder).check(cell.shape(), [sizes[0], hidden, layers])?;
         let options = (&device, dtype);
-        let before = untrained(cell, sizes, subject.network, seed, |config| config, options);
+        let size = (subject.network, subject.ensemble);
+        let before = untrained(cell, sizes, size, seed, |config| config, options);
         let Trained { model: after, refused } = trained(before.clone(), &self.folder)?;
         warnings.extend(refused.iter().map(ToString::to_string));
         let window = self.config.length.window;
-        let forecaster = |network| {
-            let (device, output) = (device.clone(), output.clone());
-            NetworkForecaster { network, output, window, device, dtype }
-        };
+        let forecaster = |ensemble| EnsembleForecaster::new(ensemble, (&output, window), options);
         Ok([before, after].map(forecaster))
     }
 

@@ -24,11 +24,11 @@ impl SeriesRun {
         let origins: Vec<usize> = (0..count).map(|i| all[i * all.len() / count]).collect();
         let has_part = shares.iter().any(|share| *share > 0.0);
         let network = match has_part && self.config.cell != AUTOREGRESSION {
-            true => Some(self.networks(&mut Vec::new())?[1].clone()),
+            true => Some(self.ensembles(&mut Vec::new())?),
             false => None,
         };
         let of = |(target, members): (usize, &FittedCombination)| {
-            let network = network.as_ref().map(|network| (network, shares[target]));
+            let network = network.as_ref().map(|[_, trained]| (trained, shares[target]));
             let listener = Listener { series, features, rows, horizon, target, members, network };
             listener.importance(&origins, split)
         };

@@ -129,9 +129,10 @@ impl SeriesInput {
         // Later rows are read as these were.
         let decided = dates.as_ref().and_then(Calendar::day_first);
         subject.dates.day_first = subject.dates.day_first.or(decided);
-        let Parts { split, test, given_up } = parts(&subject, &series)?;
+        let parts = parts(&subject, &series)?;
+        let Parts { split, test, given_up } = parts;
         let features = calendar(&subject.calendar, dates.as_ref())?;
-        let season = season_of(&subject, &series, dates.as_ref(), split);
+        let season = season_of(&subject, &series, dates.as_ref(), parts);
         subject.season = season.map(|(season, _)| season);
         if subject.seasonal_difference == Some(true) && subject.season.is_none() {
             return Err(SeriesInputError::NoSeason);

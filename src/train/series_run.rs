@@ -78,9 +78,17 @@ pub struct SeriesSubject {
     /// What the network makes small.
     #[serde(default)]
     pub loss: Loss,
-    /// The network.
+    /// Networks that are averaged.
+    #[serde(default = "one")]
+    pub ensemble: usize,
+    /// The size of each.
     #[serde(flatten)]
     pub network: NetworkSize,
+}
+
+/// The networks of a run that names no number.
+fn one() -> usize {
+    1
 }
 
 /// What the series was.
@@ -326,6 +334,7 @@ impl Default for SeriesSubject {
             calendar: Vec::new(),
             lags: Lags::Chosen(Criterion::Bic),
             loss: Loss::Squared,
+            ensemble: one(),
             network: NetworkSize { hidden: 32, layers: 1 },
         }
     }
@@ -497,7 +506,8 @@ fn contradiction(run: &SeriesRun) -> Option<&'static str> {
     let reach = lags.max(window.saturating_add(lags.saturating_sub(1)));
     // The season-ago forecast takes no differences.
     let longest = reach.saturating_add(first).max(subject.season.unwrap_or(0));
-    let sizes = [subject.horizon, subject.stride, length.window, subject.season.unwrap_or(1)];
+    let SeriesSubject { horizon, stride, ensemble, .. } = *subject;
+    let sizes = [horizon, stride, ensemble, length.window, subject.season.unwrap_or(1)];
     let columns = [features.targets.len(), data.autoregressions.len(), data.orders.len()];
     if sizes.contains(&0) || subject.network.hidden == 0 || subject.network.layers == 0 {
         return Some("a size in config.toml is 0");

@@ -191,6 +191,53 @@ fn a_training_that_is_killed_ends_with_the_same_weights() {
     });
 }
 
+/// Networks that are averaged: other ones than one alone, the same for any number of threads, resumed and forecast by.
+#[test]
+fn an_ensemble_is_the_mean_of_other_networks() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let train = |more: &[&str]| json(&[&YEAR[..], &["--json", "--quiet"], more].concat(), folder);
+    let alone = train(&["--out", "one"]);
+    let three = train(&["--ensemble", "3", "--threads", "1", "--out", "three"]);
+    train(&["--ensemble", "3", "--threads", "2", "--out", "again"]);
+    let checkpoints = |run: &str| weights(&folder.join(run).join("checkpoint/best.safetensors"));
+    let names = |run: &str| {
+        let all = checkpoints(run).into_iter().map(|(name, _)| name);
+        all.filter(|name| !name.starts_with("training.")).collect::<Vec<_>>()
+    };
+    let own = |member: usize| {
+        let prefix = format!("members.{member}.");
+        let all = checkpoints("three").into_iter();
+        all.filter_map(|(name, bytes)| Some((name.strip_prefix(&prefix)?.to_string(), bytes)))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names("three").len(), 3 * names("one").len());
+    assert!(own(0) != own(1) && own(1) != own(2) && own(0).len() == names("one").len());
+    assert!(checkpoints("three") == checkpoints("again"), "threads change bits");
+    assert_ne!(alone["valid_loss"], three["valid_loss"]);
+    let named = |errors: &Value| errors["name"].as_str().unwrap().ends_with("8 units, mean of 3");
+    assert!(three["columns"][0]["errors"].as_array().unwrap().iter().any(named));
+
+    // Half of the epochs and then the others are all of them.
+    let mut half = YEAR;
+    half[7] = "6";
+    let more = ["--json", "--quiet", "--ensemble", "3", "--out", "half"];
+    assert_eq!(json(&[&half[..], &more].concat(), folder)["epochs"], 6);
+    let resumed = train(&["--ensemble", "3", "--resume", "half"]);
+    assert_eq!(resumed["epochs"], 12);
+    let forecast = |run: &str| {
+        json(&["forecast", run, "--method", "network", "--json", "--picture", "p"], folder)
+    };
+    let rows = forecast("three")["rows"].clone();
+    assert_eq!(rows, forecast("again")["rows"]);
+    assert_ne!(rows, forecast("one")["rows"]);
+    let done = bptt(&[&YEAR[..], &["--resume", "three", "--ensemble", "2"]].concat(), folder);
+    let line = String::from_utf8_lossy(&done.stderr).to_string();
+    assert!(done.status.code() == Some(2) && line.contains("--ensemble"), "{line}");
+    let done = bptt(&["report", "three"], folder);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
 #[test]
 fn backends_and_paths_agree() {
     let folder = tempfile::tempdir().unwrap();
@@ -429,7 +476,7 @@ fn what_cannot_be_is_refused_in_one_line() {
     write("zero.csv", &format!("day,x,y\n{}2020-04-22,0,9\n", rows(0, 112)));
     write("other.csv", &format!("day,z,y\n{}", rows(0, 112)));
     write("short.csv", &format!("day,x,y\n{}", rows(0, 5)));
-    write("plain.csv", &(0..60).map(|t| format!("{}\n", t * t % 37)).collect::<String>());
+    write("plain.csv", &(0..60).map(|t| format!("{}\n", t * t * t % 101)).collect::<String>());
     let fixed =
         ["train", "series", "good.csv", "--epochs", "1", "--quiet", "--calendar", "day-of-month"];
     assert!(bptt(&[&fixed[..], &["--out", "run"]].concat(), folder).status.success());

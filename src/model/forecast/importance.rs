@@ -7,16 +7,21 @@
 //!
 //! The network's derivative is that of its backward pass, written by hand, from each output at the last step of the window to
 //! the inputs of every step, and the coefficients of the linear path beside it. AR, smoothing and the naive forecasts are
-//! affine in the values, or in their logarithms: what they make of a unit at a lag is the coefficient. Differences and
-//! logarithms go through by the chain rule, so that every method, and their weighted mean, is told of the same values.
+//! affine in the values, or in their logarithms: what they make of a unit at a lag is the coefficient, and so is ARIMA, whose
+//! errors are recursions over all rows before. Differences and logarithms go through by the chain rule, so that every method
+//! is told of the same values. The median of several is at each step the mean of those between which it lies, each
+//! with a fixed share: its derivative is the mean of theirs.
 
-use super::{FittedCombination, FittedMember, Forecaster, NetworkForecaster, OutlookError, Pasts};
+use super::{
+    EnsembleForecaster, FittedCombination, FittedMember, Forecaster, NetworkForecaster,
+    OutlookError, Pasts, mean,
+};
 use crate::data::features::{Features, Rows};
 use crate::data::series::Series;
 use crate::data::split::Standardisation;
 use crate::data::transform::Transform;
 use crate::host;
-use crate::model::{Autoregression, ExponentialSmoothing, SmoothingState};
+use crate::model::{Arma, Autoregression, ExponentialSmoothing, SmoothingState};
 use crate::nn::StackCell;
 use burn::tensor::{Tensor, TensorData};
 
@@ -62,6 +67,7 @@ impl FittedMember {
         match self {
             Self::Autoregression { transform, model } => transform.lost() + model.lags.len(),
             Self::Smoothing { model, .. } => model.start.season.len() + 1,
+            Self::Arima { transform, model, .. } => transform.lost() + model.longest_lag().max(1),
             Self::SeasonAgo(season) => *season,
             Self::LastValue => 1,
         }
@@ -80,10 +86,16 @@ impl FittedMember {
                 let model = ExponentialSmoothing { start, ..model.clone() };
                 Self::Smoothing { log: false, model, first: 0 }
             }
+            Self::Arima { transform, model, .. } => Self::Arima {
+                transform: Transform { log: false, ..*transform },
+                model: Arma { mean: 0.0, ..model.clone() },
+                first: 0,
+            },
             naive => naive.clone(),
         };
         let mut gradient = vec![0.0; steps * lags];
-        let mut past = vec![0.0; lags.max(self.reach() + 1)];
+        // With as many rows before those as differences lose.
+        let mut past = vec![0.0; lags + self.reach() + 1];
         for lag in 0..lags {
             let place = past.len() - 1 - lag;
             past[place] = 1.0;
@@ -99,6 +111,7 @@ impl FittedMember {
         match self {
             Self::Autoregression { transform, .. } => transform.log,
             Self::Smoothing { log, .. } => *log,
+            Self::Arima { transform, .. } => transform.log,
             _ => false,
         }
     }
@@ -141,6 +154,14 @@ impl<C: StackCell> NetworkForecaster<C> {
     }
 }
 
+impl EnsembleForecaster {
+    /// The mean of the derivatives of its networks.
+    fn gradient(&self, pasts: Pasts<'_>) -> Vec<f64> {
+        let each: Vec<Vec<f64>> = self.members.iter().map(|one| one.gradient(pasts)).collect();
+        mean(&each)
+    }
+}
+
 /// What forecasts a column, and of what.
 pub struct Listener<'a> {
     /// The series without the effects of columns that are known ahead.
@@ -155,8 +176,8 @@ pub struct Listener<'a> {
     pub target: usize,
     /// The members of its combination.
     pub members: &'a FittedCombination,
-    /// The network and its share of the forecast.
-    pub network: Option<(&'a NetworkForecaster, f64)>,
+    /// The networks and their share of the forecast.
+    pub network: Option<(&'a EnsembleForecaster, f64)>,
 }
 
 /// The most lags that are looked at: further ones are left out.
@@ -181,7 +202,7 @@ impl Listener<'_> {
 
     /// How many lags there are.
     fn lags(&self) -> usize {
-        let members = self.members.members.iter().map(|(member, _)| member.reach());
+        let members = self.members.members().map(FittedMember::reach);
         let lost = self.features.transform.lost();
         let network = self.network.iter().map(|(network, _)| lost + network.reach());
         members.chain(network).max().unwrap_or(1).clamp(1, LAGS)
@@ -212,23 +233,25 @@ impl Listener<'_> {
         all: &mut [f64],
     ) {
         let column = &self.series.values[self.target];
-        let whole: f64 = self.members.members.iter().map(|(_, weight)| weight).sum();
-        for (member, weight) in &self.members.members {
-            let gradient = member.gradient(self.horizon, lags);
-            let forecasts = member.each_ahead(column, origins, self.horizon);
-            for ((origin, forecast), all) in
-                origins.iter().zip(forecasts).zip(all.chunks_exact_mut(stride))
-            {
-                let Some(forecast) = forecast else { continue };
-                let own = &mut all[self.target * self.horizon * lags..];
-                for (place, slope) in gradient.iter().enumerate() {
-                    let (step, lag) = (place / lags, place % lags);
-                    let Some(row) = origin.checked_sub(lag + 1) else { continue };
-                    let factor = match member.is_of_logarithms() {
-                        true => forecast[step] / column[row],
-                        false => 1.0,
-                    };
-                    own[place] += share * weight / whole * factor * slope;
+        let gradients: Vec<(bool, Vec<f64>)> = self
+            .members
+            .members()
+            .map(|member| (member.is_of_logarithms(), member.gradient(self.horizon, lags)))
+            .collect();
+        let each = self.members.each_of_members(column, origins, self.horizon);
+        for ((origin, forecasts), all) in origins.iter().zip(each).zip(all.chunks_exact_mut(stride))
+        {
+            let own = &mut all[self.target * self.horizon * lags..];
+            for step in 0..self.horizon {
+                for (place, part) in self.members.shares(&forecasts, step) {
+                    let (is_of_logarithms, gradient) = &gradients[place];
+                    let Some(forecast) = &forecasts[place].1 else { continue };
+                    for (lag, row) in (0..lags).zip((0..*origin).rev()) {
+                        let factor =
+                            if *is_of_logarithms { forecast[step] / column[row] } else { 1.0 };
+                        let at = step * lags + lag;
+                        own[at] += share * part * factor * gradient[at];
+                    }
                 }
             }
         }
@@ -236,7 +259,7 @@ impl Listener<'_> {
 
     fn add_network(
         &self,
-        (network, share): (&NetworkForecaster, f64),
+        (network, share): (&EnsembleForecaster, f64),
         origins: &[usize],
         lags: usize,
         all: &mut [f64],
@@ -384,7 +407,7 @@ mod tests {
     struct Both {
         series: Series,
         features: Features,
-        network: NetworkForecaster,
+        network: EnsembleForecaster,
         members: FittedCombination,
         share: f64,
         target: usize,
@@ -405,19 +428,28 @@ mod tests {
             let config = RecurrentConfig::new(features.width(), 4, true).with_layers(2);
             let (device, dtype) = (Device::default(), DType::F64);
             let mut random = Random::seed_from_u64(3);
-            let network = Network::new(gru, &config, output.width(), (&device, dtype), &mut random);
-            let network = NetworkForecaster { network, output, window: 5, device, dtype };
+            let networks = (0..2).map(|_| {
+                let (output, device, options) = (output.clone(), device.clone(), (&device, dtype));
+                let width = output.width();
+                let network = Network::new(gru.clone(), &config, width, options, &mut random);
+                NetworkForecaster { network, output, window: 5, device, dtype }
+            });
+            let network = EnsembleForecaster { members: networks.collect() };
             let members = [
                 Member::Autoregression(Transform { log: true, season: Some(12), difference: 1 }),
                 Member::Autoregression(Transform::default()),
                 Member::Smoothing { log: true, trend: true },
                 Member::Smoothing { log: false, trend: true },
+                Member::Arima { log: false },
+                Member::Arima { log: true },
                 Member::SeasonAgo,
                 Member::LastValue,
             ];
             let column = &series.values[target];
-            let fit = |member: &Member| (member.fit(&column[..100], Some(12)).unwrap(), 0.5);
-            let members = FittedCombination { members: members.iter().map(fit).collect() };
+            let fit = |member: &Member| member.fit(&column[..100], Some(12)).unwrap();
+            let part = |members: &[Member]| members.iter().map(|m| (fit(m), 0.5)).collect();
+            let parts = [&members[..2], &members[2..4], &members[4..6], &members[6..]].map(part);
+            let members = FittedCombination { parts: parts.to_vec() };
             Self { series, features, network, members, share, target }
         }
 
@@ -502,7 +534,7 @@ mod tests {
         let series = Series::airline_passengers();
         let features = Features::fit(&series, 100, Transform::default(), Vec::new()).unwrap();
         let rows = features.rows(&series, None).unwrap();
-        let members = FittedCombination { members: vec![(FittedMember::SeasonAgo(12), 1.0)] };
+        let members = FittedCombination::single(FittedMember::SeasonAgo(12));
         let listener = Listener {
             series: &series,
             features: &features,

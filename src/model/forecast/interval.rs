@@ -5,7 +5,9 @@
 //! So the errors of all steps ahead are taken together, each in units of a growth law `σ_k = σ k^p`, whose power p, between 0
 //! (a series that returns to its mean) and 1, is fitted to the errors by least squares of logarithms. Of the sizes
 //! `|e| / σ_k` the quantile of the level is taken, and widened as Student's t with `n − 1` degrees of freedom is wider than a
-//! normal distribution, n being how many horizons the origins hold without overlap: few errors make wide intervals.
+//! normal distribution, n being how many errors without a memory they are worth: few errors make wide intervals. That is the
+//! number of rows over the length of their memory, `1 + 2 Σ r_k` of the sizes' autocorrelations up to the first that is not above
+//! 0. Of few rows those say little: a memory of a horizon is presumed, with the weight of a hundred rows.
 //! With logarithms errors are those of logarithms: in percent.
 
 use super::Backtest;
@@ -25,7 +27,7 @@ struct ColumnIntervals {
     power: f64,
     /// `|e| / k^p`, the smallest first.
     sizes: Vec<f64>,
-    /// How many errors they are worth.
+    /// How many errors without a memory they are worth.
     worth: f64,
     /// The share of the rows that came above their forecast.
     above: f64,
@@ -75,7 +77,7 @@ impl Intervals {
         (size(self.log, value) - size(self.log, forecast)).abs()
     }
 
-    /// How many errors without overlap the intervals of a column come from.
+    /// How many errors without a memory the intervals of a column come from.
     pub fn worth(&self, target: usize) -> f64 {
         self.columns[target].worth
     }
@@ -97,9 +99,7 @@ impl ColumnIntervals {
         let mut sizes: Vec<f64> = sizes.collect();
         sizes.sort_unstable_by(f64::total_cmp);
         let above = by_step.iter().flatten().filter(|error| **error > 0.0).count();
-        // From the first origin to the end of the last one's horizon.
-        let span = origins.last().zip(origins.first()).map_or(0, |(last, first)| last - first);
-        let worth = (span + by_step.len()) as f64 / by_step.len() as f64;
+        let worth = worth(by_step, origins, power);
         let above = above as f64 / sizes.len().max(1) as f64;
         Self { power, sizes, worth, above }
     }
@@ -109,6 +109,39 @@ impl ColumnIntervals {
             * student_factor(level, self.worth - 1.0)
             * ((step + 1) as f64).powf(self.power)
     }
+}
+
+/// How many errors without a memory these are worth.
+fn worth(by_step: &[Vec<f64>], origins: &[usize], power: f64) -> f64 {
+    /// So many rows count as much as what is presumed.
+    const FEW: f64 = 100.0;
+    let horizon = by_step.len();
+    let (Some(&first), Some(&last)) = (origins.first(), origins.last()) else { return 1.0 };
+    let rows = last - first + horizon;
+    // The mean size of the errors of each row, over the origins that forecast it.
+    let mut sums = vec![(0.0, 0); rows];
+    for (step, errors) in by_step.iter().enumerate() {
+        let unit = ((step + 1) as f64).powf(power);
+        for (origin, error) in origins.iter().zip(errors) {
+            let (sum, count) = &mut sums[origin - first + step];
+            *sum += error.abs() / unit;
+            *count += 1;
+        }
+    }
+    let sums = sums.into_iter().filter(|(_, count)| *count > 0);
+    let sizes: Vec<f64> = sums.map(|(sum, count)| sum / f64::from(count)).collect();
+    let mean = sizes.iter().sum::<f64>() / sizes.len() as f64;
+    let at = |lag: usize| {
+        let pairs = sizes.iter().skip(lag).zip(&sizes);
+        pairs.map(|(now, then)| (now - mean) * (then - mean)).sum::<f64>()
+    };
+    let variance = at(0);
+    let correlations = (1..=horizon).map(|lag| at(lag) / variance);
+    let memory = 1.0 + 2.0 * correlations.take_while(|r| *r > 0.0).sum::<f64>();
+    let (rows, most) = (rows as f64, horizon as f64);
+    // What is no number says nothing.
+    let memory = if variance > 0.0 { memory.clamp(1.0, most) } else { most };
+    rows / ((rows * memory + FEW * most) / (rows + FEW))
 }
 
 /// The power of the step by which errors grow, between 0 and 1: `ln σ_k = ln σ + p ln k` by least squares, each step with
@@ -199,6 +232,27 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// Errors that forget each other are worth more than those of a walk, and few rows are worth a horizon each.
+    #[test]
+    fn errors_are_worth_what_they_remember() {
+        let of = |walks, validation: usize, horizon| {
+            let series = simulated(20 + validation + horizon, walks, 5);
+            let known = origins(20 + validation, 20, horizon, 1);
+            let errors = backtest(&series, known, horizon, walks);
+            Intervals::of(&errors, &series, false).worth(0)
+        };
+        let [walk, noise] = [true, false].map(|walks| of(walks, 400, 40));
+        assert!(walk < 25.0 && noise > 1.5 * walk, "{walk} {noise}");
+        assert!((10.0..40.0).contains(&walk), "{walk}");
+        assert!((2.0..2.6).contains(&of(false, 12, 6)));
+        assert_eq!(of(false, 30, 1), 30.0);
+        let mut still = simulated(40, false, 1);
+        still.values[0] = vec![50.0; 40];
+        let known = origins(34, 20, 6, 1);
+        let errors = backtest(&still, known, 6, false);
+        assert!((Intervals::of(&errors, &still, false).worth(0) - 14.0 / 6.0).abs() < 1e-9);
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! The members of a combination that need no training in steps: AR on a transform of the series, exponential smoothing, and
-//! the naive forecasts. Each is fitted to one column, in its own units, and forecasts any number of rows.
+//! The members of a combination that need no training in steps: AR on a transform of the series, exponential smoothing, ARIMA,
+//! and the naive forecasts. Each is fitted to one column, in its own units, and forecasts any number of rows.
 
+use crate::data::stationarity::differences;
 use crate::data::transform::Transform;
-use crate::model::{Autoregression, Criterion, ExponentialSmoothing};
+use crate::model::{Arma, Autoregression, Criterion, ExponentialSmoothing};
 use std::fmt;
 
 /// What is fitted.
@@ -17,6 +18,11 @@ pub enum Member {
         /// Whether with a damped trend.
         trend: bool,
     },
+    /// Seasonal ARIMA, of the logarithms if `log`: tests choose the differences, Akaike's criterion the orders.
+    Arima {
+        /// Whether of the logarithms.
+        log: bool,
+    },
     /// The value a season ago.
     SeasonAgo,
     /// The last value.
@@ -30,6 +36,10 @@ pub enum Family {
     Autoregression,
     /// Exponential smoothing.
     Smoothing,
+    /// ARIMA.
+    Arima,
+    /// ARIMA of the logarithms.
+    ArimaOfLogarithms,
     /// The last value, and that of a season ago.
     Naive,
 }
@@ -53,6 +63,15 @@ pub enum FittedMember {
         /// The row of the series that its recursion starts with.
         first: usize,
     },
+    /// On transformed values.
+    Arima {
+        /// The transform.
+        transform: Transform,
+        /// The model of what it makes of the series.
+        model: Arma,
+        /// The row of the series that its recursion starts with.
+        first: usize,
+    },
     /// The value of that many rows ago.
     SeasonAgo(usize),
     /// The last value.
@@ -62,6 +81,11 @@ pub enum FittedMember {
 /// The most rows, the last ones, that a member is fitted to: what was longer ago tells little and costs time.
 const MOST_ROWS: usize = 5000;
 
+/// The most rows of ARIMA, whose orders are searched for: a thousand, and eight seasons at least.
+fn most_rows_of_arima(season: Option<usize>) -> usize {
+    1000.max(8 * season.unwrap_or(1)).min(MOST_ROWS)
+}
+
 impl Member {
     /// All of them, for rows that repeat themselves after a `season`, if there is one.
     pub fn all(season: Option<usize>) -> Vec<Self> {
@@ -69,6 +93,7 @@ impl Member {
         for log in [false, true] {
             all.extend([false, true].map(|trend| Self::Smoothing { log, trend }));
         }
+        all.extend([false, true].map(|log| Self::Arima { log }));
         all.extend(season.map(|_| Self::SeasonAgo));
         all.push(Self::LastValue);
         all
@@ -93,6 +118,8 @@ impl Member {
         match self {
             Self::Autoregression(_) => Family::Autoregression,
             Self::Smoothing { .. } => Family::Smoothing,
+            Self::Arima { log: false } => Family::Arima,
+            Self::Arima { log: true } => Family::ArimaOfLogarithms,
             Self::SeasonAgo | Self::LastValue => Family::Naive,
         }
     }
@@ -120,6 +147,18 @@ impl Member {
                 let model = ExponentialSmoothing::fit(&mapped, season, trend)?;
                 Some(FittedMember::Smoothing { log, model, first })
             }
+            Self::Arima { log } => {
+                let first = rows.len().saturating_sub(MOST_ROWS);
+                let recent = &rows[rows.len().saturating_sub(most_rows_of_arima(season))..];
+                let mapped = logarithms(recent, log)?;
+                let transform = Transform { log, ..differences(&mapped, season) };
+                let rows = transform.forward(recent).ok()?;
+                // The mean of a second difference would be a bend for ever.
+                let may_have_mean =
+                    transform.difference + usize::from(transform.season.is_some()) < 2;
+                let model = Arma::choose(&rows, season.unwrap_or(1), may_have_mean)?;
+                Some(FittedMember::Arima { transform, model, first })
+            }
             Self::SeasonAgo => {
                 let season = season.filter(|season| rows.len() >= *season)?;
                 Some(FittedMember::SeasonAgo(season))
@@ -139,6 +178,11 @@ fn most_lags(rows: usize, season: Option<usize>) -> usize {
 /// The most rows that a smoothing is fitted to: four seasons at least.
 fn most_smoothed(season: usize) -> usize {
     MOST_ROWS.max(4 * season)
+}
+
+/// Whether all of it are numbers.
+fn is_whole(forecast: &[f64]) -> bool {
+    forecast.iter().all(|value| value.is_finite())
 }
 
 /// The series, or its logarithms if it has any.
@@ -166,6 +210,8 @@ impl fmt::Display for Member {
                 let of = if log { " of logarithms" } else { "" };
                 write!(f, "smoothing{of}{}", if trend { " with a trend" } else { "" })
             }
+            Self::Arima { log: false } => f.write_str("ARIMA"),
+            Self::Arima { log: true } => f.write_str("ARIMA of logarithms"),
             Self::SeasonAgo => f.write_str("season ago"),
             Self::LastValue => f.write_str("last value"),
         }
@@ -186,21 +232,41 @@ impl FittedMember {
         origins: &'a [usize],
         steps: usize,
     ) -> Box<dyn Iterator<Item = Option<Vec<f64>>> + 'a> {
-        let is_whole = |forecast: &Vec<f64>| forecast.iter().all(|value| value.is_finite());
-        let Self::Smoothing { log, model, first } = self else {
-            let of = move |&origin: &usize| self.after(&column[..origin], steps).filter(is_whole);
-            return Box::new(origins.iter().map(of));
+        let last = origins.iter().copied().max().unwrap_or(0);
+        // As far as there are logarithms, if it is of those.
+        let known = |first: usize, log: bool| {
+            let rows = column.get(first..last).unwrap_or_default();
+            let end =
+                rows.iter().position(|x| log && (*x <= 0.0 || x.is_nan())).unwrap_or(rows.len());
+            &rows[..end]
+        };
+        let (log, model, first) = match self {
+            Self::Smoothing { log, model, first } => (*log, model, *first),
+            Self::Arima { transform, model, first } => {
+                let (known, lost) = (known(*first, transform.log), transform.lost());
+                let mapped = transform.forward(known).unwrap_or_default();
+                let errors = model.residuals(&mapped);
+                return Box::new(origins.iter().map(move |origin| {
+                    let past = known.get(..origin.checked_sub(*first)?)?;
+                    let end = past.len().checked_sub(lost).filter(|end| *end > 0)?;
+                    let ahead = model.after((&mapped[..end], &errors[..end]), steps);
+                    transform.inverse(&past[end..], &ahead).ok().filter(|f| is_whole(f))
+                }));
+            }
+            _ => {
+                let of =
+                    move |&end: &usize| self.after(&column[..end], steps).filter(|f| is_whole(f));
+                return Box::new(origins.iter().map(of));
+            }
         };
         let most = most_smoothed(model.start.season.len());
-        let last = origins.iter().copied().max().unwrap_or(0);
-        let known = column.get(*first..last).unwrap_or_default().iter();
-        let known = known.take_while(|x| !log || **x > 0.0).map(|x| if *log { x.ln() } else { *x });
+        let known = known(first, log).iter().map(|x| if log { x.ln() } else { *x });
         let (known, mut from): (Vec<f64>, usize) = (known.collect(), 0);
         let mut walk = model.walk();
         // Each row is walked over once or twice: far from its start a recursion begins anew, so that it is nowhere much longer
         // than what it was fitted to, where it may grow without bound.
         Box::new(origins.iter().map(move |origin| {
-            let past = known.get(..origin.checked_sub(*first)?)?;
+            let past = known.get(..origin.checked_sub(first)?)?;
             if past.len() < from {
                 (from, walk) = (0, model.walk());
             }
@@ -209,14 +275,14 @@ impl FittedMember {
                 walk = model.restarted(&past[from..])?.walk();
             }
             let mut forecast = walk.ahead(&past[from..], steps);
-            if *log {
+            if log {
                 forecast.iter_mut().for_each(|value| *value = value.exp());
             }
-            Some(forecast).filter(is_whole)
+            Some(forecast).filter(|f| is_whole(f))
         }))
     }
 
-    /// The forecasts after `past` of a member that is no smoothing.
+    /// The forecasts after `past` of a member without a recursion.
     fn after(&self, past: &[f64], steps: usize) -> Option<Vec<f64>> {
         Some(match self {
             Self::Autoregression { transform, model } => {
@@ -225,7 +291,7 @@ impl FittedMember {
                 let mapped = transform.forward(recent).ok()?;
                 transform.inverse(recent, &model.ahead(&mapped, steps)).ok()?
             }
-            Self::Smoothing { .. } => return None,
+            Self::Smoothing { .. } | Self::Arima { .. } => return None,
             &Self::SeasonAgo(season) => {
                 let last = &past[past.len().checked_sub(season)?..];
                 last.iter().copied().cycle().take(steps).collect()
@@ -239,17 +305,12 @@ impl FittedMember {
         match self {
             Self::Autoregression { transform, model } => transform.lost() + model.lags.len().max(1),
             Self::Smoothing { model, first, .. } => first + model.starting_rows(),
+            Self::Arima { transform, model, first } => {
+                first + transform.lost() + model.longest_lag().max(1)
+            }
             &Self::SeasonAgo(season) => season,
             Self::LastValue => 1,
         }
-    }
-
-    /// The forecast of each row from `from` on, from the rows before it alone; none where it has none. The rows begin as for
-    /// [`ahead`](Self::ahead).
-    pub fn each_next(&self, rows: &[f64], from: usize) -> Vec<Option<f64>> {
-        let origins: Vec<usize> = (from..rows.len()).collect();
-        let next = |forecast: Option<Vec<f64>>| forecast.map(|forecast| forecast[0]);
-        self.each_ahead(rows, &origins, 1).map(next).collect()
     }
 
     /// The same for a series that begins with another row; none if that is too short.
@@ -260,6 +321,11 @@ impl FittedMember {
                 let first = series.len().saturating_sub(most);
                 let model = model.restarted(&logarithms(&series[first..], *log)?)?;
                 Some(Self::Smoothing { log: *log, model, first })
+            }
+            Self::Arima { transform, model, .. } => {
+                let first = series.len().saturating_sub(MOST_ROWS);
+                transform.forward(&series[first..]).ok()?;
+                Some(Self::Arima { transform: *transform, model: model.clone(), first })
             }
             other => Some(other.clone()),
         }

@@ -1,12 +1,13 @@
-//! Forecasts of a series by networks, by AR(τ), by exponential smoothing, by naive methods, and by combinations of them.
+//! Forecasts of a series by networks, by AR(τ), by ARIMA, by exponential smoothing, by naive methods, and by combinations of them.
 //!
-//! Reading order: [`Member`] (what is fitted to a column at once), [`Combination`] (a weighted mean of members, weighed on
+//! Reading order: [`Member`] (what is fitted to a column at once), [`Combination`] (the median of members, weighed on
 //! rolling origins), [`Forecaster`] (the rows seen become the rows to come) and [`Method`] (a forecaster and the scale that it
-//! works in) for networks, [`Predictor`] (what a method of a run forecasts with), [`Backtest`] (forecasts of the past),
+//! works in) for networks, [`NetworkEnsemble`] (several of them), [`Predictor`] (what a method of a run forecasts with), [`Backtest`] (forecasts of the past),
 //! [`Intervals`] (from its errors), [`Outlook`] (the forecast of the rows to come).
 
 mod backtest;
 mod combination;
+mod ensemble;
 mod errors;
 mod importance;
 mod improbability;
@@ -20,6 +21,7 @@ mod predictor;
 
 pub use backtest::{Backtest, origins};
 pub use combination::{Combination, FittedCombination, Trial, rolling_origins, weights};
+pub use ensemble::{EnsembleForecaster, NetworkEnsemble};
 pub use errors::{ColumnErrors, MethodErrors, TestedMethod, column_errors};
 pub use importance::{Importance, InputImportance, Listener};
 pub use improbability::Improbability;
