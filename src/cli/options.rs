@@ -101,7 +101,7 @@ pub fn check_precision(precision: Precision, compute: &Compute) -> Result<(), Fa
     let set = InstructionSet::chosen().map_err(|error| Failure(error.to_string()))?;
     if !set.multiplies_bf16() {
         note(format_args!(
-            "this processor does not multiply bf16: the numbers are rounded, and it takes as long as in f32"
+            "this processor does not multiply bf16: the numbers are rounded, which is not faster than f32"
         ));
     }
     Ok(())
