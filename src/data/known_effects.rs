@@ -8,7 +8,8 @@
 //! by least squares with errors that go on from row to row (Cochrane & Orcutt 1949), g the logarithm or the value itself,
 //! whichever makes the rows likelier. Level, trend and season are there so that they are not taken for effects; they stay in
 //! the series. A coefficient may have a penalty λ: of n rows with its column it has n / (n + λ) of what least squares gives it
-//! (ridge regression, Hoerl & Kennard 1970).
+//! (ridge regression, Hoerl & Kennard 1970). A column that level, trend and season determine nearly or wholly, as a promotion on
+//! each Saturday, has no effect: what it does cannot be told from the season, and stays in it.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -49,7 +50,8 @@ impl KnownEffects {
     ) -> Self {
         let mean = |column: &Vec<f64>| column[..rows].iter().sum::<f64>() / rows.max(1) as f64;
         let means: Vec<f64> = known.iter().map(mean).collect();
-        let design = design(known, &means, rows, season);
+        let mut design = design(known, &means, rows, season);
+        leave_to_the_season(&mut design, known.len());
         let of = |column: &Vec<f64>| {
             let values = DVector::from_column_slice(&column[..rows]);
             let (coefficients, variance) = fitted(&design, &values, penalties);
@@ -127,6 +129,21 @@ pub(super) fn design(
             if (column - k).is_multiple_of(2) { angle.sin() } else { angle.cos() }
         }
     })
+}
+
+/// The share of a known column's variance that has to be its own, and not that of level, trend and season.
+const LEAST_OWN_SHARE: f64 = 0.02;
+
+/// Makes the known columns zero, which are the first ones, that the others determine.
+fn leave_to_the_season(design: &mut DMatrix<f64>, known: usize) {
+    let others = design.columns(known, design.ncols() - known).into_owned();
+    for place in 0..known {
+        let column = design.column(place).into_owned();
+        let own = &column - &others * least_squares(&others, &column, &[]);
+        if own.norm_squared() < LEAST_OWN_SHARE * column.norm_squared() {
+            design.column_mut(place).fill(0.0);
+        }
+    }
 }
 
 /// The coefficients, and the variance of e.
@@ -222,6 +239,31 @@ mod tests {
         assert!((found[0] - 3.0 * 6.0 / 8.0).abs() < 1e-6 && (found[1] - 5.0).abs() < 1e-6);
         let found = least_squares(&design, &values, &[]);
         assert!((found[0] - 3.0).abs() < 1e-6, "{found}");
+    }
+
+    /// A promotion on each last day of the week: what the weekday does stays with the season.
+    /// One that is left out in every second week has its effect.
+    #[test]
+    fn what_the_season_determines_is_no_effect() {
+        for seed in 1..=8 {
+            let mut random = Random::seed_from_u64(seed);
+            let known = vec![(0..400).map(|row| f64::from(u8::from(row % 7 == 6))).collect()];
+            let mut value = |row: usize| {
+                let noise = 2.0 * random.random_range(-1.0..1.0);
+                100.0 + noise + if row % 7 == 6 { 20.0 } else { 0.0 }
+            };
+            let values: Vec<f64> = (0..400).map(&mut value).collect();
+            let effects = KnownEffects::fit(&[values], (&known, &[0.0]), 400, 7);
+            assert_eq!(effects.targets[0].coefficients, [0.0], "seed {seed}");
+            let on = |row: usize| row % 14 == 6;
+            let known = vec![(0..400).map(|row| f64::from(u8::from(on(row)))).collect()];
+            let values = (0..400).map(|row| {
+                let weekday = if row % 7 == 6 { 20.0 } else { 0.0 };
+                weekday - 100.0 + if on(row) { 10.0 } else { 0.0 }
+            });
+            let effects = KnownEffects::fit(&[values.collect()], (&known, &[0.0]), 400, 7);
+            assert!((effects.targets[0].coefficients[0] - 10.0).abs() < 1e-6, "{effects:?}");
+        }
     }
 
     #[test]

@@ -156,6 +156,23 @@ impl SeriesRun {
             _ if found.rows() > series.rows() => series.rows(),
             _ => 0,
         };
+        // Rows without a usual step are taken one after the other.
+        if let (Some(dates), Some(calendar), Some(last)) = (&found.calendar, calendar, last)
+            && let Ok(following) = calendar.following(found.rows() - first)
+        {
+            let mut before = *last;
+            for (expected, is) in following.into_iter().zip(&dates.moments()[first..]) {
+                if expected.instant() != is.instant() {
+                    return Err(SeriesRunError::OtherDates {
+                        file: file.display().to_string(),
+                        last: calendar.label(before),
+                        expected: calendar.label(expected),
+                        found: dates.label(*is),
+                    });
+                }
+                before = expected;
+            }
+        }
         // Categories of rows that are known already have been told of.
         let columns: Vec<Vec<f64>> =
             found.values.iter().map(|column| column[first..].to_vec()).collect();

@@ -246,6 +246,20 @@ pub enum SeriesRunError {
         "--future: the run was trained without --future-known, and reads nothing of the rows to come; leave it out"
     )]
     NoFuture,
+    /// Rows to come with other dates than theirs.
+    #[error(
+        "{file}: the row after {last} would be {expected}, and the file has {found}: give the rows to come, one after the other"
+    )]
+    OtherDates {
+        /// The file.
+        file: String,
+        /// The date of the row before.
+        last: String,
+        /// That of the next row.
+        expected: String,
+        /// What there is.
+        found: String,
+    },
     /// Too few rows to come.
     #[error(
         "{file}: it has {found} rows after the last one that is known, and a forecast of {steps} needs as many: add rows, or ask for fewer --steps"
